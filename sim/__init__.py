@@ -1,0 +1,1 @@
+"""The science: stochastic dynamical systems that learn, as compiled kernels. Arrays in, arrays out."""

@@ -1,0 +1,51 @@
+"""Compiled kernels, kept on disk between runs.
+
+numba notices an edit only in the file that holds a kernel, not in the modules the kernel calls into. So the
+folder is named after a digest of all of `sim`'s sources: after any edit, kernels compile anew.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+from numba import njit
+
+
+def _sources_digest() -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _cache_folder() -> Path:
+    """`$NUMBA_CACHE_DIR`, the user's cache folder or, where that can't be written, a private temporary one."""
+    root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(root) / "autonomous-learning" / f"kernels-{_sources_digest()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    fallback = Path(tempfile.gettempdir()) / f"autonomous-learning-{os.getuid()}-{_sources_digest()}"
+    fallback.mkdir(mode=0o700, exist_ok=True)
+    if fallback.stat().st_uid != os.getuid():
+        raise PermissionError(f"{fallback}: belongs to another user; set NUMBA_CACHE_DIR to a folder of yours")
+    return fallback
+
+
+_FOLDER = _cache_folder()
+
+
+def kernel(function: Callable) -> Callable:
+    """Compile a function with numba, once per machine: without the GIL, cached on disk."""
+    previous = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_FOLDER)  # read while the decorator runs, at no other time
+    try:
+        return njit(function, nogil=True, cache=True, error_model="numpy")
+    finally:
+        numba.config.CACHE_DIR = previous
