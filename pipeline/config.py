@@ -1,0 +1,214 @@
+"""From a composed Hydra config to a checked request, or to all its faults at once."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.faults import Faults
+from pipeline.systems import SYSTEMS
+from sim.lanes import LANES
+
+GROUPS = ("system", "cluster", "sweep", "scale")
+"""Config groups: on the command line they name a file of conf/, where all else is a value."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ensemble(_Section):
+    """How many members a point has and where their noise comes from."""
+
+    members: int = Field(ge=1)
+    seed: int = Field(ge=0, lt=2**64)
+    noise: Literal["independent", "common"]
+
+
+class Axis(_Section):
+    """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
+
+    values: list[Number] | None = Field(default=None, min_length=1)
+    start: Number | None = None
+    stop: Number | None = None
+    num: int | None = Field(default=None, ge=1)
+    scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "Axis":
+        bounds = (self.start, self.stop, self.num)
+        if self.values is not None and any(bound is not None for bound in bounds):
+            raise ValueError("expected values or start, stop and num, got both; remove one with ~axes.NAME.KEY")
+        if self.values is None and any(bound is None for bound in bounds):
+            raise ValueError("expected values: [...], or start, stop and num")
+        if self.scale == "log" and self.values is None and not (self.start > 0 and self.stop > 0):  # type: ignore[operator]
+            raise ValueError(f"a log scale needs start and stop above 0, got {self.start} and {self.stop}")
+        return self
+
+
+class Sampling(_Section):
+    """How axes combine to points."""
+
+    method: Literal["product", "zip", "latin_hypercube"]
+    points: int | None = Field(ge=1)
+
+
+class StoreConfig(_Section):
+    """Where results go and how they are cut into blocks."""
+
+    root: Path
+    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
+    suffix: str = Field(pattern=r"^[\w.+-]*$")
+    block_members: int = Field(ge=LANES, multiple_of=LANES)
+    records: int = Field(ge=2)
+
+    @property
+    def full_name(self) -> str:
+        """The store's name, suffix included."""
+        return self.name + self.suffix
+
+    @property
+    def path(self) -> Path:
+        """The store's folder."""
+        return self.root / f"{self.full_name}.zarr"
+
+
+class LocalCluster(_Section):
+    """Worker processes on this machine."""
+
+    kind: Literal["local"]
+    workers: int | None = Field(ge=1)
+    grace_seconds: float = Field(ge=0, allow_inf_nan=False)
+    no_workers_seconds: float = Field(gt=0, allow_inf_nan=False)
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes: as asked, else one for each core this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+class FiguresConfig(_Section):
+    """What to draw from the finished store."""
+
+    draw: list[str]
+    incomplete: bool
+
+
+class Config(_Section):
+    """A whole request. `settings` and `axes` have passed the bounds of their system."""
+
+    action: Literal["run", "explain", "status", "figures"]
+    system: Literal[tuple(SYSTEMS)]  # type: ignore[valid-type]
+    settings: dict[str, Any]
+    ensemble: Ensemble
+    axes: dict[str, Axis]
+    sampling: Sampling
+    store: StoreConfig
+    cluster: LocalCluster
+    figures: FiguresConfig
+    on_stale: Literal["stop", "keep", "recompute"]
+
+
+def command_line(arguments: Sequence[str]) -> list[str]:
+    """Arguments as Hydra takes them, so that faults surface in `check`, all at once, not one by one in Hydra.
+
+    `key=value` becomes `++key=value`: an unknown key passes Hydra and is reported with the rest.
+    """
+    return [_rewritten(argument) for argument in arguments]
+
+
+def _rewritten(argument: str) -> str:
+    key, equals, _ = argument.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key) or key.split(".")[0] == "hydra":
+        return argument
+    if key in ("sweep", "scale"):
+        return f"+{argument}"
+    return argument if key in GROUPS else f"++{argument}"
+
+
+def check(composed: DictConfig) -> Config:
+    """The request in a composed config.
+
+    Raises Faults: one line for every key that is unknown, missing, of the wrong type or out of bounds.
+    """
+    raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    assert isinstance(raw, dict)
+    faults = []
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        faults += describe(error, Config)
+    if isinstance(raw.get("system"), str) and raw["system"] in SYSTEMS:
+        faults += _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
+    if faults:
+        raise Faults(dict.fromkeys(faults))
+    settings = SYSTEMS[config.system].settings.model_validate(config.settings).model_dump()
+    return config.model_copy(update={"settings": settings})
+
+
+def _setting_faults(system: str, settings: Any, axes: Any) -> Iterator[str]:
+    """Faults of the settings and of the axes' names; those of swept values come with the points."""
+    model = SYSTEMS[system].settings
+    try:
+        model.model_validate(settings)
+    except ValidationError as error:
+        yield from describe(error, model, "settings")
+    for name in axes if isinstance(axes, dict) else ():
+        if name not in model.model_fields:
+            yield f"axes.{name}: not a setting of system {system}{_suggestion(name, model.model_fields)}"
+        elif "list" in str(model.model_fields[name].annotation):
+            yield f"axes.{name}: a list can't be an axis; sweep a number"
+
+
+def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
+    """One line a fault: the key's full path, what was expected, what was got."""
+    return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
+
+
+def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
+    path, got = _path((*([prefix] if prefix else []), *fault["loc"])), fault["input"]
+    if fault["type"] == "extra_forbidden":
+        siblings = _fields_at(model, fault["loc"][:-1])
+        return f"{path}: unknown key{_suggestion(str(fault['loc'][-1]), siblings)}"
+    if fault["type"] == "missing" or (isinstance(got, str) and got in ("???", "")) or path == "store.name":
+        if path == "store.name" and got is None:
+            return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
+        if fault["type"] == "missing" or got in ("???", ""):
+            return f"{path}: missing; expected {_expected(fault)}"
+    return f"{path}: expected {_expected(fault)}, got {got!r}"
+
+
+def _path(location: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _expected(fault: Mapping[str, Any]) -> str:
+    """Pydantic's message, shortened to what was expected."""
+    if fault["type"] == "missing":
+        return "a value"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("expected ")
+    message = message.removeprefix("Input should be ").removeprefix("Input should have ")
+    return message[0].lower() + message[1:] if message[1:2].islower() else message
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
+    """The keys a nested model knows at a location."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        nested = field.annotation if field else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            return ()
+        model = nested
+    return tuple(model.model_fields)
+
+
+def _suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else (f"; known: {', '.join(known)}" if known else "")

@@ -1,0 +1,13 @@
+"""Errors a user can mend, and the exit codes they end in."""
+
+from collections.abc import Iterable
+
+COMPLETE, CONFIG_WRONG, BLOCKS_FAILED, INTERRUPTED = 0, 2, 3, 4
+
+
+class Faults(Exception):  # noqa: N818 (one exception, several faults)
+    """What is wrong with a request: one line a fault, each with the key or file, what was expected and got."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(self.faults))

@@ -1,0 +1,89 @@
+"""The figure stage: one module a figure, each with `draw(dataset) → matplotlib Figure`."""
+
+import json
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import xarray
+from matplotlib.figure import Figure
+
+from pipeline.config import Config
+from pipeline.figures.style import STYLE
+from pipeline.plan import Plan
+from pipeline.provenance import circumstances
+from pipeline.store import open_sweep
+
+AVAILABLE = (
+    "kuramoto_T",
+    "kuramoto_delay",
+    "kuramoto_eta_sigma",
+    "kuramoto_evolution",
+    "kuramoto_weight_control",
+)
+
+
+def draw(config: Config, plan: Plan) -> list[Path]:
+    """Draw a sweep's figures as PNG and PDF into `<store.root>/figures`; the files written."""
+    dataset = requested_part(plan)
+    folder = config.store.root / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in config.figures.draw:
+        with mpl.rc_context(STYLE):
+            figure = import_module(f"pipeline.figures.{name}").draw(dataset)
+            _annotate(figure, plan, dataset)
+            stem = config.store.full_name if config.figures.draw == [name] else f"{config.store.full_name}-{name}"
+            written += _save(figure, folder / stem, _metadata(plan))
+    return written
+
+
+def requested_part(plan: Plan) -> xarray.Dataset:
+    """The requested points and members of a store, which may hold more."""
+    dataset = open_sweep(plan.path).isel(member=slice(plan.sweep.members))
+    if plan.sweep.method == "product":
+        for axis, column in zip(plan.sweep.axes, zip(*plan.sweep.points, strict=True), strict=True):
+            dataset = dataset.sel({axis: sorted(set(column))})
+        return dataset
+    return dataset.isel(point=plan.rows[plan.rows >= 0])
+
+
+def _annotate(figure: Figure, plan: Plan, dataset: xarray.Dataset) -> None:
+    """Say under a figure how many members it shows, and across it if some are missing."""
+    status = dataset["status"]
+    counts = (
+        f"{plan.sweep.members} members a point; diverged: {int((status == 2).sum())} of {int((status > 0).sum())}"
+    )
+    missing = int(plan.missing.sum())
+    if missing:
+        counts += f"; missing blocks: {missing} of {plan.missing.size}"
+        figure.text(
+            0.5, 0.5, "incomplete", fontsize=48, color="0.5", alpha=0.4, rotation=25, ha="center", va="center"
+        )
+    figure.supxlabel(counts, fontsize="small", color="0.35", x=0.99, ha="right")
+
+
+def _metadata(plan: Plan) -> dict[str, Any]:
+    """What a drawn file says of its origin."""
+    assert plan.store is not None
+    origin = circumstances()
+    return {
+        "fingerprint": plan.store.fingerprint,
+        "members": plan.sweep.members,
+        "points": len(plan.sweep.points),
+        "commit": origin["commit"],
+        "dirty": origin["dirty"],
+        "command": origin["command"],
+    }
+
+
+def _save(figure: Figure, stem: Path, metadata: dict[str, Any]) -> list[Path]:
+    text = json.dumps(metadata)
+    png, pdf = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.pdf")
+    figure.savefig(png, metadata={"Title": stem.name, "Description": text})
+    figure.savefig(
+        pdf, metadata={"Title": stem.name, "Subject": text, "CreationDate": datetime.now().astimezone()}
+    )
+    return [png, pdf]

@@ -1,0 +1,28 @@
+"""Figure 6: R and ⟨|w|⟩ of all members against the strength β of the weight control."""
+
+import xarray
+from matplotlib.figure import Figure
+
+from pipeline import statistics
+from pipeline.figures.kuramoto import done, setting, success_fraction
+from pipeline.figures.style import BLUE, GREEN, interval_points, panels, reference_line, spread_band
+
+
+def draw(dataset: xarray.Dataset) -> Figure:
+    """Means with 95 % intervals and the spread of the members; the share of successful ones beside them."""
+    counted, beta = dataset.where(done(dataset)), dataset["weight_control"]
+    figure, (order, weight, success) = panels(1, 3, height=3.2)
+    for ax, name, symbol in (
+        (order, "final_order_parameter", "$R$"),
+        (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$"),
+    ):
+        interval_points(ax, beta, statistics.mean(counted[name]), "mean, 95 % interval")
+        spread_band(ax, beta, counted[name], "central 68 % of members", BLUE)
+        ax.set(xscale="log", xlabel=r"weight control $\beta$", ylabel=symbol)
+    reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
+    reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
+    interval_points(success, beta, success_fraction(dataset), "95 % interval", GREEN)
+    success.set(xscale="log", xlabel=r"weight control $\beta$", ylabel="fraction successful", ylim=(0, 1))
+    for ax in (order, weight, success):
+        ax.legend()
+    return figure

@@ -1,0 +1,59 @@
+"""One driver per store: a lock the operating system takes back from a dead driver by itself."""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.faults import Faults
+
+
+@contextmanager
+def only_driver(store: Path) -> Iterator[None]:
+    """Hold the store's lock file, `<store>.lock`, for the time of a run.
+
+    Raises Faults, naming the other driver, if another process holds it.
+    """
+    path = _lock_file(store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Faults(
+                [f"{store}: another driver is at work on it ({_described(file.read())}); wait for it"]
+            ) from None
+        file.truncate(0)
+        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat()}, file)
+        file.flush()
+        yield
+
+
+def is_driven(store: Path) -> bool:
+    """Whether a driver is at work on a store now."""
+    try:
+        with _lock_file(store).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _lock_file(store: Path) -> Path:
+    return store.with_name(f"{store.name}.lock")
+
+
+def _described(content: str) -> str:
+    try:
+        holder = json.loads(content)
+        age = datetime.now(UTC) - datetime.fromisoformat(holder["since"])
+        return f"process {holder['pid']} on {holder['host']}, for {age.total_seconds():.0f} s"
+    except (ValueError, KeyError):
+        return "just started"

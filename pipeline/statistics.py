@@ -1,0 +1,44 @@
+"""Estimates over an ensemble, with the interval that suits each."""
+
+import numpy as np
+import xarray
+from scipy.special import ndtri, stdtrit
+
+CONFIDENCE = 0.95
+
+
+def mean(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:
+    """Mean over members and its Student t interval, m ± t_(n−1) s/√n.
+
+    values: any dimensions, `dim` among them; NaN: a member that does not count.
+    Returns `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded
+    interval where one does.
+    """
+    count = values.count(dim)
+    average = values.mean(dim)
+    spread = values.std(dim, ddof=1) if values.sizes[dim] > 1 else average * np.nan
+    quantile = xarray.apply_ufunc(stdtrit, np.maximum(count - 1, 1), (1 + confidence) / 2)
+    half = (quantile * spread / np.sqrt(count.where(count > 0))).where(count != 1, np.inf)
+    return _dataset(average, average - half, average + half, count)
+
+
+def fraction(
+    hits: xarray.DataArray, among: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE
+) -> xarray.Dataset:
+    """Share of the members `among` which are `hits`, and its Wilson score interval.
+
+    hits, among: booleans. Returns `estimate`, `low`, `high` and `count` (of `among`) without `dim`.
+    """
+    count = among.sum(dim)
+    n = count.where(count > 0)
+    share = (hits & among).sum(dim) / n
+    z2 = ndtri((1 + confidence) / 2) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
+    return _dataset(share, np.maximum(centre - half, 0), np.minimum(centre + half, 1), count)
+
+
+def _dataset(
+    estimate: xarray.DataArray, low: xarray.DataArray, high: xarray.DataArray, count: xarray.DataArray
+) -> xarray.Dataset:
+    return xarray.Dataset({"estimate": estimate, "low": low, "high": high, "count": count})

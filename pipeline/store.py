@@ -1,0 +1,442 @@
+"""The store: one Zarr group a sweep, grown in both directions, written by workers, readable with plain xarray.
+
+array                       dims                    content
+one per axis (`T`, …)       point                   swept values, in order of arrival
+variables of the system     point, member, …        float64, NaN where not computed; one chunk a block
+status                      point, member           0 missing, 1 done, 2 diverged
+digest                      point, block            0 never computed, else hash of the block's bytes; written last
+code, seconds               point, block            digest of the code that made the block; time it took
+
+A block is one point × `block_members` members: one chunk of every variable, one task, one writer. So a kill
+at any moment loses unfinished blocks and nothing else: chunks are renamed into place, and a block counts as
+stored only once its digest is.
+"""
+
+import functools
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from pipeline.faults import Faults
+from pipeline.sweep import Point, Sweep
+from pipeline.systems import Dimension
+
+if TYPE_CHECKING:  # workers write blocks and should not pay for xarray
+    import xarray
+
+SCHEMA = 1
+MISSING = 0
+_BOOKKEEPING = {"digest": "u8", "code": "u8", "seconds": "f8"}
+_AXIS_CHUNK = 4096
+
+# The default codecs read flipped bytes without complaint. One byte range a chunk, whatever its values:
+# a chunk of zeros is written too, or "computed" could not be told from "missing".
+_COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
+_ZARR = {"array.write_empty_chunks": True}
+
+
+class Location(NamedTuple):
+    """A store as a worker finds it; the extent tells handles opened before a growth from those after."""
+
+    path: str
+    points: int
+    members: int
+
+
+class Store:
+    """An open store. Readers see the committed extent: arrays may already be larger."""
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path, self.group = path, group
+        attributes = dict(group.attrs)
+        self.fingerprint: dict[str, Any] = attributes["fingerprint"]
+        self.axes: tuple[str, ...] = tuple(attributes["axes"])
+        self.n_points: int = attributes["n_points"]
+        self.n_members: int = attributes["n_members"]
+        self.code_versions: dict[str, dict[str, str]] = attributes["code_versions"]
+
+    @property
+    def block_members(self) -> int:
+        """Members a block."""
+        return self.fingerprint["block_members"]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks a point."""
+        return self.n_members // self.block_members
+
+    @property
+    def location(self) -> Location:
+        """What a worker needs to write to this store."""
+        return Location(str(self.path.resolve()), self.n_points, self.n_members)
+
+    def points(self) -> list[Point]:
+        """The stored points, in order of arrival."""
+        columns = [self.group[axis][: self.n_points].tolist() for axis in self.axes]
+        return list(zip(*columns, strict=True)) if columns else [()]
+
+    def bookkeeping(self, name: str) -> np.ndarray:
+        """`digest`, `code` or `seconds` of every block: (point, block)."""
+        return self.group[name][: self.n_points, : self.blocks]
+
+    def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
+        """Remember what a code digest stands for, so that a later one can be told apart by name."""
+        if digest not in self.code_versions:
+            self.code_versions[digest] = dict(definitions)
+            self.group.attrs.update(code_versions=self.code_versions)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The records of all runs, oldest first."""
+        return [dict(run.attrs) for _, run in sorted(self.group["runs"].groups())]
+
+    def record_run(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write or replace the record of a run."""
+        self.group["runs"].require_group(name).attrs.put(dict(record))
+
+
+def open_store(path: Path) -> Store | None:
+    """The store at a path, None if there is nothing.
+
+    Raises Faults if what is there is no store of ours, or one of a newer schema.
+    """
+    if not path.exists():
+        return None
+    if not (path / "zarr.json").exists():
+        raise Faults([f"{path}: expected a store written by this pipeline, got no zarr.json; move it away"])
+    try:
+        with zarr.config.set(_ZARR):
+            group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        schema = group.attrs.get("schema")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise Faults(
+            [f"{path}: can't be read as a Zarr group ({error}); restore it from a copy or move it away"]
+        ) from error
+    if not isinstance(schema, int):
+        raise Faults(
+            [
+                f"{path}: expected a store written by this pipeline, got another Zarr group; choose another store.name"
+            ]
+        )
+    if schema > SCHEMA:
+        raise Faults([f"{path}: expected schema {SCHEMA} or older, got {schema}; update this program to read it"])
+    return Store(path, group)
+
+
+def prepare(path: Path, sweep: Sweep) -> Store:
+    """The store at a path, made or grown so that it has room for all of a sweep.
+
+    Raises Faults if the store there holds another sweep, with the differences.
+    """
+    _remove_leftovers(path)
+    store = open_store(path)
+    if store is None:
+        _create(path, sweep)
+    else:
+        check_same_sweep(store, sweep)
+        _grow(store, sweep)
+    prepared = open_store(path)
+    assert prepared is not None
+    return prepared
+
+
+def check_same_sweep(store: Store, sweep: Sweep) -> None:
+    """Raise Faults, one a difference, if a store's numbers are not those of a sweep."""
+    stored, asked = _flat(store.fingerprint), _flat(sweep.fingerprint)
+    faults = [
+        f"{key}: the store {store.path} holds {stored.get(key, 'nothing')}, expected {asked.get(key, 'nothing')}"
+        for key in sorted(stored | asked)
+        if stored.get(key) != asked.get(key)
+    ]
+    if faults:
+        raise Faults([*faults, "store.name: choose another name for this sweep, or undo the changes above"])
+
+
+def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint by the keys a user would set."""
+    where = {"seed": "ensemble.", "noise": "ensemble.", "block_members": "store.", "records": "store."}
+    flat = {f"settings.{name}": value for name, value in fingerprint["settings"].items()}
+    flat |= {f"{where.get(key, '')}{key}": value for key, value in fingerprint.items() if key != "settings"}
+    return flat
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what a killed creation, growth or attribute update left behind. The lock is ours."""
+    for unfinished in path.parent.glob(f"{path.name}.creating-*"):
+        shutil.rmtree(unfinished)
+    for pattern in ("zarr.*.partial", "*/zarr.*.partial"):
+        for partial in path.glob(pattern):
+            partial.unlink(missing_ok=True)
+
+
+# --- creating and growing ---------------------------------------------------------------------------------
+
+
+def _create(path: Path, sweep: Sweep) -> None:
+    """Build a store aside and rename it: it appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f"{path.name}.creating-{os.getpid()}")
+    points, members = len(sweep.points), sweep.blocks * sweep.block_members
+    with zarr.config.set(_ZARR):
+        group = zarr.open_group(building, mode="w", zarr_format=3)
+        coordinates = _create_coordinates(group, sweep)
+        sizes = {name: group[name].shape[-1] for name in coordinates}
+        for variable in sweep.system.variables:
+            if all(sizes[dim] for dim in variable.dims):
+                array = group.create_array(
+                    variable.name,
+                    shape=(points, members, *(sizes[dim] for dim in variable.dims)),
+                    chunks=(1, sweep.block_members, *(sizes[dim] for dim in variable.dims)),
+                    dtype="f8",
+                    fill_value=np.nan,
+                    compressors=_COMPRESSORS,
+                    dimension_names=("point", "member", *variable.dims),
+                )
+                array.attrs.update(long_name=variable.long_name, units=variable.units)
+        status = group.create_array(
+            "status",
+            shape=(points, members),
+            chunks=(1, sweep.block_members),
+            dtype="u1",
+            fill_value=MISSING,
+            compressors=_COMPRESSORS,
+            dimension_names=("point", "member"),
+        )
+        status.attrs.update(long_name="0 missing, 1 done, 2 diverged", flag_values=[0, 1, 2])
+        for name, dtype in _BOOKKEEPING.items():
+            group.create_array(
+                name,
+                shape=(points, sweep.blocks),
+                chunks=(1, 1),
+                dtype=dtype,
+                fill_value=0,
+                compressors=(Crc32cCodec(),),
+                dimension_names=("point", "block"),
+            )
+        _write_axes(group, sweep, sweep.points)
+        group.create_group("runs")
+        group.attrs.update(
+            schema=SCHEMA,
+            fingerprint=sweep.fingerprint,
+            axes=list(sweep.axes),
+            coordinates=" ".join([*sweep.axes, *(name for name in coordinates if name.endswith("_at"))]),
+            sampling=sweep.method,
+            code_versions={},
+            n_points=points,
+            n_members=members,
+        )
+    building.rename(path)
+
+
+def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
+    """Coordinate arrays of the system's dimensions and of the axes; names of the dimensions."""
+    model = sweep.system.settings
+    for axis in sweep.axes:
+        symbol, units = sweep.system.symbols.get(axis, (axis, "1"))
+        array = group.create_array(
+            axis,
+            shape=(0,),
+            chunks=(_AXIS_CHUNK,),
+            dtype="i8" if model.model_fields[axis].annotation is int else "f8",
+            fill_value=0,
+            compressors=_COMPRESSORS,
+            dimension_names=("point",),
+        )
+        array.attrs.update(long_name=axis, units=units, symbol=symbol)
+    for dimension in sweep.system.dimensions:
+        _create_dimension(group, sweep, dimension)
+    return [dimension.name for dimension in sweep.system.dimensions]
+
+
+def _coordinates_at(sweep: Sweep, dimension: Dimension, points: Sequence[Point]) -> list[np.ndarray]:
+    return [dimension.coordinate(sweep.settings_at(point), sweep.records) for point in points]
+
+
+def _varies(sweep: Sweep, dimension: Dimension) -> bool:
+    """Whether a dimension's coordinate differs from point to point."""
+    return any(axis in dimension.depends_on for axis in sweep.axes)
+
+
+def _create_dimension(group: zarr.Group, sweep: Sweep, dimension: Dimension) -> None:
+    """The coordinate of a dimension; where it differs between points, a plain index and `<name>_at` (point, …)."""
+    varies = _varies(sweep, dimension)
+    coordinates = _coordinates_at(sweep, dimension, sweep.points if varies else sweep.points[:1])
+    size = max(len(coordinate) for coordinate in coordinates)
+    values = np.arange(size) if varies else coordinates[0]
+    array = group.create_array(
+        dimension.name,
+        shape=(size,),
+        chunks=(max(1, size),),
+        dtype=values.dtype,
+        fill_value=0,
+        compressors=_COMPRESSORS,
+        dimension_names=(dimension.name,),
+    )
+    array[:] = values
+    array.attrs.update(
+        long_name=f"index of {dimension.name}" if varies else dimension.long_name, units=dimension.units
+    )
+    if varies:
+        at = group.create_array(
+            f"{dimension.name}_at",
+            shape=(0, size),
+            chunks=(64, max(1, size)),
+            dtype="f8",
+            fill_value=np.nan,
+            compressors=_COMPRESSORS,
+            dimension_names=("point", dimension.name),
+        )
+        at.attrs.update(long_name=dimension.long_name, units=dimension.units)
+
+
+def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point]) -> None:
+    """Write the coordinates of all points, those already there included (their values don't change)."""
+    for k, axis in enumerate(sweep.axes):
+        array = group[axis]
+        array.resize((len(points),))
+        array[:] = [point[k] for point in points]
+    for dimension in sweep.system.dimensions:
+        if _varies(sweep, dimension):
+            array = group[f"{dimension.name}_at"]
+            rows = [
+                _padded(row.astype(float), array.shape[1:]) for row in _coordinates_at(sweep, dimension, points)
+            ]
+            array.resize((len(points), *array.shape[1:]))
+            array[:] = np.stack(rows)
+
+
+def _grow(store: Store, sweep: Sweep) -> None:
+    """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
+    group, known = store.group, store.points()
+    by_axis = [store.axes.index(axis) for axis in sweep.axes]
+    arrived = {tuple(point[k] for k in by_axis) for point in known}
+    new = [point for point in sweep.points if point not in arrived]
+    points = [tuple(point[k] for k in by_axis) for point in known] + new
+    members = max(store.n_members, sweep.blocks * sweep.block_members)
+    if not new and members == store.n_members:
+        return
+    _check_room(store, sweep, new)
+    for name, array in group.arrays():
+        dims = array.metadata.dimension_names
+        extent = {"point": len(points), "member": members, "block": members // store.block_members}
+        shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
+        if shape != array.shape and name not in store.axes and not name.endswith("_at"):
+            array.resize(shape)
+    _write_axes(group, sweep, points)
+    group.attrs.update(n_points=len(points), n_members=members)
+
+
+def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
+    """Raise Faults if a new point has longer coordinates than the store was made for."""
+    for dimension in sweep.system.dimensions:
+        if _varies(sweep, dimension):
+            size, need = store.group[dimension.name].shape[0], _coordinates_at(sweep, dimension, new)
+            if any(len(coordinate) > size for coordinate in need):
+                raise Faults(
+                    [
+                        f"{store.path}: made for at most {size} values along {dimension.name}, got a point with "
+                        f"{max(map(len, need))}; choose another store.name for the larger systems"
+                    ]
+                )
+
+
+def _padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values, filled up with NaN to a larger shape."""
+    if values.shape == shape:
+        return values
+    padded = np.full(shape, np.nan)
+    padded[tuple(slice(size) for size in values.shape)] = values
+    return padded
+
+
+# --- blocks -----------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4)
+def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:  # noqa: ARG001 (a new store at an old path)
+    with zarr.config.set(_ZARR):
+        return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
+
+
+def _arrays(location: Location) -> dict[str, zarr.Array]:
+    """The arrays of a store, opened once a process."""
+    return _handles(location, os.stat(location.path).st_ino)
+
+
+def is_stored(location: Location, point: int, block: int) -> bool:
+    """Whether a block has been written completely."""
+    return bool(_arrays(location)["digest"][point, block])
+
+
+def write_block(
+    location: Location, point: int, block: int, values: Mapping[str, np.ndarray], code: int, seconds: float
+) -> None:
+    """Write a block: its chunk of every variable, then its digest, which makes it count."""
+    arrays = _arrays(location)
+    digest = hashlib.blake2b(digest_size=8)
+    for name, stored in _block_arrays(arrays):
+        padded = _padded(values[name], (len(values["status"]), *stored.shape[2:]))
+        members = slice(block * stored.chunks[1], (block + 1) * stored.chunks[1])
+        data = np.ascontiguousarray(padded, dtype=stored.dtype)
+        stored[point, members] = data
+        digest.update(name.encode() + b"\0" + data.tobytes())
+    arrays["code"][point, block] = code
+    arrays["seconds"][point, block] = seconds
+    arrays["digest"][point, block] = int.from_bytes(digest.digest(), "little") or 1
+
+
+def _block_arrays(arrays: Mapping[str, zarr.Array]) -> Iterator[tuple[str, zarr.Array]]:
+    """The arrays of which a block is one chunk, in a fixed order."""
+    return ((name, arrays[name]) for name in sorted(arrays) if "member" in arrays[name].metadata.dimension_names)
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> "xarray.Dataset":
+    """A stored sweep as an xarray Dataset, its axes as sorted dimensions.
+
+    path: folder of the store; chunks: as for `xarray.open_zarr`; None reads lazily without Dask.
+
+    Dimensions are the axes, `member`, and those of each variable. A sweep that was not sampled on a grid keeps
+    the dimension `point`, with its axes as coordinates along it. Combinations of axis values that were never
+    asked for, and blocks not yet computed, have `status` 0 and NaN.
+
+    Raises Faults if the folder holds no store of this pipeline.
+    """
+    import xarray
+
+    store = open_store(Path(path))
+    if store is None:
+        raise Faults([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
+    raw = xarray.open_zarr(Path(path), consolidated=False, chunks=chunks, drop_variables=list(_BOOKKEEPING))
+    committed = raw.isel(point=slice(store.n_points), member=slice(store.n_members)) if store.axes else raw
+    committed = committed.isel(member=slice(store.n_members)).assign_coords(member=np.arange(store.n_members))
+    committed.attrs = {"store": str(path), **store.fingerprint}
+    if not store.axes:
+        return committed.isel(point=0)
+    return committed if raw.attrs["sampling"] != "product" else _on_grid(committed, store)
+
+
+def _on_grid(dataset: "xarray.Dataset", store: Store) -> "xarray.Dataset":
+    """Points laid out along sorted axes; holes of the grid have status 0 and NaN."""
+    import xarray
+
+    values = {axis: np.unique(dataset[axis].values) for axis in store.axes}
+    index = np.full([len(column) for column in values.values()], -1)
+    index[tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())] = np.arange(
+        store.n_points
+    )
+    attributes = {axis: dataset[axis].attrs for axis in store.axes}
+    grid = dataset.drop_vars(list(store.axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=store.axes))
+    if (index < 0).any():
+        present = xarray.DataArray(index >= 0, dims=store.axes)
+        status = grid["status"].where(present, MISSING).astype(np.uint8)
+        grid = grid.where(present).assign(status=status)
+    return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})

@@ -1,0 +1,193 @@
+"""The one place that knows `sim`: every system's settings and bounds, its block function, its variables.
+
+A new system is one entry in `SYSTEMS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from sim import kuramoto
+
+Settings = Mapping[str, Any]
+
+Real = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A dimension of stored variables beside point and member, and its coordinate."""
+
+    name: str
+    long_name: str
+    units: str
+    depends_on: tuple[str, ...]
+    """Settings that change the coordinate: as axes, they make it differ from point to point."""
+    coordinate: Callable[[Settings, int], np.ndarray]
+    """(settings, records) → (size,)."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A stored variable, dimensions (point, member, *dims)."""
+
+    name: str
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = "1"
+
+
+@dataclass(frozen=True)
+class System:
+    """What the pipeline needs to know of a system."""
+
+    settings: type[BaseModel]
+    dimensions: tuple[Dimension, ...]
+    variables: tuple[Variable, ...]
+    compute: Callable[[Settings, int, np.ndarray, int], dict[str, np.ndarray]]
+    """(settings, seed, member numbers, records) → variables and `status`, member first."""
+    work: Callable[[Settings], float]
+    """Predicted cost of a member, in floating-point operations of the kernel."""
+    symbols: Mapping[str, tuple[str, str]]
+    """Setting → symbol in TeX, unit."""
+    modules: tuple[ModuleType, ...]
+    """Where the code of `compute` starts; modules of `sim` they import count too."""
+
+
+class KuramotoSettings(BaseModel):
+    """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    oscillators: int = Field(ge=2)
+    frequencies: list[Real] | None
+    frequency_half_width: NonNegative
+    eta: NonNegative
+    sigma: NonNegative
+    delay: int = Field(ge=1)
+    dt: Positive
+    T: Positive
+    iterations: int = Field(ge=1)
+    weight_control: NonNegative
+    target_order_parameter: Fraction
+    target_mean_abs_weight: Positive
+    trace_duration: NonNegative
+
+    @field_validator("frequencies")
+    @classmethod
+    def _one_frequency_an_oscillator(cls, value: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        oscillators = info.data.get("oscillators")
+        if value is not None and oscillators is not None and len(value) != oscillators:
+            raise ValueError(f"expected one frequency for each of the {oscillators} oscillators, got {len(value)}")
+        return value
+
+    @field_validator("T")
+    @classmethod
+    def _at_least_one_step(cls, value: float, info: ValidationInfo) -> float:
+        dt = info.data.get("dt")
+        if dt is not None and value < dt:
+            raise ValueError(f"expected at least one Euler step, T ≥ dt = {dt:g}")
+        return value
+
+
+def _recorded_iterations(settings: Settings, records: int) -> np.ndarray:
+    """At most `records` iterations, evenly spread, the first and the last among them."""
+    last = settings["iterations"] - 1
+    return np.unique(np.linspace(0, last, min(records, last + 1)).round().astype(np.int64))
+
+
+def _trace_steps(settings: Settings) -> int:
+    return kuramoto.steps_in(settings["trace_duration"], settings["dt"])
+
+
+def _kuramoto_block(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
+    frequencies = settings["frequencies"]
+    if frequencies is None:
+        frequencies = kuramoto.equidistant_frequencies(settings["oscillators"], settings["frequency_half_width"])
+    learned = kuramoto.learn(
+        kuramoto.Settings(**{name: settings[name] for name in kuramoto.Settings._fields}),
+        np.asarray(frequencies, dtype=float),
+        seed,
+        members,
+        _recorded_iterations(settings, records),
+        _trace_steps(settings),
+    )
+    return learned._asdict()
+
+
+def _kuramoto_work(settings: Settings) -> float:
+    """6 operations a pair, 25 an oscillator and 4 a step; about 80 a weight for noise and learning."""
+    n = settings["oscillators"]
+    pairs = n * (n - 1) / 2
+    steps = kuramoto.steps_in(settings["T"], settings["dt"])
+    step = 6 * pairs + 25 * n + 4
+    return (
+        step * (settings["iterations"] * steps + 2 * _trace_steps(settings)) + settings["iterations"] * 80 * pairs
+    )
+
+
+KURAMOTO = System(
+    settings=KuramotoSettings,
+    dimensions=(
+        Dimension("iteration", "iteration of the learning map", "1", ("iterations",), _recorded_iterations),
+        Dimension(
+            "edge",
+            "pair of oscillators i < j, row by row: numpy.triu_indices(N, 1)",
+            "1",
+            ("oscillators",),
+            lambda settings, _: np.arange(settings["oscillators"] * (settings["oscillators"] - 1) // 2),
+        ),
+        Dimension(
+            "oscillator",
+            "oscillator",
+            "1",
+            ("oscillators",),
+            lambda settings, _: np.arange(settings["oscillators"]),
+        ),
+        Dimension(
+            "time",
+            "time within a trace",
+            "time",
+            ("trace_duration", "dt"),
+            lambda settings, _: settings["dt"] * np.arange(1, _trace_steps(settings) + 1),
+        ),
+    ),
+    variables=(
+        Variable("order_parameter", ("iteration",), "mean order parameter R over an interval T"),
+        Variable("error", ("iteration",), "error |R_target - R|"),
+        Variable("mean_abs_weight", ("iteration",), "mean absolute weight <|w|>"),
+        Variable("final_order_parameter", (), "R, mean over the last 1 % of iterations"),
+        Variable("final_error", (), "error, mean over the last 1 % of iterations"),
+        Variable("final_mean_abs_weight", (), "<|w|>, mean over the last 1 % of iterations"),
+        Variable("weight", ("edge",), "weights w_ij after learning"),
+        Variable("phase", ("oscillator",), "phases after learning", "rad"),
+        Variable("initial_trace", ("time",), "order parameter r(t) before learning"),
+        Variable("final_trace", ("time",), "order parameter r(t) after learning"),
+    ),
+    compute=_kuramoto_block,
+    work=_kuramoto_work,
+    symbols={
+        "oscillators": ("N", "1"),
+        "frequency_half_width": (r"\omega_{\max}", "rad/time"),
+        "eta": (r"\eta", "1"),
+        "sigma": (r"\sigma", "1"),
+        "delay": (r"\Delta", "iterations"),
+        "T": ("T", "time"),
+        "dt": ("dt", "time"),
+        "iterations": ("n", "iterations"),
+        "weight_control": (r"\beta", "1"),
+        "target_order_parameter": (r"R_\mathrm{target}", "1"),
+        "target_mean_abs_weight": ("W", "1"),
+        "trace_duration": ("t", "time"),
+    },
+    modules=(kuramoto,),
+)
+
+SYSTEMS: dict[str, System] = {"kuramoto": KURAMOTO}

@@ -1,0 +1,196 @@
+"""One Kuramoto Euler step (eq. 9 and the order parameter) at N = 10, 50 and 100: our kernel against the alternatives."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.core import types
+
+from sim import kuramoto
+from sim.lanes import FLOATS, LANES, Rows, Vector, align_stack, broadcast, fma, traced
+from tests.benchmarks import (
+    kuramoto_cpp,
+    kuramoto_jax,
+    kuramoto_numba,
+    kuramoto_numpy,
+    kuramoto_package,
+)
+from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data, race, table
+from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
+
+SIZES = (10, 50, 100)
+OURS, PEAK = "sim.kuramoto", "FMA peak"
+FAMILIES = (
+    OURS,
+    kuramoto_cpp.FAMILY,
+    kuramoto_numba.IDENTITY,
+    kuramoto_numba.PLAIN,
+    kuramoto_jax.BEST,
+    kuramoto_jax.PLAIN,
+    kuramoto_numpy.BEST,
+    kuramoto_numpy.PLAIN,
+    kuramoto_package.DERIVATIVE,
+    kuramoto_package.RUN,
+)
+
+
+def benchmark(rounds: int) -> Report:
+    """Race at every size; the table, how close to the processor's peak, and the goals."""
+    problems = [Problem(oscillators) for oscillators in SIZES]
+    races = [race(f"N={problem.oscillators}", _contestants(problem), rounds) for problem in problems]
+    of_peak = [_of_peak(entry, problem) for entry, problem in zip(races, problems, strict=True)]
+    goals = _goals(races, of_peak)
+    lines = [
+        "One Kuramoto Euler step of one system, eq. 9 and r: nanoseconds and × ours",
+        f"(median of {rounds} turns; mean r of every contestant within {TOLERANCE:.0e} of plain NumPy's;",
+        f" {kuramoto_package.RUN} takes no Euler steps: within {kuramoto_package.RUN_TOLERANCE})",
+        "",
+        table(races, FAMILIES, OURS),
+        "",
+        "Of the core's measured FMA peak, counting 6 flops a pair, 25 an oscillator and 4:",
+        *(f"  {entry.problem}: {_peak_line(each)}" for entry, each in zip(races, of_peak, strict=True)),
+        "",
+        "Goals, in this run:",
+        *(f"  {_goal_line(goal)}" for goal in goals),
+    ]
+    data = {"races": as_data(races), "of_peak": of_peak, "goals": [goal._asdict() for goal in goals]}
+    return Report("\n".join(lines), data)
+
+
+def _contestants(problem: Problem) -> Iterator[Contestant]:
+    yield contestant(OURS, "run_steps", _Ours, problem)
+    yield from _peak_contestants()
+    for rivals in (kuramoto_cpp, kuramoto_numba, kuramoto_numpy, kuramoto_package, kuramoto_jax):
+        yield from rivals.contestants(problem)
+
+
+class _Ours:
+    """`sim.kuramoto.run_steps`, eight members in a vector."""
+
+    def __init__(self, problem: Problem, members: int) -> None:
+        if members != LANES:
+            raise ValueError(f"{members} members: run_steps takes {LANES}")
+        self.oscillators = problem.oscillators
+        self.size, self.network = kuramoto._size(self.oscillators), kuramoto._network(problem.frequencies, DT)
+        self.phasor = kuramoto._phasors(kuramoto._in_lanes(problem.phases(members)))
+        self.weight = kuramoto._in_lanes(problem.weights(members))
+        self.total = np.empty((1, LANES))
+
+    def advance(self, steps: int) -> np.ndarray:
+        kuramoto.run_steps(self.size, self.network, DT, self.phasor, self.weight, steps, self.total)
+        return self.total[0] / (self.oscillators * steps)
+
+
+# --- the core's peak: chains of fused multiply-adds that don't wait for one another --------------------------
+
+_CHAINS = (6, 8, 12, 16)
+"""How many fill the pipelines depends on the processor; so many that they spill the registers are slow again."""
+_LINKS = 4
+
+
+def _peak_contestants() -> Iterator[Contestant]:
+    for chains in _CHAINS:
+        yield Contestant(PEAK, f"{chains} chains", partial(_prepare_chains, chains))
+
+
+def _prepare_chains(chains: int) -> Prepared:
+    size, rows = (0,) * chains, np.random.default_rng(0).uniform(size=(chains, LANES))
+    count = 1000
+    return Prepared(
+        lambda repeats: _multiply_add(size, rows, 0.5, 0.5, repeats * count),
+        units=2 * LANES * chains * _LINKS * count,
+    )
+
+
+@traced(gives=lambda size, rows: types.UniTuple(FLOATS, size.count))
+def _starts(size: int, rows: Rows) -> tuple[Vector, ...]:
+    return tuple(rows[k] for k in range(size))
+
+
+@traced(gives=lambda chains, *_: types.UniTuple(FLOATS, chains.count))
+def _extend(chains: tuple[Vector, ...], factor: Vector, addend: Vector) -> tuple[Vector, ...]:
+    for _ in range(_LINKS):
+        chains = tuple(fma(x, factor, addend) for x in chains)
+    return chains
+
+
+@traced(gives=types.none)
+def _keep(rows: Rows, chains: tuple[Vector, ...]) -> None:
+    for k, x in enumerate(chains):
+        rows[k] = x
+
+
+@njit
+def _multiply_add(size, rows, factor, addend, count):
+    """Every row x ← x · factor + addend, `count` times `_LINKS`; as many rows as `size` has elements."""
+    align_stack()
+    chains, f, a = _starts(size, rows), broadcast(factor), broadcast(addend)
+    for _ in range(count):
+        chains = _extend(chains, f, a)
+    _keep(rows, chains)
+
+
+def _of_peak(entry: Race, problem: Problem) -> dict[str, float]:
+    """The peak, flop/s, and the fraction of it that our kernel and the C++ reach."""
+    peak = entry.starter(PEAK)
+    ratios = {family: entry.ratio(family, PEAK) for family in (OURS, kuramoto_cpp.FAMILY)}
+    fractions = {family: problem.flops / ratio for family, ratio in ratios.items() if ratio is not None}
+    return {PEAK: 1 / peak.seconds, **fractions} if peak else {}
+
+
+def _peak_line(of_peak: dict[str, float]) -> str:
+    if not of_peak:
+        return "not measured"
+    fractions = (f"{family} {value:.0%}" for family, value in of_peak.items() if family != PEAK)
+    return f"{', '.join(fractions)} of {of_peak[PEAK] / 1e9:.0f} GFLOP/s"
+
+
+# --- goals ----------------------------------------------------------------------------------------------------
+
+PLAIN_AT_LEAST, BEST_AT_LEAST = 250, 25
+OF_PEAK_AT_LEAST = 0.70
+CPP_AT_MOST = 1.15
+
+
+class Goal(NamedTuple):
+    """One thing the kernel should reach."""
+
+    text: str
+    value: float | None
+    """What this run measured; None if it could not."""
+    met: bool | None
+
+
+def _goals(races: list[Race], of_peak: list[dict[str, float]]) -> list[Goal]:
+    smallest = races[0]
+    goals = [
+        _at_least(f"{smallest.problem}: times as fast as {family}", smallest.ratio(family, OURS), factor)
+        for family, factor in ((kuramoto_numpy.PLAIN, PLAIN_AT_LEAST), (kuramoto_numpy.BEST, BEST_AT_LEAST))
+    ]
+    for entry, fractions in zip(races[:2], of_peak, strict=False):
+        goals.append(
+            _at_least(f"{entry.problem}: fraction of the FMA peak", fractions.get(OURS), OF_PEAK_AT_LEAST)
+        )
+    for entry in races:
+        goals.append(
+            _at_most(
+                f"{entry.problem}: time over that of C++", entry.ratio(OURS, kuramoto_cpp.FAMILY), CPP_AT_MOST
+            )
+        )
+    return goals
+
+
+def _at_least(text: str, value: float | None, bound: float) -> Goal:
+    return Goal(f"{text} ≥ {bound:g}", value, None if value is None else value >= bound)
+
+
+def _at_most(text: str, value: float | None, bound: float) -> Goal:
+    return Goal(f"{text} ≤ {bound:g}", value, None if value is None else value <= bound)
+
+
+def _goal_line(goal: Goal) -> str:
+    if goal.value is None:
+        return f"unknown  {goal.text}"
+    return f"{'met' if goal.met else 'MISSED':<9}{goal.text}: {goal.value:.3g}"
