@@ -2,29 +2,24 @@
 
 import os
 import sys
-
-# Before numpy loads: results must not depend on how many threads a library likes, and cores are Dask's to share.
-for _library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
-
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import report
 from pipeline.cluster import dask_client
+from pipeline.code import code_digest, code_version
 from pipeline.config import Config, check, command_line
 from pipeline.execute import Outcome, run_blocks
 from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults
 from pipeline.lock import is_driven, only_driver
 from pipeline.plan import Plan, make_plan
-from pipeline.provenance import circumstances, code_digest, code_version
+from pipeline.provenance import circumstances
 from pipeline.store import open_store, prepare
 from pipeline.sweep import Sweep, define
 
@@ -96,7 +91,7 @@ def _compute(plan: Plan, config: Config) -> Outcome:
     with dask_client(config.cluster) as client:
         report.say(f"dashboard: {client.dashboard_link}")
         began = time.monotonic()
-        with report.progress(plan) as progress:
+        with report.progress(plan, config.cluster.worker_count) as progress:
             outcome = run_blocks(plan.jobs(), client, config.cluster, progress)
         lines = report.outcome_lines(plan, outcome, time.monotonic() - began, config.cluster.worker_count)
     for line in lines:
@@ -125,7 +120,7 @@ def _draw(config: Config, sweep: Sweep) -> int:
         report.complain(
             [
                 f"{config.store.path}: {int(plan.missing.sum())} of {plan.missing.size} blocks are missing; run the "
-                "sweep to complete it, or draw what is there, marked incomplete, with figures.incomplete=true"
+                "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
             ]
         )
         return INTERRUPTED
@@ -165,10 +160,13 @@ def _guarded(composed: DictConfig) -> int:
         return INTERRUPTED
 
 
-def _one_line(error: Any) -> str:
+def _one_line(error: Exception) -> str:
     """Hydra's message without its tips on internals."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"{group}: expected one of {', '.join(error.options)}, got {name}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:3])
+    return " ".join(lines[:2])
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def dask_client(config: LocalCluster) -> "Iterator[Client]":
         "distributed.scheduler.no-workers-timeout": f"{config.no_workers_seconds} s",
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.gil.enabled": False,
-        "logging.distributed": "error",
+        "logging.distributed": "critical",  # what fails is reported; workers that part at the end are no news
     }
     with (
         dask.config.set(options),
@@ -39,7 +39,7 @@ def dask_client(config: LocalCluster) -> "Iterator[Client]":
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             preload=[_WORKER_PRELOAD],
-            silence_logs="ERROR",
+            silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,12 +46,23 @@ class Axis(_Section):
     def _one_form(self) -> "Axis":
         bounds = (self.start, self.stop, self.num)
         if self.values is not None and any(bound is not None for bound in bounds):
-            raise ValueError("expected values or start, stop and num, got both; remove one with ~axes.NAME.KEY")
+            raise ValueError("expected values or start, stop and num, got both; set the other to null")
         if self.values is None and any(bound is None for bound in bounds):
             raise ValueError("expected values: [...], or start, stop and num")
         if self.scale == "log" and self.values is None and not (self.start > 0 and self.stop > 0):  # type: ignore[operator]
             raise ValueError(f"a log scale needs start and stop above 0, got {self.start} and {self.stop}")
         return self
+
+    def spread(self) -> list[float]:
+        """The swept values, in the order given."""
+        if self.values is not None:
+            return self.values
+        assert self.start is not None
+        assert self.stop is not None
+        assert self.num is not None
+        spread = np.geomspace if self.scale == "log" else np.linspace
+        # 12 digits: enough for any sweep, and 0.3 stays 0.3 however the spacing was rounded.
+        return [float(f"{value:.12g}") for value in spread(self.start, self.stop, self.num)]
 
 
 class Sampling(_Section):
@@ -94,10 +106,14 @@ class LocalCluster(_Section):
         return self.workers or len(os.sched_getaffinity(0))
 
 
+FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parent / "figures").glob("[a-z]*.py")))
+"""Modules that draw a figure. Those with a leading underscore are what they share."""
+
+
 class FiguresConfig(_Section):
     """What to draw from the finished store."""
 
-    draw: list[str]
+    draw: list[Literal[FIGURES]]  # type: ignore[valid-type]
     incomplete: bool
 
 
@@ -154,17 +170,39 @@ def check(composed: DictConfig) -> Config:
 
 
 def _setting_faults(system: str, settings: Any, axes: Any) -> Iterator[str]:
-    """Faults of the settings and of the axes' names; those of swept values come with the points."""
+    """Faults of the settings, and of each axis taken by itself."""
     model = SYSTEMS[system].settings
     try:
         model.model_validate(settings)
     except ValidationError as error:
         yield from describe(error, model, "settings")
-    for name in axes if isinstance(axes, dict) else ():
+    if not (isinstance(settings, dict) and isinstance(axes, dict)):
+        return
+    for name, axis in axes.items():
         if name not in model.model_fields:
             yield f"axes.{name}: not a setting of system {system}{_suggestion(name, model.model_fields)}"
         elif "list" in str(model.model_fields[name].annotation):
-            yield f"axes.{name}: a list can't be an axis; sweep a number"
+            yield f"axes.{name}: a list can't be an axis; expected a setting that is one number"
+        else:
+            yield from _value_faults(model, settings, name, axis)
+
+
+def _value_faults(model: type[BaseModel], settings: dict, name: str, raw_axis: Any) -> Iterator[str]:
+    """Faults of an axis' values as values of its setting."""
+    try:
+        axis = Axis.model_validate(raw_axis)
+    except ValidationError:
+        return  # described with the rest of the config
+    for k, value in enumerate(axis.spread()):
+        try:
+            model.model_validate({**settings, name: value})
+        except ValidationError as error:
+            where = f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"
+            yield from (
+                f"{where}: expected {_expected(fault)}, got {value:g}"
+                for fault in error.errors(include_url=False)
+                if fault["loc"] == (name,)
+            )
 
 
 def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
@@ -173,29 +211,35 @@ def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 
 
 def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
-    path, got = _path((*([prefix] if prefix else []), *fault["loc"])), fault["input"]
+    location, got = (*([prefix] if prefix else []), *fault["loc"]), fault["input"]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if path == "store.name" and got is None:
+        return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
     if fault["type"] == "extra_forbidden":
-        siblings = _fields_at(model, fault["loc"][:-1])
-        return f"{path}: unknown key{_suggestion(str(fault['loc'][-1]), siblings)}"
-    if fault["type"] == "missing" or (isinstance(got, str) and got in ("???", "")) or path == "store.name":
-        if path == "store.name" and got is None:
-            return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
-        if fault["type"] == "missing" or got in ("???", ""):
-            return f"{path}: missing; expected {_expected(fault)}"
+        return f"{path}: unknown key{_suggestion(str(fault['loc'][-1]), _fields_at(model, fault['loc'][:-1]))}"
+    if fault["type"] == "missing" or (isinstance(got, str) and got in ("", "???")):
+        return f"{path}: missing; expected {_expected(fault)}"
     return f"{path}: expected {_expected(fault)}, got {got!r}"
 
 
-def _path(location: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+_EXPECTED = {
+    "missing": "a value",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "finite_number": "a finite number",
+    "too_short": "at least one value",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+}
 
 
 def _expected(fault: Mapping[str, Any]) -> str:
-    """Pydantic's message, shortened to what was expected."""
-    if fault["type"] == "missing":
-        return "a value"
+    """What was expected, in the words of a user."""
     message = fault["msg"].removeprefix("Value error, ").removeprefix("expected ")
-    message = message.removeprefix("Input should be ").removeprefix("Input should have ")
-    return message[0].lower() + message[1:] if message[1:2].islower() else message
+    return _EXPECTED.get(fault["type"], message.removeprefix("Input should be "))
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pipeline.code import code_digest
 from pipeline.config import LocalCluster
 from pipeline.plan import Job
-from pipeline.provenance import code_digest
 from pipeline.store import is_stored, write_block
 from pipeline.systems import SYSTEMS
 
@@ -56,7 +56,7 @@ _stopping = False
 
 def _stop_starting_blocks() -> None:
     """Blocks that wait on this worker are handed back uncomputed."""
-    global _stopping  # noqa: PLW0603 (one flag a worker process)
+    global _stopping
     _stopping = True
 
 
@@ -84,7 +84,8 @@ def run_blocks(
     dying is run once more with nothing beside it. SIGINT and SIGTERM stop new blocks from starting; those
     running get `grace_seconds` to finish. A lost cluster ends the run as interrupted.
     """
-    outcome, killers = Outcome(), []
+    outcome = Outcome()
+    killers: list[Job] = []
     with _stop_on_signals() as stop:
         _drain(
             jobs,

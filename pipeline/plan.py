@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.code import code_digest, code_version
 from pipeline.faults import Faults
-from pipeline.provenance import code_digest, code_version
 from pipeline.store import Location, Store, check_same_sweep
 from pipeline.sweep import Sweep
 
@@ -68,7 +68,7 @@ class Plan:
         return not self.missing.any()
 
     def jobs(self) -> Iterator[Job]:
-        """Missing blocks: breadth-first over members, so that a partial store is usable; longest first within."""
+        """Missing blocks, breadth-first over members, so that a partial store is usable; longest first."""
         assert self.store is not None
         missing, longest_first = self.missing, np.argsort(-self.block_work, kind="stable")
         for block in range(self.sweep.blocks):

@@ -45,7 +45,7 @@ def size(count: float) -> str:
 
 
 @contextmanager
-def progress(plan: Plan) -> Iterator[Callable[[Done], Any]]:
+def progress(plan: Plan, workers: int) -> Iterator[Callable[[Done], Any]]:
     """Report blocks as they are done, with the time left by their predicted cost.
 
     One live bar on a terminal, one line every few seconds elsewhere.
@@ -54,16 +54,16 @@ def progress(plan: Plan) -> Iterator[Callable[[Done], Any]]:
     total, blocks = plan.remaining_work, int(plan.missing.sum())
     show = _terminal_bar if sys.stdout.isatty() else _log_lines
     with show(blocks) as update:
-        state = {"work": 0.0, "blocks": 0, "diverged": 0, "since": time.monotonic()}
+        work_done, seconds, count, diverged = 0.0, 0.0, 0, 0
 
         def done(block: Done) -> None:
-            state["work"] += work[block.job.point]
-            state["blocks"] += 1
-            state["diverged"] += block.diverged
-            share = state["work"] / total if total else 1.0
-            elapsed = time.monotonic() - state["since"]
-            left = elapsed * (1 - share) / share if share else float("nan")
-            update(share, int(state["blocks"]), left, int(state["diverged"]))
+            nonlocal work_done, seconds, count, diverged
+            work_done += work[block.job.point]
+            seconds += block.seconds
+            count += 1
+            diverged += block.diverged
+            left = (total - work_done) * seconds / (work_done * workers)
+            update(work_done / total, count, left, diverged)
 
         yield done
 
@@ -156,10 +156,9 @@ def explanation(plan: Plan, seconds_per_operation: float | None, workers: int) -
             f"{missing.size}: {int((plan.stored & ~missing).sum())} stored, {int(missing.sum())} to compute",
         ),
     ]
-    new_points = int((plan.rows < 0).sum())
     if missing.any():
         reasons = {
-            "of points new to the store": int(missing[plan.rows < 0].sum()) if new_points else 0,
+            "of points new to the store": int(missing[plan.rows < 0].sum()),
             "of stored points": int((missing & ~plan.stored)[plan.rows >= 0].sum()),
             "stale": int((missing & plan.stored).sum()),
         }

@@ -150,7 +150,7 @@ def check_same_sweep(store: Store, sweep: Sweep) -> None:
     """Raise Faults, one a difference, if a store's numbers are not those of a sweep."""
     stored, asked = _flat(store.fingerprint), _flat(sweep.fingerprint)
     faults = [
-        f"{key}: the store {store.path} holds {stored.get(key, 'nothing')}, expected {asked.get(key, 'nothing')}"
+        f"{key}: {store.path} holds {stored.get(key, 'nothing')}, got a request for {asked.get(key, 'nothing')}"
         for key in sorted(stored | asked)
         if stored.get(key) != asked.get(key)
     ]
@@ -359,7 +359,7 @@ def _padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4)
-def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:  # noqa: ARG001 (a new store at an old path)
+def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:
     with zarr.config.set(_ZARR):
         return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
 

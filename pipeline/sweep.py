@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.config import Axis, Config, Sampling, describe
+from pipeline.config import Config, Sampling, describe
 from pipeline.faults import Faults
 from pipeline.systems import SYSTEMS, System
 
@@ -87,7 +87,7 @@ def define(config: Config) -> Sweep:
     axes = tuple(config.axes)
     model = SYSTEMS[config.system].settings
     integers = [model.model_fields[name].annotation is int for name in axes]
-    values = [_spread(axis) for axis in config.axes.values()]
+    values = [axis.spread() for axis in config.axes.values()]
     faults = [
         f"axes.{name}: {value:g} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
@@ -130,18 +130,6 @@ def _in_axes(fault: str, axes: Sequence[str], point: Point) -> str:
         return f"axes.{fault}"
     where = ", ".join(f"{name}={value:g}" for name, value in zip(axes, point, strict=True))
     return f"settings.{fault} (at {where})"
-
-
-def _spread(axis: Axis) -> list[float]:
-    """The values of an axis."""
-    if axis.values is not None:
-        return axis.values
-    assert axis.start is not None
-    assert axis.stop is not None
-    assert axis.num is not None
-    spread = np.geomspace if axis.scale == "log" else np.linspace
-    # 12 digits: enough for any sweep, and 0.3 stays 0.3 however the spacing was rounded.
-    return [float(f"{value:.12g}") for value in spread(axis.start, axis.stop, axis.num)]
 
 
 def _combine(

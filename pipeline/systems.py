@@ -5,7 +5,6 @@ A new system is one entry in `SYSTEMS`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Annotated, Any
 
 import numpy as np
@@ -57,8 +56,6 @@ class System:
     """Predicted cost of a member, in floating-point operations of the kernel."""
     symbols: Mapping[str, tuple[str, str]]
     """Setting → symbol in TeX, unit."""
-    modules: tuple[ModuleType, ...]
-    """Where the code of `compute` starts; modules of `sim` they import count too."""
 
 
 class KuramotoSettings(BaseModel):
@@ -187,7 +184,6 @@ KURAMOTO = System(
         "target_mean_abs_weight": ("W", "1"),
         "trace_duration": ("t", "time"),
     },
-    modules=(kuramoto,),
 )
 
 SYSTEMS: dict[str, System] = {"kuramoto": KURAMOTO}

@@ -19,17 +19,18 @@ T, dt       T, dt                       time            T ≥ dt > 0
 R_target    target_order_parameter      –               0 … 1
 W           target_mean_abs_weight      –               > 0
 
-The kernels keep each oscillator as the unit vector z = e^(iφ), so that sin(φ_j − φ_i) = s_j c_i − c_j s_i costs two
-operations and a step ends in one small rotation. Rounding moves z off the circle by about 1e-16 a step; it is
-put back every `RENORMALISE_EVERY` steps and at the end of every interval.
+The kernels keep each oscillator as the unit vector z = e^(iφ), so that sin(φ_j − φ_i) = s_j c_i − c_j s_i costs
+two operations and a step ends in one small rotation. Rounding moves z off the circle by about 1e-16 a step; it
+is put back every `RENORMALISE_EVERY` steps and at the end of every interval.
 """
 
 import itertools
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numba.core import types
+from numba import njit, types
 from numba.extending import overload
 
 from sim.kernel_cache import kernel
@@ -149,15 +150,15 @@ def _unrolled_step(n: int, phasor: Rows, coupling: Rows, rotation: Rows, turned)
     c = [phasor[2 * i] for i in range(n)]
     s = [phasor[2 * i + 1] for i in range(n)]
     pull = [rotation[i] for i in range(n)]
-    edge, c_sum, s_sum = 0, None, None
+    edge = 0
     for i in range(n):
         for j in range(i + 1, n):
             pull[i], pull[j] = _attract(c[i], s[i], c[j], s[j], coupling[edge], pull[i], pull[j])
             edge += 1
     for i in range(n):
-        phasor[2 * i], phasor[2 * i + 1] = new_c, new_s = turned(c[i], s[i], pull[i])
-        c_sum = new_c if c_sum is None else c_sum + new_c
-        s_sum = new_s if s_sum is None else s_sum + new_s
+        c[i], s[i] = turned(c[i], s[i], pull[i])
+        phasor[2 * i], phasor[2 * i + 1] = c[i], s[i]
+    c_sum, s_sum = reduce(add, c), reduce(add, s)
     return sqrt(fma(c_sum, c_sum, s_sum * s_sum))
 
 
@@ -176,8 +177,8 @@ def _turn_bounded(bound: Vector):
 def small_step(size: int, phasor: Rows, coupling: Rows, rotation: Rows) -> Vector:
     """One Euler step of eq. 9 for |dφ| ≤ SMALL_ANGLE; returns N r after it.
 
-    size: tuple of N zeros; phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place; coupling: (edge, 8)
-    w_ij dt / N; rotation: (N, 8) ω_i dt.
+    size: tuple of N zeros; phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place;
+    coupling: (edge, 8) w_ij dt / N; rotation: (N, 8) ω_i dt.
     """
     return _unrolled_step(size, phasor, coupling, rotation, turn_small)
 
@@ -205,7 +206,7 @@ def _attract_within(tile: int, z: tuple, pull: Rows, i: int, coupling: Rows, edg
     pulls, k = [before[a] for a in range(tile)], 0
     for a in range(tile):
         for b in range(a + 1, tile):
-            pulls[a], pulls[b] = _attract(*z[2 * a : 2 * a + 2], *z[2 * b : 2 * b + 2], w[k], pulls[a], pulls[b])
+            pulls[a], pulls[b] = _attract(z[2 * a], z[2 * a + 1], z[2 * b], z[2 * b + 1], w[k], pulls[a], pulls[b])
             k += 1
     return tuple(pulls)
 
@@ -267,7 +268,7 @@ def _step_rows(tile, i, edge, phasor, pull, coupling, sums, large, bound):
 
 @njit(nogil=True, forceinline=True)
 def tiled_step(phasor, pull, coupling, rotation, large, bound):
-    """One Euler step of eq. 9 for any N; returns N r after it. Arguments as for `small_step`, pull: scratch (N, 8)."""
+    """One Euler step of eq. 9 for any N; returns N r after it. As `small_step`; pull: scratch (N, 8)."""
     count = rotation.shape[0]
     for i in range(count):
         store(pull, i, load(rotation, i))
@@ -603,13 +604,21 @@ def _learn_lanes(
     _evolve(size, network, settings.dt, phasor, out.weight, out.final_trace)
 
     status = np.where(np.isfinite(out.weight).all(axis=0), DONE, DIVERGED).astype(np.uint8)
-    kept = len(members)
-    last_r, last_error, last_weight = out.final[:, :kept]
+    last_r, last_error, last_weight = out.final[:, : len(members)]
+
+    def member_first(rows: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(rows.T[: len(members)])
+
     return Learned(
-        *(np.ascontiguousarray(field.T[:kept]) for field in out[:3]),
-        last_r,
-        last_error,
-        last_weight,
-        *(np.ascontiguousarray(field.T[:kept]) for field in out[4:]),
-        status[:kept],
+        order_parameter=member_first(out.order_parameter),
+        error=member_first(out.error),
+        mean_abs_weight=member_first(out.mean_abs_weight),
+        final_order_parameter=last_r,
+        final_error=last_error,
+        final_mean_abs_weight=last_weight,
+        weight=member_first(out.weight),
+        phase=member_first(out.phase),
+        initial_trace=member_first(out.initial_trace),
+        final_trace=member_first(out.final_trace),
+        status=status[: len(members)],
     )

@@ -8,8 +8,7 @@ block of noise costs one generator step a number.
 """
 
 import numpy as np
-from numba import njit
-from numba.core import types
+from numba import njit, types
 
 from sim.kernel_cache import kernel
 from sim.lanes import LANES, WORDS, Vector, align_stack, box_muller, broadcast_word, load, store, traced

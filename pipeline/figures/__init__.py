@@ -11,18 +11,10 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline.config import Config
-from pipeline.figures.style import STYLE
+from pipeline.figures._style import STYLE
 from pipeline.plan import Plan
 from pipeline.provenance import circumstances
 from pipeline.store import open_sweep
-
-AVAILABLE = (
-    "kuramoto_T",
-    "kuramoto_delay",
-    "kuramoto_eta_sigma",
-    "kuramoto_evolution",
-    "kuramoto_weight_control",
-)
 
 
 def draw(config: Config, plan: Plan) -> list[Path]:

@@ -3,8 +3,8 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures.kuramoto import success_fraction
-from pipeline.figures.style import heat_map, panels
+from pipeline.figures._kuramoto import success_fraction
+from pipeline.figures._style import heat_map, panels
 
 
 def draw(dataset: xarray.Dataset) -> Figure:

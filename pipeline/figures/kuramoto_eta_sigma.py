@@ -4,8 +4,8 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline import statistics
-from pipeline.figures.kuramoto import done, success_fraction
-from pipeline.figures.style import ORANGE, heat_map, panels
+from pipeline.figures._kuramoto import done, success_fraction
+from pipeline.figures._style import ORANGE, heat_map, panels
 
 
 def draw(dataset: xarray.Dataset) -> Figure:

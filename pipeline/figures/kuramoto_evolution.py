@@ -5,8 +5,8 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline import statistics
-from pipeline.figures.kuramoto import done, setting, successful
-from pipeline.figures.style import BLUE, GREY, ORANGE, panels, reference_line
+from pipeline.figures._kuramoto import done, setting, successful
+from pipeline.figures._style import BLUE, GREY, ORANGE, panels, reference_line
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -51,5 +51,5 @@ def typical_member(dataset: xarray.Dataset) -> int:
     error = dataset["final_error"].where(successful(dataset)).values
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
     if not len(ranked):
-        return int(dataset["final_error"].where(done(dataset), np.inf).argmin())
+        return int(np.argmin(dataset["final_error"].where(done(dataset), np.inf).values))
     return int(ranked[len(ranked) // 2])

@@ -4,8 +4,8 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline import statistics
-from pipeline.figures.kuramoto import done, setting, success_fraction
-from pipeline.figures.style import BLUE, GREEN, interval_points, panels, reference_line, spread_band
+from pipeline.figures._kuramoto import done, setting, success_fraction
+from pipeline.figures._style import BLUE, GREEN, interval_points, panels, reference_line, spread_band
 
 
 def draw(dataset: xarray.Dataset) -> Figure:

@@ -5,26 +5,17 @@
     python -m tests.benchmarks --rounds 3        sooner, less certain
 
 JAX, the PyPI package kuramoto and a C++ compiler take part where they are installed (`pip install -e '.[bench]'`).
-Everything runs on one core, with one thread. What counts is this process's processor time, so other processes on the
-machine disturb little; still, let it have a core of its own.
+Everything runs on one core, with one thread. What counts is this process's processor time, so that other processes
+on the machine disturb little; still, let it have a core of its own. All of it takes two to five minutes.
 
 How to read a table. A row is a family: one way to compute the same thing. A family may have variants (layouts,
-ensemble sizes, compilers); before the race each is checked against plain NumPy, timed for a moment, and only the
-fastest starts. The starters then take turns, and the median over the turns is shown, per system and step, next to
-the ratio to our kernel (the median of the ratios within a turn: above 1, that family is slower than ours). A family
-that is not installed or computes something else is named below the table, with the reason, and has no time. Last
-come the goals and whether this run met them. The exit code says nothing about them: this measures, it tests nothing.
+ensemble sizes, compilers); each is checked against plain NumPy and timed for a moment, and the fastest few start.
+The starters of all families then take turns. A cell is the median over the turns, per system and step, of the
+family's fastest variant, and the ratio to our kernel (the median of the ratios within a turn: above 1, that family
+is slower than ours). A family that is not installed or computes something else is named below the table, with the
+reason, and has no time. Last come the goals and whether this run met them. The exit code says nothing about them:
+this measures, it tests nothing.
 """
-
-import os
-
-# Before anything imports numpy or jax: one thread each, and no processor other than this one for OpenBLAS to tune for.
-for _pool in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM"):
-    os.environ[f"{_pool}_NUM_THREADS"] = "1"
-for _override in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-    os.environ.pop(_override, None)
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false " + os.environ.get("XLA_FLAGS", "")
-os.environ["JAX_PLATFORMS"] = "cpu"
 
 import argparse
 import importlib

@@ -1,7 +1,7 @@
 """Contestants take turns on one core; medians and ratios; a table; files.
 
-A benchmark is a module with `benchmark(rounds) -> Report`. It runs one `race` a problem size, each among contestants
-that know how to prepare themselves, and puts the races side by side with `table`.
+A benchmark is a module with `benchmark(rounds) -> Report`. It runs one `race` a problem size, each
+among contestants that know how to prepare themselves, and puts the races side by side with `table`.
 """
 
 import gc
@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 ROUNDS = 9
 TURN_SECONDS = 0.05
-HEAT_SECONDS = 0.01
+HEAT_SECONDS = 0.02
+STARTERS = 4
+"""Variants of a family that start: a heat is short, and its fastest may have been lucky."""
 _RESULTS = Path(__file__).parent / "results"
 _CLOCK = time.process_time  # not the wall's: other processes would count
 
@@ -40,7 +42,7 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way to do the work; of each family only the fastest variant starts."""
+    """One way to do the work. A family is represented by its fastest variant."""
 
     family: str
     variant: str
@@ -74,13 +76,14 @@ class Race:
     problem: str
     results: list[Result]
 
-    def starter(self, family: str) -> Result | None:
-        """The variant that started for a family, if one did."""
-        return next((result for result in self.results if result.family == family and result.turns), None)
+    def winner(self, family: str) -> Result | None:
+        """The fastest variant of a family, if any started."""
+        started = (result for result in self.results if result.family == family and result.turns)
+        return min(started, key=lambda result: result.seconds, default=None)
 
     def ratio(self, family: str, to: str) -> float | None:
         """How many times the time of `to` a family takes: the median of the ratios within a turn."""
-        mine, other = self.starter(family), self.starter(to)
+        mine, other = self.winner(family), self.winner(to)
         if mine is None or other is None:
             return None
         return statistics.median(a / b for a, b in zip(mine.turns, other.turns, strict=True))
@@ -96,18 +99,17 @@ class Report(NamedTuple):
 def race(problem: str, contestants: Iterable[Contestant], rounds: int) -> Race:
     """Check every contestant, let the fastest of each family start, give the starters `rounds` turns."""
     results: list[Result] = []
-    starters: dict[str, tuple[Result, Prepared]] = {}
+    starters: dict[str, list[tuple[Result, Prepared]]] = {}
     for contestant in contestants:
         result = Result(contestant.family, contestant.variant)
         results.append(result)
         prepared = _checked(contestant, result)
-        if prepared is None:
-            continue
-        result.heat = min(_timed(prepared, _repeats(prepared, HEAT_SECONDS)) for _ in range(3))
-        best = starters.get(result.family)
-        if best is None or result.heat < best[0].heat:
-            starters[result.family] = result, prepared
-    _take_turns(list(starters.values()), rounds)
+        if prepared is not None:
+            repeats = _repeats(prepared, HEAT_SECONDS)
+            result.heat = min(_timed(prepared, repeats) for _ in range(2))
+            family = [*starters.get(result.family, []), (result, prepared)]
+            starters[result.family] = sorted(family, key=lambda entry: entry[0].heat)[:STARTERS]
+    _take_turns([starter for family in starters.values() for starter in family], rounds)
     return Race(problem, results)
 
 
@@ -161,23 +163,23 @@ def table(races: Sequence[Race], families: Sequence[str], ours: str) -> str:
     for family in families:
         cells = "".join(_cell(entry, family, ours) for entry in races)
         lines.append(f"{family:<{width}}{cells}")
-    lines += ["", "Variant that started, of those tried:"]
+    lines += ["", "Fastest variant, of those tried:"]
     for family in families:
         for entry in races:
             tried = [result for result in entry.results if result.family == family and result.heat is not None]
-            started = entry.starter(family)
-            if started and len(tried) > 1:
-                lines.append(f"  {family}, {entry.problem}: {started.variant} (of {len(tried)})")
+            winner = entry.winner(family)
+            if winner and len(tried) > 1:
+                lines.append(f"  {family}, {entry.problem}: {winner.variant} (of {len(tried)})")
     absences = _absences(races, families)
     return "\n".join([*lines, *(["", "Without a time:", *absences] if absences else [])])
 
 
 def _cell(entry: Race, family: str, ours: str) -> str:
-    started, ratio = entry.starter(family), entry.ratio(family, ours)
-    if started is None:
+    winner, ratio = entry.winner(family), entry.ratio(family, ours)
+    if winner is None:
         return f"{'–':>12}{'–':>8}"
     relative = "–" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-    return f"{_nanoseconds(started.seconds):>12}{relative:>8}"
+    return f"{_nanoseconds(winner.seconds):>12}{relative:>8}"
 
 
 def _nanoseconds(seconds: float) -> str:

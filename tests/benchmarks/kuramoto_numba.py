@@ -128,7 +128,7 @@ def _pairs_turned(phi, w, rotation, steps):
 
 @njit
 def _add_columns(w, c, s, along_c, along_s):
-    """w c and w s for symmetric w; the inner loop has no sum, so it becomes vector instructions without fast-math."""
+    """w c and w s for symmetric w; an inner loop without a sum becomes vector instructions without fast-math."""
     N = len(c)
     along_c[:] = 0.0
     along_s[:] = 0.0

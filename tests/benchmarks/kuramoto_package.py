@@ -1,4 +1,4 @@
-"""The PyPI package kuramoto: its derivative in an Euler loop, and its `run`, which integrates with SciPy's odeint."""
+"""The PyPI package kuramoto: its derivative in an Euler loop, and its `run`, which calls SciPy's odeint."""
 
 import importlib.util
 from collections.abc import Iterator

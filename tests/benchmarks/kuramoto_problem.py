@@ -97,7 +97,7 @@ def contestant(
     least_steps: int = 1,
     tolerance: float = TOLERANCE,
 ) -> Contestant:
-    """A simulation of `members` that is checked, then timed in multiples of `least_steps`; a unit is a member's step."""
+    """A simulation, checked, then timed in multiples of `least_steps`; a unit is one step of one member."""
 
     def prepare() -> Prepared:
         simulation = start(problem, members)

@@ -71,7 +71,7 @@ def _processor() -> str:
 
 
 def _cores() -> str:
-    return str(*os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "any"
+    return ", ".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "any"
 
 
 def _load() -> str:

@@ -11,8 +11,8 @@ import numpy as np
 def next_weights(weights, errors, noise, eta, sigma, delay, growth=0.0):
     """w(n+1) from the whole past.
 
-    weights: list of w(0) … w(n), each (…, weight); errors: list of ε(0) … ε(n), each (…); noise: ξ(n), (…, weight);
-    growth: g(n), (…).
+    weights: list of w(0) … w(n), each (…, weight); errors: list of ε(0) … ε(n), each (…);
+    noise: ξ(n), (…, weight); growth: g(n), (…).
     """
     n = len(errors) - 1
     w, error = weights[n], np.asarray(errors[n])[..., None]

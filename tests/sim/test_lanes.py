@@ -64,7 +64,7 @@ def in_all_lanes(*values, dtype=np.float64):
     return [np.full(lanes.LANES, value, dtype=dtype) for value in values]
 
 
-# --- accuracy -------------------------------------------------------------------------------------------
+# --- accuracy -----------------------------------------------------------------------------------------------
 
 
 def turned(c, s, a):
@@ -107,7 +107,7 @@ def test_turns_by_any_angle_are_accurate_to_rounding(limit):
     assert_turns(turn, angles_within(limit))
 
 
-@pytest.mark.parametrize("turn", [turn_small, turn])
+@pytest.mark.parametrize("turn", [turn_small, turn], ids=["turn_small", "turn"])
 def test_a_turn_by_a_tiny_angle_keeps_its_relative_accuracy(turn):
     a = np.concatenate([np.exp(np.linspace(-300, -1.5, 4000)), -np.exp(np.linspace(-300, -1.5, 4000))])
     _, sine = turn(np.ones(8000), np.zeros(8000), a)
@@ -200,7 +200,7 @@ def test_box_muller_reaches_from_zero_to_beyond_eight():
     assert box_muller(largest, quarter)[0][0] == pytest.approx(math.sqrt(104 * math.log(2)), rel=1e-12)
 
 
-# --- plain IEEE operations --------------------------------------------------------------------------------
+# --- plain IEEE operations ----------------------------------------------------------------------------------
 
 numbers = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: x == 0 or abs(x) > 1e-100)
 anything = arrays(np.float64, (4, lanes.LANES), elements=st.floats(width=64))
@@ -265,9 +265,7 @@ def _operator_in_kernels(op):
     return run
 
 
-_in_kernels = {
-    op: _operator_in_kernels(op) for op in (operator.add, operator.sub, operator.mul, operator.truediv)
-}
+_in_kernels = {op: _operator_in_kernels(op) for op in (operator.add, operator.sub, operator.mul, operator.truediv)}
 
 
 @pytest.mark.parametrize("op", _in_kernels, ids=lambda op: op.__name__)

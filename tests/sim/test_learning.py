@@ -50,7 +50,7 @@ def oracles(chosen, frequencies, members):
     return reference.learn(chosen, frequencies, phases, np.array(drawn))
 
 
-# --- the oracle -----------------------------------------------------------------------------------------------
+# --- the oracle ---------------------------------------------------------------------------------------------
 
 
 def assert_learns_as_the_oracle(chosen, frequencies, members, tolerance):
@@ -68,12 +68,12 @@ def assert_learns_as_the_oracle(chosen, frequencies, members, tolerance):
         np.testing.assert_allclose(values, expected_values, rtol=0, atol=tolerance)
     assert phase_distance(got.phase, expected.phase).max() < tolerance
     assert (got.status == DONE).all()
-    assert np.ptp(expected.mean_abs_weight, axis=0).min() > 0.01  # there was something to follow
+    assert np.ptp(expected.mean_abs_weight) > 0.01  # there was something to follow
 
 
-# Learning is chaotic: 30 iterations of T = 0.7 let the 1e-12 of the first phasors grow to some 1e-11. An interval
-# is 35 steps long, so that phasors are renormalised within it too.
-SHORT = DEFAULT._replace(T=0.7, dt=0.02)
+# Learning is chaotic: the 1e-12 to which the first phasors lie on the circle grows to some 1e-11 in 30 intervals.
+# An interval is 35 steps long, so that phasors are renormalised within it too.
+SHORT = DEFAULT._replace(T=0.35, dt=0.01)
 
 
 @pytest.mark.parametrize("delay", [1, 2, 5])
@@ -85,14 +85,14 @@ def test_thirty_iterations_are_the_oracles(oscillators, delay):
 
 @pytest.mark.parametrize("oscillators", [10, 13])
 def test_thirty_iterations_with_large_steps_are_the_oracles(oscillators):
-    frequencies = kuramoto.equidistant_frequencies(oscillators, half_width=40.0)
+    frequencies = kuramoto.equidistant_frequencies(oscillators, half_width=60.0)
     assert frequencies.max() * SHORT.dt > SMALL_ANGLE
     assert_learns_as_the_oracle(SHORT, frequencies, np.arange(11), tolerance=1e-10)
 
 
 @given(
     eta=st.floats(0, 5),
-    sigma=st.floats(0.05, 0.5),
+    sigma=st.floats(0.1, 0.5),
     delay=st.integers(1, 40),
     weight_control=st.floats(0, 0.5),
     target=st.floats(0, 1),
@@ -100,9 +100,7 @@ def test_thirty_iterations_with_large_steps_are_the_oracles(oscillators):
     oscillators=st.sampled_from([3, 10, 13]),
 )
 @few_examples
-def test_any_settings_learn_as_the_oracle(
-    eta, sigma, delay, weight_control, target, mean_weight, oscillators
-):
+def test_any_settings_learn_as_the_oracle(eta, sigma, delay, weight_control, target, mean_weight, oscillators):
     chosen = Settings(eta, sigma, delay, 0.2, 0.05, 30, weight_control, target, mean_weight)
     frequencies = np.random.default_rng(8).normal(size=oscillators)
     assert_learns_as_the_oracle(chosen, frequencies, np.arange(3), tolerance=1e-10)
@@ -125,7 +123,7 @@ def test_without_noise_and_control_weights_never_move():
     np.testing.assert_array_equal(learn(chosen, frequencies, np.arange(8)).weight, 1.5)
 
 
-# --- what is recorded -----------------------------------------------------------------------------------------
+# --- what is recorded ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("recorded", [[0], [29], [0, 29], [3, 4, 11], [*range(0, 30, 7)], [28, 29]])
@@ -185,6 +183,16 @@ def test_traces_do_not_change_what_is_learnt():
     np.testing.assert_array_equal(without.phase, with_traces.phase)
 
 
+@pytest.mark.parametrize("frequency", [1.0, 30.0], ids=["small steps", "large steps"])
+@pytest.mark.parametrize("oscillators", [10, 13])
+def test_phasors_stay_on_the_circle_however_long_an_interval(oscillators, frequency):
+    # Identical oscillators that attract each other have long been together when the second interval begins: R = 1,
+    # unless 20 000 rotations, or the 1e-12 of the first phasors, have changed their length
+    fixed = DEFAULT._replace(T=1000.0, iterations=2, eta=0.0, sigma=0.0, weight_control=0.0)
+    got = learn(fixed, np.full(oscillators, frequency), np.arange(8))
+    np.testing.assert_allclose(got.order_parameter[:, 1], 1, rtol=0, atol=1e-13)
+
+
 def test_an_interval_is_the_nearest_whole_number_of_steps():
     assert DEFAULT._replace(T=50.0, dt=0.05).steps == 1000
     assert DEFAULT._replace(T=0.3, dt=0.1).steps == 3  # 0.3 / 0.1 is below 3
@@ -200,7 +208,7 @@ def test_another_seed_or_member_gives_another_system():
     assert not np.any(ours.order_parameter == others.order_parameter)
 
 
-# --- divergence -------------------------------------------------------------------------------------------------
+# --- divergence ---------------------------------------------------------------------------------------------
 
 # Beyond W + 2/β the control overshoots and weights grow, each iteration by more: members with much noise get
 # there, whatever their phases do. So, unlike divergence by drift, it is no matter of chaos.
@@ -249,11 +257,11 @@ def test_a_member_diverges_when_its_mean_absolute_weight_passes_a_million():
         assert np.all(finite[:-1] < kuramoto.MAX_MEAN_ABS_WEIGHT)
 
 
-# --- members side by side ---------------------------------------------------------------------------------------
+# --- members side by side -----------------------------------------------------------------------------------
 
 MEMBERS = 96
 ORDINARY = DEFAULT._replace(T=2.0, delay=3)
-SOME_DIVERGE = ORDINARY._replace(eta=30.0, delay=2, iterations=16)
+SOME_DIVERGE = ORDINARY._replace(eta=20.0, delay=2, iterations=16)
 # The bound on |dφ| is (1 + 0.9) dt = 0.95 SMALL_ANGLE at first, more for some members later
 SOME_STEPS_LARGE = ORDINARY._replace(dt=0.125, T=2.0)
 REGIMES = {
@@ -261,7 +269,7 @@ REGIMES = {
     "ordinary, tiled": (ORDINARY, 13),
     "odd number of weights": (ORDINARY._replace(delay=1), 3),
     "some diverge, unrolled": (SOME_DIVERGE, 10),
-    "some diverge, tiled": (SOME_DIVERGE, 13),
+    "some diverge, tiled": (SOME_DIVERGE._replace(eta=15.0), 13),
     "some steps large, unrolled": (SOME_STEPS_LARGE, 10),
     "some steps large, tiled": (SOME_STEPS_LARGE, 13),
 }
@@ -338,13 +346,14 @@ def test_calling_again_gives_the_same_bytes():
 
 
 DIGEST = """
+import hashlib
 import numpy as np
 from sim import kuramoto
-digest = kuramoto.learn(
+
+learned = kuramoto.learn(
     kuramoto.Settings(*{chosen}), np.linspace(-1, 1, {oscillators}), {seed}, np.arange(8), np.arange(30), 3
 )
-import hashlib
-print(hashlib.sha256(b"".join(field.tobytes() for field in digest)).hexdigest())
+print(hashlib.sha256(b"".join(field.tobytes() for field in learned)).hexdigest())
 """
 
 
@@ -361,15 +370,15 @@ def test_results_do_not_depend_on_the_vector_width(name):
     assert ran.stdout.strip() == hashlib.sha256(b"".join(field.tobytes() for field in ours)).hexdigest()
 
 
-# --- the ensemble -----------------------------------------------------------------------------------------------
+# --- the ensemble -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def ensembles():
-    """96 members by the kernels, 96 by the oracle with noise of its own: means of the second half of a run."""
+    """960 members by the kernels, 96 by the oracle with noise of its own: means over the second half of a run."""
     chosen = DEFAULT._replace(T=5.0, dt=0.1, delay=5, iterations=300, weight_control=0.05)
     frequencies, rng = kuramoto.equidistant_frequencies(10), np.random.default_rng(11)
-    ours = learn(chosen, frequencies, np.arange(96))
+    ours = learn(chosen, frequencies, np.arange(960))
     oracles = reference.learn(
         chosen, frequencies, rng.uniform(0, 2 * np.pi, (96, 10)), rng.normal(size=(300, 96, 45))
     )
@@ -391,16 +400,14 @@ def ensembles():
     )
 
 
-@pytest.mark.parametrize(
-    "observable", ["R", "spread of R", "error", "mean absolute weight", "spread of weights"]
-)
+@pytest.mark.parametrize("observable", ["R", "spread of R", "error", "mean absolute weight", "spread of weights"])
 def test_the_ensemble_learns_as_the_oracles(ensembles, observable):
     ours, oracles = (values[observable] for values in ensembles)
     standard_error = np.sqrt(ours.var(ddof=1) / len(ours) + oracles.var(ddof=1) / len(oracles))
     # Independent ensembles of the same system: four combined standard errors
     assert abs(ours.mean() - oracles.mean()) < 4 * standard_error
-    # and the comparison is sharp: 3 to 4 % of the mean is seen
-    assert standard_error < 0.05 * oracles.mean()
+    # and the comparison is sharp enough to see a difference of an eighth, most often of far less
+    assert 4 * standard_error < oracles.mean() / 8
 
 
 def test_two_thousand_iterations_bring_the_ensemble_closer_to_its_target():

@@ -117,7 +117,7 @@ def test_normals_are_the_plain_ones(seed, member, iteration, purpose):
     np.testing.assert_allclose(noise.normals(seed, member, iteration, 45, purpose), expected, rtol=0, atol=1e-11)
 
 
-# --- stateless ------------------------------------------------------------------------------------------------
+# --- stateless ----------------------------------------------------------------------------------------------
 
 
 def test_an_iteration_drawn_alone_equals_the_same_drawn_among_others():
@@ -152,7 +152,7 @@ def test_seed_member_iteration_and_purpose_each_make_another_stream(other):
     assert not np.any(draw(1, 1, 1, 1) == draw(*other))
 
 
-# --- the distribution -----------------------------------------------------------------------------------------
+# --- the distribution ---------------------------------------------------------------------------------------
 
 LONG, SHORT = 2**21, 45
 
@@ -206,7 +206,7 @@ def test_a_million_numbers_reach_the_extremes_they_should(drawn):
     assert np.abs(drawn).max() < 6.5
 
 
-# --- independence ---------------------------------------------------------------------------------------------
+# --- independence -------------------------------------------------------------------------------------------
 
 
 def assert_uncorrelated(samples):

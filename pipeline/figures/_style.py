@@ -44,7 +44,9 @@ def interval_points(
     """Estimates with their intervals against a swept value."""
     finite = np.isfinite(estimate["estimate"].values)
     low, middle, high = (estimate[name].values[finite] for name in ("low", "estimate", "high"))
-    bars = np.nan_to_num([middle - low, high - middle], posinf=0.0)
+    bars = np.maximum(
+        np.nan_to_num([middle - low, high - middle], posinf=0.0), 0.0
+    )  # −0 by rounding at a share of 0
     ax.errorbar(
         x.values[finite], middle, yerr=bars, fmt="o-", markersize=4, capsize=3, linewidth=1.2, color=color,
         label=label, zorder=3,
@@ -53,8 +55,9 @@ def interval_points(
 
 def spread_band(ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str = BLUE) -> None:
     """Central 68 % of the members."""
-    low, high = values.quantile([0.16, 0.84], "member").transpose("quantile", ...).values
-    ax.fill_between(x.values, low, high, color=color, alpha=0.18, linewidth=0, label=label)
+    counted = (values.count("member") > 1).values
+    low, high = values[counted].quantile([0.16, 0.84], "member").transpose("quantile", ...).values
+    ax.fill_between(x.values[counted], low, high, color=color, alpha=0.18, linewidth=0, label=label)
 
 
 def heat_map(
