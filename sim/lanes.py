@@ -352,6 +352,12 @@ def copy_rows(source: np.ndarray, target: np.ndarray) -> None:
         store(target, k, load(source, k))
 
 
+def in_lanes(values: np.ndarray) -> np.ndarray:
+    """(8 or fewer members, …) to (…, 8); lanes left over repeat the last member."""
+    padded = np.concatenate([values, np.repeat(values[-1:], LANES - len(values), axis=0)])
+    return np.ascontiguousarray(np.moveaxis(padded, 0, -1))
+
+
 # --- arithmetic -----------------------------------------------------------------------------------------
 
 

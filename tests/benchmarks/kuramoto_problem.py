@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.kuramoto import edges, equidistant_frequencies
+from sim.kuramoto import equidistant_frequencies
+from sim.oscillators import edges
 from tests.benchmarks.harness import Contestant, Prepared, Wrong
 
 DT = 0.05

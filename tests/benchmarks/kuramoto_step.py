@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numba.core import types
 
-from sim import kuramoto
-from sim.lanes import FLOATS, LANES, Rows, Vector, align_stack, broadcast, fma, traced
+from sim import oscillators
+from sim.lanes import FLOATS, LANES, Rows, Vector, align_stack, broadcast, fma, in_lanes, traced
 from tests.benchmarks import (
     kuramoto_cpp,
     kuramoto_jax,
@@ -68,19 +68,22 @@ def _contestants(problem: Problem) -> Iterator[Contestant]:
 
 
 class _Ours:
-    """`sim.kuramoto.run_steps`, eight members in a vector."""
+    """`sim.oscillators.run_steps`, eight members in a vector."""
 
     def __init__(self, problem: Problem, members: int) -> None:
         if members != LANES:
             raise ValueError(f"{members} members: run_steps takes {LANES}")
         self.oscillators = problem.oscillators
-        self.size, self.network = kuramoto._size(self.oscillators), kuramoto._network(problem.frequencies, DT)
-        self.phasor = kuramoto._phasors(kuramoto._in_lanes(problem.phases(members)))
-        self.weight = kuramoto._in_lanes(problem.weights(members))
+        self.size, self.network = (
+            oscillators.size_of(self.oscillators),
+            oscillators.connect(problem.frequencies, DT),
+        )
+        self.phasor = oscillators.phasors(in_lanes(problem.phases(members)))
+        self.weight = in_lanes(problem.weights(members))
         self.total = np.empty((1, LANES))
 
     def advance(self, steps: int) -> np.ndarray:
-        kuramoto.run_steps(self.size, self.network, DT, self.phasor, self.weight, steps, self.total)
+        oscillators.run_steps(self.size, self.network, DT, self.phasor, self.weight, steps, self.total)
         return self.total[0] / (self.oscillators * steps)
 
 

@@ -8,6 +8,8 @@ from scipy.integrate import solve_ivp
 
 from sim import kuramoto
 from sim.lanes import SMALL_ANGLE
+from sim.oscillators import edges
+from sim.oscillators import edges
 from tests.reference import kuramoto as reference
 from tests.reference import noise as reference_noise
 from tests.reference.kuramoto import phase_distance
@@ -116,7 +118,7 @@ def test_initial_phases_are_uniform_on_the_circle():
 
 
 def test_edges_are_the_pairs_row_by_row():
-    i, j = kuramoto.edges(4)
+    i, j = edges(4)
     assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
 
 
@@ -249,7 +251,7 @@ def test_relabelling_oscillators_relabels_the_solution(seed, oscillators, weight
     phases, weights, frequencies = random_system(seed, oscillators, weight=weight)
     order = np.random.default_rng(seed).permutation(oscillators)
     matrix = reference.matrix(weights, oscillators)[:, order][:, :, order]
-    relabelled = matrix[:, *kuramoto.edges(oscillators)]
+    relabelled = matrix[:, *edges(oscillators)]
     after, trace = kuramoto.evolve(phases, weights, frequencies, DT, STEPS)
     other, same_trace = kuramoto.evolve(phases[:, order], relabelled, frequencies[order], DT, STEPS)
     np.testing.assert_allclose(same_trace, trace, rtol=0, atol=1e-11)
