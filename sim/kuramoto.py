@@ -42,7 +42,7 @@ from sim.lanes import (
 )
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
-from sim.oscillators import connect, phasors, set_weights, size_of, sum_over_steps, working_arrays
+from sim.oscillators import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
 
 MAX_MEAN_ABS_WEIGHT = 1e6
 """A member whose ⟨|w|⟩ passes this, or is no number, has diverged: from there on its values are NaN."""
@@ -151,6 +151,7 @@ def _draw_phasors(seed, members, phasor):
         c, s = unit_circle(word)
         store(phasor, 2 * i, c)
         store(phasor, 2 * i + 1, s)
+    renormalise(phasor)
 
 
 @kernel
@@ -251,8 +252,12 @@ def learn(
     frequencies: (N,) ω_i, rad / time; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
     recorded: (record,) iterations to record, ascending; trace_steps: Euler steps of r(t) to record before and
     after learning.
+
+    Raises ValueError for no members or nothing to record.
     """
     members = np.asarray(members, dtype=np.uint64)
+    if not len(members) or not len(recorded):
+        raise ValueError(f"expected members and recorded iterations, got {len(members)} and {len(recorded)}")
     blocks = [members[start : start + LANES] for start in range(0, len(members), LANES)]
     parts = [_learn_lanes(settings, frequencies, seed, block, recorded, trace_steps) for block in blocks]
     return Learned(*(np.concatenate(field) for field in zip(*parts, strict=True)))

@@ -107,6 +107,9 @@ class Vector:
     def __rmul__(self, other: float) -> "Vector":
         return self.lift(other) * self
 
+    def __rtruediv__(self, other: float) -> "Vector":
+        return self.lift(other) / self
+
     def __neg__(self) -> "Vector":
         return Vector(self.builder, self.builder.fneg(self.value))
 
@@ -191,6 +194,8 @@ def _to_traced(context: Any, builder: ir.IRBuilder, numba_type: types.Type, valu
     if isinstance(numba_type, _LaneType):
         return Vector(builder, value)
     if isinstance(numba_type, types.Array):
+        if numba_type.layout != "C":
+            raise TypeError(f"expected C-contiguous rows of {LANES}, got {numba_type}")
         data = cgutils.create_struct_proxy(numba_type)(context, builder, value=value).data
         return Rows(builder, data, _FLOATS_IR if numba_type.dtype == types.float64 else _WORDS_IR)
     if isinstance(numba_type, types.UniTuple) and isinstance(numba_type.dtype, _LaneType):
@@ -584,3 +589,40 @@ def angle(c: Vector, s: Vector) -> Vector:
     first_quadrant = steep.where(">", 0.5, math.pi / 2 - arctangent, arctangent)
     upper = c.where("<", 0.0, math.pi - first_quadrant, first_quadrant)
     return upper._call("copysign", s)
+
+
+# exp(r) = Σ c_k r^k on |r| ≤ (log 2)/2, minimax; log 2 in two parts, multiples of the first exact.
+_EXP = (
+    1.0,
+    1.0,
+    0.5000000000000019,
+    0.1666666666666668,
+    0.0416666666664881,
+    0.008333333333319601,
+    0.0013888888952314775,
+    0.00019841269890047113,
+    2.4801485482328494e-05,
+    2.755724091857897e-06,
+    2.763263963904103e-07,
+    2.5110037605963777e-08,
+)
+_LOG_TWO = (0.6931471805599453, 2.3190468138462996e-17)
+_MAX_EXPONENT = 700.0  # exp of it, and 1 / exp of it, are normal doubles
+
+
+def exponential(x: Vector) -> Vector:
+    """exp(x) for |x| ≤ 700, to about 1 ulp."""
+    shifted = fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER))
+    power = shifted - _ROUND_TO_INTEGER
+    rest = x
+    for part in _LOG_TWO:
+        rest = fnma(power, power.lift(part), rest)
+    return (horner(rest, _EXP).as_words() + (shifted.as_words() << 52)).as_floats()
+
+
+@traced(gives=FLOATS)
+def logistic(x: Vector) -> Vector:
+    """1 / (1 + exp(−x)); NaN for NaN."""
+    bounded = x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x)
+    bounded = bounded.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), bounded)
+    return 1.0 / (1.0 + exponential(-bounded))

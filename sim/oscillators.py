@@ -81,7 +81,7 @@ def size_of(oscillators: int) -> tuple[int, ...] | int:
 
 def phasors(phases: np.ndarray) -> np.ndarray:
     """(N, 8) angles to (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …"""
-    return np.stack([np.cos(phases), np.sin(phases)], axis=1).reshape(-1, LANES)
+    return np.ascontiguousarray(np.stack([np.cos(phases), np.sin(phases)], axis=1).reshape(-1, LANES))
 
 
 # --- one Euler step, unrolled -----------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def _(size, phasor, pull, coupling, rotation, bound, steps):
             else:
                 for _ in range(done, stop):
                     total = total + small_step(size, phasor, coupling, rotation)
-            _renormalise(phasor)
+            renormalise(phasor)
             done = stop
         return total
 
@@ -287,7 +287,7 @@ def _(size, phasor, pull, coupling, rotation, bound, steps):
             stop = min(done + RENORMALISE_EVERY, steps)
             for _ in range(done, stop):
                 total = total + tiled_step(phasor, pull, coupling, rotation, large, bound)
-            _renormalise(phasor)
+            renormalise(phasor)
             done = stop
         return total
 
@@ -295,7 +295,7 @@ def _(size, phasor, pull, coupling, rotation, bound, steps):
 
 
 @njit(nogil=True, forceinline=True)
-def _renormalise(phasor):
+def renormalise(phasor):
     """Put every phasor back on the unit circle: one Newton step for 1/|z|."""
     for i in range(phasor.shape[0] // 2):
         c, s = load(phasor, 2 * i), load(phasor, 2 * i + 1)

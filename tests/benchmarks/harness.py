@@ -6,7 +6,9 @@ among contestants that know how to prepare themselves, and puts the races side b
 
 import gc
 import json
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -101,6 +103,7 @@ def race(problem: str, contestants: Iterable[Contestant], rounds: int) -> Race:
     results: list[Result] = []
     starters: dict[str, list[tuple[Result, Prepared]]] = {}
     for contestant in contestants:
+        _progress(f"{problem}: {contestant.family}, {contestant.variant}")
         result = Result(contestant.family, contestant.variant)
         results.append(result)
         prepared = _checked(contestant, result)
@@ -108,9 +111,17 @@ def race(problem: str, contestants: Iterable[Contestant], rounds: int) -> Race:
             repeats = _repeats(prepared, HEAT_SECONDS)
             result.heat = min(_timed(prepared, repeats) for _ in range(2))
             family = [*starters.get(result.family, []), (result, prepared)]
-            starters[result.family] = sorted(family, key=lambda entry: entry[0].heat)[:STARTERS]
+            starters[result.family] = sorted(family, key=lambda entry: entry[0].heat or math.inf)[:STARTERS]
+    _progress(f"{problem}: the race")
     _take_turns([starter for family in starters.values() for starter in family], rounds)
+    _progress("")
     return Race(problem, results)
+
+
+def _progress(text: str) -> None:
+    """What is going on, in one line that the next one overwrites; on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _checked(contestant: Contestant, result: Result) -> Prepared | None:
@@ -163,15 +174,23 @@ def table(races: Sequence[Race], families: Sequence[str], ours: str) -> str:
     for family in families:
         cells = "".join(_cell(entry, family, ours) for entry in races)
         lines.append(f"{family:<{width}}{cells}")
-    lines += ["", "Fastest variant, of those tried:"]
+    for title, details in (
+        ("Fastest variant, of those tried:", _winners(races, families)),
+        ("Without a time:", _absences(races, families)),
+    ):
+        lines += ["", title, *details] if details else []
+    return "\n".join(lines)
+
+
+def _winners(races: Sequence[Race], families: Sequence[str]) -> list[str]:
+    lines = []
     for family in families:
         for entry in races:
             tried = [result for result in entry.results if result.family == family and result.heat is not None]
             winner = entry.winner(family)
             if winner and len(tried) > 1:
                 lines.append(f"  {family}, {entry.problem}: {winner.variant} (of {len(tried)})")
-    absences = _absences(races, families)
-    return "\n".join([*lines, *(["", "Without a time:", *absences] if absences else [])])
+    return lines
 
 
 def _cell(entry: Race, family: str, ours: str) -> str:

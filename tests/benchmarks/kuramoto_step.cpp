@@ -1,4 +1,4 @@
-// sim.kuramoto.run_steps in C++: the same layout, the same operations in the same order, the same renormalisation.
+// sim.oscillators.run_steps in C++: the same layout, the same operations in the same order, the same renormalisation.
 //
 // Eight members side by side in one vector, arrays (rows, 8). The size of a tile is a template parameter; a whole
 // system in one tile is the unrolled step. Oscillator counts are multiples of the tile.

@@ -21,7 +21,7 @@ from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data
 from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
 
 SIZES = (10, 50, 100)
-OURS, PEAK = "sim.kuramoto", "FMA peak"
+OURS, PEAK = "sim.oscillators", "FMA peak"
 FAMILIES = (
     OURS,
     kuramoto_cpp.FAMILY,
@@ -39,7 +39,7 @@ FAMILIES = (
 
 def benchmark(rounds: int) -> Report:
     """Race at every size; the table, how close to the processor's peak, and the goals."""
-    problems = [Problem(oscillators) for oscillators in SIZES]
+    problems = [Problem(size) for size in SIZES]
     races = [race(f"N={problem.oscillators}", _contestants(problem), rounds) for problem in problems]
     of_peak = [_of_peak(entry, problem) for entry, problem in zip(races, problems, strict=True)]
     goals = _goals(races, of_peak)
@@ -74,10 +74,8 @@ class _Ours:
         if members != LANES:
             raise ValueError(f"{members} members: run_steps takes {LANES}")
         self.oscillators = problem.oscillators
-        self.size, self.network = (
-            oscillators.size_of(self.oscillators),
-            oscillators.connect(problem.frequencies, DT),
-        )
+        self.size = oscillators.size_of(problem.oscillators)
+        self.network = oscillators.connect(problem.frequencies, DT)
         self.phasor = oscillators.phasors(in_lanes(problem.phases(members)))
         self.weight = in_lanes(problem.weights(members))
         self.total = np.empty((1, LANES))
@@ -168,26 +166,26 @@ class Goal(NamedTuple):
 
 
 def _goals(races: list[Race], of_peak: list[dict[str, float]]) -> list[Goal]:
-    smallest = races[0]
-    goals = [
-        _at_least(f"{smallest.problem}: times as fast as {family}", smallest.ratio(family, OURS), factor)
-        for family, factor in (
-            (kuramoto_numpy.PLAIN, PLAIN_AT_LEAST),
-            (kuramoto_numpy.PLAIN_ENSEMBLE, PLAIN_AT_LEAST),
-            (kuramoto_numpy.BEST, BEST_AT_LEAST),
-        )
-    ]
-    for entry, fractions in zip(races[:2], of_peak, strict=False):
-        goals.append(
+    smallest, cpp = races[0], kuramoto_cpp.FAMILY
+    factors = {
+        kuramoto_numpy.PLAIN: PLAIN_AT_LEAST,
+        kuramoto_numpy.PLAIN_ENSEMBLE: PLAIN_AT_LEAST,
+        kuramoto_numpy.BEST: BEST_AT_LEAST,
+    }
+    return [
+        *(
+            _at_least(f"{smallest.problem}: times as fast as {family}", smallest.ratio(family, OURS), factor)
+            for family, factor in factors.items()
+        ),
+        *(
             _at_least(f"{entry.problem}: fraction of the FMA peak", fractions.get(OURS), OF_PEAK_AT_LEAST)
-        )
-    for entry in races:
-        goals.append(
-            _at_most(
-                f"{entry.problem}: time over that of C++", entry.ratio(OURS, kuramoto_cpp.FAMILY), CPP_AT_MOST
-            )
-        )
-    return goals
+            for entry, fractions in zip(races[:2], of_peak[:2], strict=True)
+        ),
+        *(
+            _at_most(f"{entry.problem}: time over that of {cpp}", entry.ratio(OURS, cpp), CPP_AT_MOST)
+            for entry in races
+        ),
+    ]
 
 
 def _at_least(text: str, value: float | None, bound: float) -> Goal:

@@ -375,16 +375,23 @@ def test_figures_of_a_request_with_points_new_to_the_store_show_those_that_are_t
     assert there.sizes["member"] == 8
 
 
-@pytest.mark.parametrize(("made_by", "asked_by"), [("product", "zip"), ("zip", "product")])
-def test_figures_of_a_request_sampled_in_another_way_than_the_store(made_by, asked_by, sweep, tmp_path):
+def test_figures_of_pairs_show_them_also_from_a_store_that_was_made_as_a_grid(sweep, copy_of):
+    path = copy_of("large")
+    pairs = sweep("sampling.method=zip", "axes.T.values=[3,1]")
+    assert fill(pairs, path) == []
+    part = requested_part(make_plan(pairs, path, open_store(path), "stop"))
+    assert part["status"].dims == ("point", "member")
+    assert part["T"].values.tolist() == [3, 1]
+
+
+def test_figures_of_a_grid_show_it_also_from_a_store_that_was_made_of_pairs(sweep, tmp_path):
     path = tmp_path / "a.zarr"
-    axes = ("axes.T.values=[1]", "axes.eta.values=[3]")
-    fill(sweep(f"sampling.method={made_by}", *axes), path)
-    asked = sweep(f"sampling.method={asked_by}", *axes)
-    assert fill(asked, path) == []
-    part = requested_part(make_plan(asked, path, open_store(path), "stop"))
-    assert part["final_error"].size == part["status"].size == 16
-    assert (part["status"] > 0).all()
+    fill(sweep("sampling.method=zip", "axes.T.values=[1,1,2]", "axes.eta.values=[3,4,3]"), path)
+    grid = sweep("axes.T.values=[2,1]", "axes.eta.values=[3]")
+    assert fill(grid, path) == []
+    part = requested_part(make_plan(grid, path, open_store(path), "stop"))
+    assert part["status"].dims == ("T", "eta", "member")
+    assert (part["T"].values.tolist(), part["eta"].values.tolist()) == ([1, 2], [3])
 
 
 # --- reading ------------------------------------------------------------------------------------------------

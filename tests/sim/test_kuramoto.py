@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from sim import kuramoto
-from sim.lanes import SMALL_ANGLE
-from sim.oscillators import edges
-from sim.oscillators import edges
+from sim.lanes import LANES, SMALL_ANGLE, in_lanes
+from sim.oscillators import connect, edges, phasors, run_steps, size_of
 from tests.reference import kuramoto as reference
 from tests.reference import noise as reference_noise
 from tests.reference.kuramoto import phase_distance
@@ -95,6 +94,17 @@ def test_one_step_may_follow_another_call_as_well_as_another_step(oscillators):
         phases, r = kuramoto.evolve(phases, weights, frequencies, 0.05, 1)
         # Phases pass through an angle and back, at a rounding or two each time
         np.testing.assert_allclose(r[:, 0], together[:, k], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("oscillators", [2, 10, 13])
+def test_steps_run_without_a_trace_are_the_same_steps(oscillators):
+    phases, weights, frequencies = random_system(3, oscillators, members=LANES)
+    after, trace = kuramoto.evolve(phases, weights, frequencies, 0.05, 100)
+    phasor, total, network = phasors(in_lanes(phases)), np.empty((1, LANES)), connect(frequencies, 0.05)
+    run_steps(size_of(oscillators), network, 0.05, phasor, in_lanes(weights), 100, total)
+    # They differ in when phasors are renormalised alone
+    np.testing.assert_allclose(total[0] / oscillators, trace.sum(axis=1), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(phasor, phasors(in_lanes(after)), rtol=0, atol=1e-12)
 
 
 def test_initial_phases_are_the_plain_ones():

@@ -257,6 +257,17 @@ def test_a_member_diverges_when_its_mean_absolute_weight_passes_a_million():
         assert np.all(finite[:-1] < kuramoto.MAX_MEAN_ABS_WEIGHT)
 
 
+def test_a_member_that_diverges_in_the_last_iteration_has_diverged():
+    frequencies = kuramoto.equidistant_frequencies(3)
+    longer = learn(OVERSHOOTING, frequencies, np.arange(96))
+    last_with_values = np.isfinite(longer.error).sum(axis=1)
+    member = np.flatnonzero(last_with_values < OVERSHOOTING.iterations)[0]
+    up_to_there = OVERSHOOTING._replace(iterations=int(last_with_values[member]))
+    got = learn(up_to_there, frequencies, np.array([member]))
+    assert np.isfinite(got.error).all()
+    assert got.status[0] == DIVERGED
+
+
 # --- members side by side -----------------------------------------------------------------------------------
 
 MEMBERS = 96

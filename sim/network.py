@@ -1,0 +1,333 @@
+"""Feed-forward networks that learn to classify patterns, by one error or by an error and their robustness.
+
+    x_j = f(Σ_i w_ij x_i + w_0j),   f(a) = 1 / (1 + e^(−a))          (eq. 5)
+    ε = (1 / QO) Σ_q Σ_k (ψ_k^q − x_k^q)²                            (eq. 6)
+    R = (1 / H) Σ_k Θ(h − ε_k),   ε_k: ε with hidden node k deleted  (eq. 7)
+    w: eq. 4 for ε with (η, σ), plus eq. 4 for 1 − R with (η_R, σ_R) (eq. 8)
+
+Equation numbers are those of Bilen and Kaluza (arXiv 1611.03162). One hidden layer; every node beyond the input
+layer has a threshold weight w_0j. Patterns are bitmaps: an input is 0 or 1.
+
+symbol      setting          range
+H           hidden           ≥ 1         hidden nodes
+η, σ        eta, sigma       ≥ 0         drift and noise by the error
+η_R, σ_R    robust_eta, robust_sigma  ≥ 0    the same by 1 − R; both 0: eq. 4 alone
+Δ           delay            ≥ 1         iterations, the same for both
+h           threshold        ≥ 0         a damaged network with an error below it still works
+
+The two noises of eq. 8 are independent normals, so their sum is one normal of variance (σ ε)² + (σ_R (1 − R))²; it
+is drawn as that. Deleting a hidden node takes its share from every output's sum, so all H damaged errors cost H
+logistic functions an output and pattern, and no forward pass.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from sim.kernel_cache import kernel
+from sim.lanes import (
+    LANES,
+    absolute,
+    align_stack,
+    broadcast,
+    copy_rows,
+    empty_rows,
+    fma,
+    fnma,
+    in_lanes,
+    load,
+    logistic,
+    sqrt,
+    store,
+    where_less,
+)
+from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.noise import WEIGHT_NOISE, stream
+
+MAX_MEAN_ABS_WEIGHT = 1e6
+"""A member whose mean |w| passes this, or is no number, has diverged: from there on its values are NaN."""
+CHECK_DIVERGENCE_EVERY = 64
+"""Iterations between two looks at the weights, a tenth of an iteration's work each."""
+DONE, DIVERGED = 1, 2
+
+
+class Settings(NamedTuple):
+    """How a network learns; symbols and ranges in the module's table."""
+
+    hidden: int
+    eta: float
+    sigma: float
+    delay: int
+    iterations: int
+    robust_eta: float
+    robust_sigma: float
+    threshold: float
+    absolute_error: bool
+    """Mean absolute error instead of mean square error."""
+
+    @property
+    def robust(self) -> bool:
+        """Whether learning heeds robustness."""
+        return self.robust_eta > 0 or self.robust_sigma > 0
+
+
+class Patterns(NamedTuple):
+    """What a network is to classify; made by `encode`."""
+
+    inputs: int
+    active: np.ndarray  # the active inputs of every pattern, one pattern after the other
+    first: np.ndarray  # (Q + 1,) where each pattern starts in `active`
+    target: np.ndarray  # (Q, O) ψ
+
+
+class Learned(NamedTuple):
+    """What a block of members gives. Member first; NaN from where a member has diverged."""
+
+    error: np.ndarray
+    """(member, record) ε of the recorded iterations."""
+    robustness: np.ndarray
+    """(member, record) R of the recorded iterations."""
+    final_error: np.ndarray
+    """(member,) mean ε over the last 1 % of iterations."""
+    final_robustness: np.ndarray
+    """(member,) mean R over the last 1 % of iterations."""
+    original_error: np.ndarray
+    """(member,) ε of the network after the last iteration."""
+    damaged_error: np.ndarray
+    """(member, hidden) ε_k of that network."""
+    classified: np.ndarray
+    """(member,) share of the patterns whose greatest output is their own, in that network."""
+    weight: np.ndarray
+    """(member, connection) the weights of that network; order as in `connections`."""
+    status: np.ndarray
+    """(member,) DONE or DIVERGED."""
+
+
+def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
+    """Patterns from bitmaps (Q, inputs) of 0 and 1, and targets (Q, O).
+
+    target None: one output a pattern, 1 for its own and 0 for the others.
+    """
+    lists = [np.flatnonzero(bitmap) for bitmap in bitmaps]
+    wanted = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
+    first = np.concatenate([[0], np.cumsum([len(active) for active in lists])])
+    return Patterns(bitmaps.shape[1], np.concatenate(lists).astype(np.int64), first.astype(np.int64), wanted)
+
+
+def connections(inputs: int, hidden: int, outputs: int) -> int:
+    """How many weights a network has.
+
+    Their order: for every hidden node its inputs and its threshold, then for every output its hidden nodes and
+    its threshold.
+    """
+    return hidden * (inputs + 1) + outputs * (hidden + 1)
+
+
+# --- one evaluation of eight networks ---------------------------------------------------------------------
+
+
+@njit(nogil=True, forceinline=True)
+def hidden_states(weights, patterns, hidden, x):
+    """x_h of every pattern q (eq. 5) into row h Q + q of x."""
+    count = patterns.target.shape[0]
+    for h in range(hidden):
+        first = h * (patterns.inputs + 1)
+        for q in range(count):
+            total = load(weights, first + patterns.inputs)
+            for k in range(patterns.first[q], patterns.first[q + 1]):
+                total = total + load(weights, first + patterns.active[k])
+            store(x, h * count + q, logistic(total))
+
+
+@njit(nogil=True, forceinline=True)
+def output_sums(weights, patterns, hidden, x, sums):
+    """Σ_h w_ho x_h + w_0o of every output and pattern into row o Q + q of sums."""
+    count, outputs = patterns.target.shape
+    for o in range(outputs):
+        first = hidden * (patterns.inputs + 1) + o * (hidden + 1)
+        for q in range(count):
+            total = load(weights, first + hidden)
+            for h in range(hidden):
+                total = fma(load(weights, first + h), load(x, h * count + q), total)
+            store(sums, o * count + q, total)
+
+
+@njit(nogil=True, forceinline=True)
+def _add_deviation(total, output, target, absolute_error):
+    deviation = output - target
+    if absolute_error:
+        return total + absolute(deviation)
+    return fma(deviation, deviation, total)
+
+
+@njit(nogil=True, forceinline=True)
+def error_of(sums, patterns, absolute_error):
+    """ε (eq. 6) from the outputs' sums."""
+    count, outputs = patterns.target.shape
+    total = broadcast(0.0)
+    for o in range(outputs):
+        for q in range(count):
+            output = logistic(load(sums, o * count + q))
+            total = _add_deviation(total, output, patterns.target[q, o], absolute_error)
+    return total * broadcast(1.0 / (count * outputs))
+
+
+@njit(nogil=True, forceinline=True)
+def damaged_errors(weights, patterns, hidden, x, sums, absolute_error, damaged):
+    """ε_k of every hidden node k into row k of damaged: its share of each sum is taken away."""
+    count, outputs = patterns.target.shape
+    for k in range(hidden):
+        total = broadcast(0.0)
+        for o in range(outputs):
+            weight = load(weights, hidden * (patterns.inputs + 1) + o * (hidden + 1) + k)
+            for q in range(count):
+                output = logistic(fnma(weight, load(x, k * count + q), load(sums, o * count + q)))
+                total = _add_deviation(total, output, patterns.target[q, o], absolute_error)
+        store(damaged, k, total * broadcast(1.0 / (count * outputs)))
+
+
+@njit(nogil=True, forceinline=True)
+def robustness_of(damaged, threshold):
+    """R (eq. 7) from the damaged errors; NaN if one is NaN."""
+    intact, level = broadcast(0.0), broadcast(threshold)
+    for k in range(damaged.shape[0]):
+        error = load(damaged, k)
+        intact = intact + where_less(error, level, broadcast(1.0), error - error)
+    return intact / broadcast(float(damaged.shape[0]))
+
+
+@njit(nogil=True, forceinline=True)
+def _classified(sums, patterns):
+    """Share of the patterns whose greatest output is that of their greatest target."""
+    count, outputs = patterns.target.shape
+    right = broadcast(0.0)
+    for q in range(count):
+        own = 0
+        for o in range(outputs):
+            if patterns.target[q, o] > patterns.target[q, own]:
+                own = o
+        best = broadcast(1.0)
+        for o in range(outputs):
+            if o != own:
+                best = where_less(load(sums, o * count + q), load(sums, own * count + q), best, broadcast(0.0))
+        right = right + best
+    return right / broadcast(float(count))
+
+
+# --- learning ---------------------------------------------------------------------------------------------
+
+
+class _Out(NamedTuple):
+    """A kernel's output, lanes last; `Learned` says what each is."""
+
+    error: np.ndarray
+    robustness: np.ndarray
+    final: np.ndarray  # (4, 8): mean error, mean robustness, error and share classified of the last network
+    damaged_error: np.ndarray
+    weight: np.ndarray
+
+
+@njit(nogil=True, forceinline=True)
+def _unless_diverged(weights, growth):
+    """`growth`, or NaN in the lanes whose weights have grown beyond all bounds."""
+    total = broadcast(0.0)
+    for k in range(weights.shape[0]):
+        total = total + absolute(load(weights, k))
+    limit = broadcast(MAX_MEAN_ABS_WEIGHT * weights.shape[0])
+    return where_less(total, limit, growth, broadcast(np.nan))
+
+
+@kernel
+def _learn(settings, robust, patterns, seed, members, recorded, out):
+    """The learning run of eight members: eqs. 4–8, `settings.iterations` times, from w = 0."""
+    align_stack()
+    hidden, absolute_error = settings.hidden, settings.absolute_error
+    count, outputs = patterns.target.shape
+    x, sums, damaged = empty_rows(hidden * count), empty_rows(outputs * count), empty_rows(hidden)
+    generations = start_generations(out.weight.shape[0], settings.delay, broadcast(0.0))
+    errors, failures = empty_rows(settings.delay), empty_rows(settings.delay)
+    averaged_from = settings.iterations - max(1, settings.iterations // 100)
+    error_sum, robustness_sum = broadcast(0.0), broadcast(0.0)
+    record = 0
+    for n in range(settings.iterations):
+        weights = weights_at(generations, n, settings.delay)
+        hidden_states(weights, patterns, hidden, x)
+        output_sums(weights, patterns, hidden, x, sums)
+        error = error_of(sums, patterns, absolute_error)
+        drift = settings.eta * delayed_change(errors, n, settings.delay, error)
+        amplitude = settings.sigma * error
+
+        is_recorded = n == recorded[record]
+        if robust or is_recorded or n >= averaged_from:
+            damaged_errors(weights, patterns, hidden, x, sums, absolute_error, damaged)
+            robustness = robustness_of(damaged, settings.threshold)
+            if is_recorded:
+                store(out.error, record, error)
+                store(out.robustness, record, robustness)
+                record = min(record + 1, recorded.shape[0] - 1)
+            if n >= averaged_from:
+                error_sum, robustness_sum = error_sum + error, robustness_sum + robustness
+            if robust:
+                failure = 1.0 - robustness
+                change = delayed_change(failures, n, settings.delay, failure)
+                drift = fma(broadcast(settings.robust_eta), change, drift)
+                second = settings.robust_sigma * failure
+                amplitude = sqrt(fma(second, second, amplitude * amplitude))
+
+        growth = broadcast(0.0)
+        if n % CHECK_DIVERGENCE_EVERY == 0:
+            growth = _unless_diverged(weights, growth)
+        state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
+        move_weights(generations, n, settings.delay, drift, amplitude, growth, state)
+
+    weights = weights_at(generations, settings.iterations, settings.delay)
+    hidden_states(weights, patterns, hidden, x)
+    output_sums(weights, patterns, hidden, x, sums)
+    damaged_errors(weights, patterns, hidden, x, sums, absolute_error, out.damaged_error)
+    averaged = broadcast(float(settings.iterations - averaged_from))
+    store(out.final, 0, error_sum / averaged)
+    store(out.final, 1, robustness_sum / averaged)
+    store(out.final, 2, error_of(sums, patterns, absolute_error))
+    store(out.final, 3, _classified(sums, patterns))
+    copy_rows(weights, out.weight)
+
+
+def learn(settings: Settings, patterns: Patterns, seed: int, members: np.ndarray, recorded: np.ndarray) -> Learned:
+    """Let an ensemble learn from w = 0.
+
+    patterns: made by `encode`; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
+    recorded: (record,) iterations to record, ascending.
+    """
+    members = np.asarray(members, dtype=np.uint64)
+    blocks = [members[start : start + LANES] for start in range(0, len(members), LANES)]
+    parts = [_learn_lanes(settings, patterns, seed, block, recorded) for block in blocks]
+    return Learned(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+def _learn_lanes(
+    settings: Settings, patterns: Patterns, seed: int, members: np.ndarray, recorded: np.ndarray
+) -> Learned:
+    """`learn` for at most eight members."""
+    outputs = patterns.target.shape[1]
+    weights = connections(patterns.inputs, settings.hidden, outputs)
+    rows = len(recorded), len(recorded), 4, settings.hidden, weights
+    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
+    _learn(settings, settings.robust, patterns, np.uint64(seed), in_lanes(members[:, None]), recorded, out)
+
+    def member_first(values: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(values.T[: len(members)])
+
+    status = np.where(np.isfinite(out.weight).all(axis=0), DONE, DIVERGED).astype(np.uint8)
+    mean_error, mean_robustness, original_error, classified = out.final[:, : len(members)]
+    return Learned(
+        error=member_first(out.error),
+        robustness=member_first(out.robustness),
+        final_error=mean_error,
+        final_robustness=mean_robustness,
+        original_error=original_error,
+        damaged_error=member_first(out.damaged_error),
+        classified=classified,
+        weight=member_first(out.weight),
+        status=status[: len(members)],
+    )
