@@ -313,7 +313,9 @@ def broadcast_word(scalar: Vector) -> Vector:
 
 
 def align_stack() -> None:
-    """Align the calling kernel's stack frame to a cache line; call it once, first in a kernel.
+    """Align the calling function's stack frame to a cache line.
+
+    To be called first in every kernel, and in every function that holds vectors and is not inlined.
 
     LLVM decides on the frame before it knows that vectors will be spilled to it. Without this, spilled
     vectors straddle cache lines at the whim of address space randomisation, at a third of the speed. An

@@ -268,6 +268,7 @@ def sum_over_steps(size, phasor, pull, coupling, rotation, bound, steps):
 @overload(sum_over_steps)
 def _(size, phasor, pull, coupling, rotation, bound, steps):
     def unrolled(size, phasor, pull, coupling, rotation, bound, steps):
+        align_stack()
         total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
         while done < steps:
             stop = min(done + RENORMALISE_EVERY, steps)
@@ -282,6 +283,7 @@ def _(size, phasor, pull, coupling, rotation, bound, steps):
         return total
 
     def tiled(size, phasor, pull, coupling, rotation, bound, steps):
+        align_stack()
         total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
         while done < steps:
             stop = min(done + RENORMALISE_EVERY, steps)
