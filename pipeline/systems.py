@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from pipeline.schema import Section
 from sim import kuramoto
 
 Settings = Mapping[str, Any]
@@ -58,10 +59,8 @@ class System:
     """Setting → symbol in TeX, unit."""
 
 
-class KuramotoSettings(BaseModel):
+class KuramotoSettings(Section):
     """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     oscillators: int = Field(ge=2)
     frequencies: list[Real] | None
