@@ -20,7 +20,7 @@ from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, 
 from pipeline.lock import is_driven, only_driver
 from pipeline.plan import Plan, make_plan
 from pipeline.provenance import circumstances
-from pipeline.store import open_store, prepare, remove_leftovers
+from pipeline.store import open_store, prepare
 from pipeline.sweep import Sweep, define
 
 _CONF = str(Path(__file__).parent.parent / "conf")
@@ -30,10 +30,8 @@ def run(config: Config) -> int:
     """Compute what a request needs and the store lacks, then draw its figures."""
     sweep, path = define(config), config.store.path
     with stop_on_signals() as stop, only_driver(path) as earlier_died:
-        if earlier_died:
-            remove_leftovers(path)
         make_plan(sweep, path, open_store(path), config.on_stale).refuse_stale()
-        plan = make_plan(sweep, path, prepare(path, sweep), config.on_stale)
+        plan = make_plan(sweep, path, prepare(path, sweep, tidy=earlier_died), config.on_stale)
         outcome = Outcome() if plan.complete else _compute(plan, config, stop)
     if outcome.interrupted:
         raise Interrupted

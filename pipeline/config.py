@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -13,14 +13,12 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pipeline.faults import Faults
-from pipeline.schema import Section
+from pipeline.schema import Real, Section
 from pipeline.systems import SYSTEMS
 from sim.lanes import LANES
 
 GROUPS = ("system", "cluster", "sweep", "scale")
 """Config groups: on the command line they name a file of conf/, where all else is a value."""
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Ensemble(Section):
@@ -34,9 +32,9 @@ class Ensemble(Section):
 class Axis(Section):
     """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
 
-    values: list[Number] | None = Field(default=None, min_length=1)
-    start: Number | None = None
-    stop: Number | None = None
+    values: list[Real] | None = Field(default=None, min_length=1)
+    start: Real | None = None
+    stop: Real | None = None
     num: int | None = Field(default=None, ge=1)
     scale: Literal["linear", "log"] = "linear"
 

@@ -95,13 +95,17 @@ class Store:
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first."""
-        # Read as files: of a driver killed at its first record, zarr would find half a group.
+        # Read as files: of a driver killed at its first record, zarr would find and lament half a group.
         records = sorted(self.path.glob("runs/*/zarr.json"))
         return [json.loads(record.read_text())["attributes"] for record in records]
 
     def record_run(self, name: str, record: Mapping[str, Any]) -> None:
         """Write or replace the record of a run."""
-        self.group["runs"].require_group(name).attrs.put(dict(record))
+        path = self.path / "runs" / name
+        if (path / "zarr.json").exists():
+            zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
+        else:  # as a root of its own: below another group, zarr would write that one's metadata again
+            zarr.create_group(path, zarr_format=3, attributes=dict(record))
 
 
 def open_store(path: Path) -> Store | None:
@@ -130,11 +134,15 @@ def open_store(path: Path) -> Store | None:
     return Store(path, group)
 
 
-def prepare(path: Path, sweep: Sweep) -> Store:
+def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
     """The store at a path, made or grown so that it has room for all of a sweep.
+
+    tidy: first remove half-written files of a driver or workers that died. The lock must be held.
 
     Raises Faults if the store there holds another sweep, with the differences.
     """
+    if tidy:
+        _remove_leftovers(path)
     store = open_store(path)
     if store is None:
         _create(path, sweep)
@@ -166,8 +174,7 @@ def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the half-written files that a driver or its workers left as they died. The lock must be held."""
+def _remove_leftovers(path: Path) -> None:
     for unfinished in path.parent.glob(f"{path.name}.creating-*"):
         shutil.rmtree(unfinished)
     for partial in path.rglob("*.partial"):
@@ -426,8 +433,18 @@ def stored_points(store: Store, chunks: Any = None) -> "xarray.Dataset":
     """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
     import xarray
 
-    raw = xarray.open_zarr(store.path, consolidated=False, chunks=chunks, drop_variables=list(_BOOKKEEPING))
-    dataset = raw.isel(point=slice(store.n_points), member=slice(store.n_members))
+    def opened(*ignored: str) -> "xarray.Dataset":
+        raw = xarray.open_zarr(
+            store.path, consolidated=False, chunks=chunks, drop_variables=[*_BOOKKEEPING, *ignored]
+        )
+        committed = {"point": slice(store.n_points), "member": slice(store.n_members)}
+        return raw.isel(committed, missing_dims="ignore")
+
+    try:
+        dataset = opened()
+    except ValueError:  # a growth under way or cut short: arrays differ in extent, beyond what is committed
+        names = [name for name, _ in store.group.arrays()]
+        dataset = xarray.merge([opened(*(other for other in names if other != name)) for name in names])
     dataset.attrs = {"store": str(store.path), **store.fingerprint}
     return dataset.assign_coords(member=np.arange(store.n_members))
 
@@ -446,4 +463,6 @@ def on_grid(dataset: "xarray.Dataset", axes: Sequence[str]) -> "xarray.Dataset":
         present = xarray.DataArray(index >= 0, dims=tuple(axes))
         status = grid["status"].where(present, MISSING).astype(np.uint8)
         grid = grid.where(present).assign(status=status)
+        at_points = {name: grid[name].where(present) for name in grid.coords if set(axes) <= set(grid[name].dims)}
+        grid = grid.assign_coords(at_points)
     return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})

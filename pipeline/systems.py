@@ -10,12 +10,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from pipeline.schema import Section
+from pipeline.schema import Real, Section
 from sim import kuramoto
 
 Settings = Mapping[str, Any]
 
-Real = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
