@@ -92,7 +92,7 @@ def _compute(plan: Plan, config: Config, stop: Stop) -> Outcome:
         report.say(f"dashboard: {client.dashboard_link}")
         began = time.monotonic()
         with report.progress(plan, config.cluster.worker_count) as progress:
-            outcome = run_blocks(plan.jobs(), client, config.cluster, stop, progress)
+            outcome = run_blocks(plan.jobs(), client, config.cluster, progress, stop)
         lines = report.outcome_lines(plan, outcome, time.monotonic() - began, config.cluster.worker_count)
     for line in lines:
         report.say(line)

@@ -80,8 +80,8 @@ def run_blocks(
     jobs: Iterator[Job],
     client: "Client",
     cluster: LocalCluster,
-    stop: "Stop",
     progress: Callable[[Done], Any],
+    stop: "Stop | None" = None,
 ) -> Outcome:
     """Compute and store all jobs.
 
@@ -89,7 +89,7 @@ def run_blocks(
     dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
     `grace_seconds` to finish. A lost cluster ends the run as interrupted.
     """
-    outcome = Outcome()
+    outcome, stop = Outcome(), stop or Stop()
     killers: list[Job] = []
     window = _Window(client, len(client.nthreads()) * _BLOCKS_A_WORKER)
     _drain(jobs, window, cluster, stop, outcome, killers, progress)

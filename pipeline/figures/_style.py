@@ -56,6 +56,8 @@ def interval_points(
 def spread_band(ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str = BLUE) -> None:
     """Central 68 % of the members."""
     counted = (values.count("member") > 1).values
+    if not counted.any():
+        return
     low, high = values[counted].quantile([0.16, 0.84], "member").transpose("quantile", ...).values
     ax.fill_between(x.values[counted], low, high, color=color, alpha=0.18, linewidth=0, label=label)
 
