@@ -33,6 +33,11 @@ def panels(
     return figure, axes
 
 
+def log_axis(ax: Axes, values: xarray.DataArray, label: str) -> None:
+    """A logarithmic x axis over all swept values, also those that nothing is drawn at."""
+    ax.set(xscale="log", xlim=(float(values.min()) / 1.3, float(values.max()) * 1.3), xlabel=label)
+
+
 def reference_line(ax: Axes, value: float, label: str) -> None:
     """A dashed horizontal line at a target."""
     ax.axhline(value, color=BLACK, linestyle="--", linewidth=1, label=label, zorder=1)

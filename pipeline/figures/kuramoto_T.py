@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from pipeline import statistics
 from pipeline.figures._kuramoto import setting, success_fraction, successful
-from pipeline.figures._style import BLUE, ORANGE, interval_points, panels, reference_line, spread_band
+from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, panels, reference_line, spread_band
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -34,6 +34,6 @@ def draw(dataset: xarray.Dataset) -> Figure:
     weight.set(ylabel=r"$\langle|w|\rangle$, successful members")
     success.set(ylabel="fraction successful", ylim=(0, 1))
     for ax in (order, weight, success):
-        ax.set(xscale="log", xlabel="interval $T$ (time)")
+        log_axis(ax, T, "interval $T$ (time)")
         ax.legend(title=None if ax is weight else "mean, 95 % interval" if ax is order else "95 % interval")
     return figure
