@@ -47,7 +47,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
 
 
 def typical_member(dataset: xarray.Dataset) -> int:
-    """The successful member with the median error over the whole run; where none is, the one that ends with least."""
+    """The successful member with the median error over the whole run; without any, the one that ends best."""
     error = dataset["error"].mean("iteration").where(successful(dataset)).values
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
     if not len(ranked):
