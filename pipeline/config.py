@@ -139,8 +139,8 @@ class Config(Section):
 def command_line(arguments: Sequence[str]) -> list[str]:
     """Arguments as Hydra takes them, so that faults surface in `check`, all at once, not one by one in Hydra.
 
-    `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes last,
-    so that it shrinks what a sweep says, in whichever order the two are given.
+    `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes
+    last, so that it shrinks what a sweep says, in whichever order the two are given.
     """
     return sorted(map(_rewritten, arguments), key=lambda argument: argument.startswith("+scale="))
 

@@ -20,8 +20,13 @@ def draw(dataset: xarray.Dataset) -> Figure:
     every = dataset["final_mean_abs_weight"].where(done(dataset))
     figure, (order, weight, success) = panels(1, 3, width=3.9, height=3.4)
     for reached, strength, label, color in (
-        (last["order_parameter"], last["mean_abs_weight"], "$R$ of the last interval", BLUE),
-        (dataset["final_order_parameter"], dataset["final_mean_abs_weight"], "$R$ of the last 1 %", ORANGE),
+        (last["order_parameter"], last["mean_abs_weight"], "successful in the last interval", BLUE),
+        (
+            dataset["final_order_parameter"],
+            dataset["final_mean_abs_weight"],
+            "successful over the last 1 %",
+            ORANGE,
+        ),
     ):
         counted = successful(dataset, reached)
         interval_points(order, T, statistics.mean(reached.where(counted)), label, color)
