@@ -9,8 +9,13 @@ from pipeline.config import LocalCluster
 if TYPE_CHECKING:
     from distributed import Client
 
-# Ctrl-C in a terminal reaches every process of the group; the driver alone decides what becomes of blocks.
-_WORKER_PRELOAD = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+# Ctrl-C in a terminal, and a batch system's TERM, reach every process of the group; the driver alone decides what
+# becomes of blocks. Dask ends workers by message, or by KILL.
+_WORKER_PRELOAD = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+"""
 _SINGLE_THREADED = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA")
 }
