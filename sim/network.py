@@ -129,15 +129,25 @@ def connections(inputs: int, hidden: int, outputs: int) -> int:
 
 @njit(nogil=True, forceinline=True)
 def hidden_states(weights, patterns, hidden, x):
-    """x_h of every pattern q (eq. 5) into row h Q + q of x."""
-    count = patterns.target.shape[0]
-    for h in range(hidden):
-        first = h * (patterns.inputs + 1)
+    """x_h of every pattern q (eq. 5) into row h Q + q of x. Two nodes at a time keep the adders busy."""
+    count, stride = patterns.target.shape[0], patterns.inputs + 1
+    for pair in range(hidden // 2):
+        h = 2 * pair
         for q in range(count):
-            total = load(weights, first + patterns.inputs)
+            one = load(weights, h * stride + patterns.inputs)
+            two = load(weights, (h + 1) * stride + patterns.inputs)
             for k in range(patterns.first[q], patterns.first[q + 1]):
-                total = total + load(weights, first + patterns.active[k])
-            store(x, h * count + q, logistic(total))
+                active = patterns.active[k]
+                one = one + load(weights, h * stride + active)
+                two = two + load(weights, (h + 1) * stride + active)
+            store(x, h * count + q, logistic(one))
+            store(x, (h + 1) * count + q, logistic(two))
+    for h in range(2 * (hidden // 2), hidden):
+        for q in range(count):
+            one = load(weights, h * stride + patterns.inputs)
+            for k in range(patterns.first[q], patterns.first[q + 1]):
+                one = one + load(weights, h * stride + patterns.active[k])
+            store(x, h * count + q, logistic(one))
 
 
 @njit(nogil=True, forceinline=True)
