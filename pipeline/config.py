@@ -11,6 +11,7 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.derived import derive
 from pipeline.faults import Faults
 from pipeline.systems import SYSTEMS
 from sim.lanes import LANES
@@ -130,6 +131,8 @@ class Config(_Section):
     cluster: LocalCluster
     figures: FiguresConfig
     on_stale: Literal["stop", "keep", "recompute"]
+    derived: dict[str, Any]
+    """Settings taken from other stores, and where each value came from."""
 
 
 def command_line(arguments: Sequence[str]) -> list[str]:
@@ -156,7 +159,14 @@ def check(composed: DictConfig) -> Config:
     """
     raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     assert isinstance(raw, dict)
-    faults = []
+    faults: list[str] = []
+    origins: dict[str, Any] = {}
+    if isinstance(raw.get("settings"), dict) and isinstance(raw.get("store"), dict):
+        try:
+            raw["settings"], origins = derive(raw["settings"], Path(str(raw["store"].get("root"))))
+        except Faults as found:
+            raise Faults(found.faults) from None
+    raw["derived"] = origins
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

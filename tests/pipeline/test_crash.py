@@ -127,7 +127,9 @@ def test_a_sweep_completes_though_its_workers_are_killed_all_along(tmp_path, sta
 
 
 def test_no_worker_outlives_its_killed_driver(tmp_path, start):
-    process = start(tiny(tmp_path), tmp_path / "log", module=STUB, BLOCK_LOG=str(tmp_path / "blocks"), BLOCK_SECONDS="2")
+    process = start(
+        tiny(tmp_path), tmp_path / "log", module=STUB, BLOCK_LOG=str(tmp_path / "blocks"), BLOCK_SECONDS="2"
+    )
     wait_for((tmp_path / "blocks").exists, "the start of a block")
     workers = worker_processes(process.pid)
     assert len(workers) == 2
@@ -145,15 +147,15 @@ def signalled(start, root, number, whole_group, seconds, *overrides):
     """Signal a driver whose blocks have begun: (exit code, output, seconds until its end, blocks that had begun)."""
     log, blocks = root / "log", root / "blocks"
     blocks.unlink(missing_ok=True)
-    process = start(
-        tiny(root, *overrides), log, module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS=str(seconds)
-    )
+    process = start(tiny(root, *overrides), log, module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS=str(seconds))
     wait_for(lambda: blocks.exists() and len(blocks.read_text().splitlines()) >= 2, "the start of two blocks")
     sent = time.monotonic()
     (os.killpg if whole_group else os.kill)(process.pid, number)
     code = process.wait(command.PATIENCE)
     ended = time.monotonic() - sent
-    begun = {(int(float(T)) - 1, int(member) // 8) for T, member in map(str.split, blocks.read_text().splitlines())}
+    begun = {
+        (int(float(T)) - 1, int(member) // 8) for T, member in map(str.split, blocks.read_text().splitlines())
+    }
     return code, log.read_text(), ended, begun
 
 
@@ -161,7 +163,9 @@ def signalled(start, root, number, whole_group, seconds, *overrides):
     ("number", "whole_group"),
     [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
 )
-def test_a_signal_lets_running_blocks_finish_and_the_same_command_resumes(number, whole_group, tmp_path, start, main):
+def test_a_signal_lets_running_blocks_finish_and_the_same_command_resumes(
+    number, whole_group, tmp_path, start, main
+):
     path = tmp_path / "kuramoto_T.zarr"
     code, output, ended, begun = signalled(start, tmp_path, number, whole_group, 1.0)
     assert code == INTERRUPTED, output

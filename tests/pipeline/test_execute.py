@@ -99,7 +99,9 @@ def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
     outcome, reported = run_on(two_workers, config)
     assert (outcome.computed, outcome.diverged, outcome.failed, outcome.interrupted) == (6, 0, {}, "")
     assert outcome.seconds > 0
-    assert sorted((done.job.point, done.job.block) for done in reported) == sorted(stored_blocks(config.store.path))
+    assert sorted((done.job.point, done.job.block) for done in reported) == sorted(
+        stored_blocks(config.store.path)
+    )
     assert all(done.computed for done in reported)
 
 

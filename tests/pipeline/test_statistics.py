@@ -48,7 +48,9 @@ def test_fraction_and_interval_are_wilsons(hits, misses, left_out, confidence):
         assert np.isnan(found).all()
     else:
         interval = binomtest(hits, n).proportion_ci(confidence, method="wilson")
-        assert found == [pytest.approx(expected, abs=1e-12) for expected in (hits / n, interval.low, interval.high)]
+        assert found == [
+            pytest.approx(expected, abs=1e-12) for expected in (hits / n, interval.low, interval.high)
+        ]
 
 
 def test_members_that_are_nan_do_not_count():
@@ -58,7 +60,11 @@ def test_members_that_are_nan_do_not_count():
     for name in ("estimate", "low", "high", "count"):
         assert float(result[name][0]) == float(expected[name])
     assert result["count"].values.tolist() == [3, 1, 0]
-    assert (float(result["estimate"][1]), float(result["low"][1]), float(result["high"][1])) == (3, -np.inf, np.inf)
+    assert (float(result["estimate"][1]), float(result["low"][1]), float(result["high"][1])) == (
+        3,
+        -np.inf,
+        np.inf,
+    )
     assert all(np.isnan(float(result[name][2])) for name in ("estimate", "low", "high"))
 
 

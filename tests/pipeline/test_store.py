@@ -456,7 +456,9 @@ def test_blocks_not_computed_have_status_0_and_nan(sweep, copy_of):
     assert missing.sum("member").values.tolist() == [8, 8, 16]
     for name, variable in read.data_vars.items():
         if name != "status":
-            assert (variable.isnull().all([dim for dim in variable.dims if dim not in missing.dims]) == missing).all()
+            assert (
+                variable.isnull().all([dim for dim in variable.dims if dim not in missing.dims]) == missing
+            ).all()
 
 
 @pytest.mark.parametrize(
@@ -483,7 +485,9 @@ def test_a_sweep_without_axes_has_members_alone(sweep, tmp_path):
     assert read["status"].dims == ("member",)
     assert read["final_trace"].dims == ("member", "time")
     assert np.allclose(read["time"], 0.05 * np.arange(1, 21))
-    assert len(fill(sweep("~axes.T", "settings.T=2", "settings.trace_duration=1", "ensemble.members=24"), path)) == 1
+    assert (
+        len(fill(sweep("~axes.T", "settings.T=2", "settings.trace_duration=1", "ensemble.members=24"), path)) == 1
+    )
     assert open_sweep(path).sizes["member"] == 24
 
 

@@ -70,7 +70,9 @@ def test_values_of_a_whole_setting_are_integers_and_of_a_real_one_floats(sweep):
 def test_spaced_axes_equal_explicit_values_and_so_do_their_seeds(sweep, spacing, values):
     spaced, explicit = sweep(f"axes.T={{values:null,{spacing}}}"), sweep(f"axes.T.values={values}")
     assert spaced.points == explicit.points == tuple((value,) for value in values)
-    assert [spaced.seed_at(point) for point in spaced.points] == [explicit.seed_at(point) for point in explicit.points]
+    assert [spaced.seed_at(point) for point in spaced.points] == [
+        explicit.seed_at(point) for point in explicit.points
+    ]
 
 
 @pytest.mark.parametrize("points", [1, 2, 3, 7, 12, 1000])
