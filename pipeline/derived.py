@@ -46,7 +46,15 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
         raise Faults([f"{path}.store: {missing.faults[0]}; run the sweep that fills it first"]) from None
     absent = int((dataset["status"] == 0).sum())
     if absent:
-        raise Faults([f"{path}.store: expected {store} to be complete, got {absent} members missing; finish it first"])
+        raise Faults(
+            [f"{path}.store: expected {store} to be complete, got {absent} members missing; finish it first"]
+        )
     value = float(STATISTICS[source["statistic"]](dataset))
     seed, settings = dataset.attrs["seed"], dataset.attrs["settings"]
-    return value, {**source, "value": value, "members": dataset.sizes["member"], "seed": seed, "settings": settings}
+    return value, {
+        **source,
+        "value": value,
+        "members": dataset.sizes["member"],
+        "seed": seed,
+        "settings": settings,
+    }
