@@ -15,8 +15,8 @@ from pipeline import report
 from pipeline.cluster import dask_client
 from pipeline.code import code_digest, code_version
 from pipeline.config import Config, check, command_line
-from pipeline.execute import Outcome, run_blocks
-from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults
+from pipeline.execute import Outcome, Stop, run_blocks, stop_on_signals
+from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults, Interrupted
 from pipeline.lock import is_driven, only_driver
 from pipeline.plan import Plan, make_plan
 from pipeline.provenance import circumstances
@@ -28,13 +28,13 @@ _CONF = str(Path(__file__).parent.parent / "conf")
 
 def run(config: Config) -> int:
     """Compute what a request needs and the store lacks, then draw its figures."""
-    sweep = define(config)
-    with only_driver(config.store.path):
-        make_plan(sweep, config.store.path, open_store(config.store.path), config.on_stale).refuse_stale()
-        plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), config.on_stale)
-        outcome = Outcome() if plan.complete else _compute(plan, config)
+    sweep, path = define(config), config.store.path
+    with stop_on_signals() as stop, only_driver(path) as earlier_died:
+        make_plan(sweep, path, open_store(path), config.on_stale).refuse_stale()
+        plan = make_plan(sweep, path, prepare(path, sweep, tidy=earlier_died), config.on_stale)
+        outcome = Outcome() if plan.complete else _compute(plan, config, stop)
     if outcome.interrupted:
-        return INTERRUPTED
+        raise Interrupted
     return max(BLOCKS_FAILED if outcome.failed else COMPLETE, _draw(config, sweep))
 
 
@@ -68,7 +68,7 @@ def draw(config: Config) -> int:
 ACTIONS = {"run": run, "explain": explain, "status": status, "figures": draw}
 
 
-def _compute(plan: Plan, config: Config) -> Outcome:
+def _compute(plan: Plan, config: Config, stop: Stop) -> Outcome:
     """Compute the missing blocks and keep a record of the run in the store."""
     store = plan.store
     assert store is not None
@@ -92,7 +92,7 @@ def _compute(plan: Plan, config: Config) -> Outcome:
         report.say(f"dashboard: {client.dashboard_link}")
         began = time.monotonic()
         with report.progress(plan, config.cluster.worker_count) as progress:
-            outcome = run_blocks(plan.jobs(), client, config.cluster, progress)
+            outcome = run_blocks(plan.jobs(), client, config.cluster, progress, stop)
         lines = report.outcome_lines(plan, outcome, time.monotonic() - began, config.cluster.worker_count)
     for line in lines:
         report.say(line)
@@ -119,8 +119,8 @@ def _draw(config: Config, sweep: Sweep) -> int:
     if plan.store is None or not (plan.complete or config.figures.incomplete):
         report.complain(
             [
-                f"{config.store.path}: {int(plan.missing.sum())} of {plan.missing.size} blocks are missing; run the "
-                "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
+                f"{config.store.path}: {int(plan.missing.sum())} of {plan.missing.size} blocks are missing; run "
+                "the sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
             ]
         )
         return INTERRUPTED
@@ -130,34 +130,40 @@ def _draw(config: Config, sweep: Sweep) -> int:
 
 
 def main() -> None:
-    """Run the command line's request, or several with -m; exit with the worst of their codes."""
+    """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where one line says what is wrong
     sys.argv[1:] = command_line(sys.argv[1:])
     codes: list[int] = []
+    interrupted = False
 
     @hydra.main(version_base="1.3", config_path=_CONF, config_name="config")
     def one_request(composed: DictConfig) -> None:
-        codes.append(_guarded(composed))
+        nonlocal interrupted
+        try:
+            if not interrupted:
+                codes.append(_carry_out(composed))
+        except Interrupted:
+            interrupted = True
+        except KeyboardInterrupt:
+            interrupted = True
+            report.complain(["interrupted; the same command resumes, stored blocks are kept"])
 
     try:
         one_request()
     except (HydraException, OmegaConfBaseException) as error:
         report.complain([_one_line(error)])
         codes.append(CONFIG_WRONG)
-    sys.exit(max(codes, default=COMPLETE))
+    sys.exit(INTERRUPTED if interrupted else max(codes, default=COMPLETE))
 
 
-def _guarded(composed: DictConfig) -> int:
-    """Carry a request out; its exit code."""
+def _carry_out(composed: DictConfig) -> int:
+    """Check a request and carry it out; its exit code."""
     try:
         config = check(composed)
         return ACTIONS[config.action](config)
     except Faults as faults:
         report.complain(faults.faults)
         return CONFIG_WRONG
-    except KeyboardInterrupt:
-        report.complain(["interrupted; the same command resumes, stored blocks are kept"])
-        return INTERRUPTED
 
 
 def _one_line(error: Exception) -> str:

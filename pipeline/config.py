@@ -5,28 +5,24 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pipeline.derived import derive
 from pipeline.faults import Faults
+from pipeline.schema import Real, Section
 from pipeline.systems import SYSTEMS
 from sim.lanes import LANES
 
 GROUPS = ("system", "cluster", "sweep", "scale")
 """Config groups: on the command line they name a file of conf/, where all else is a value."""
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Ensemble(_Section):
+class Ensemble(Section):
     """How many members a point has and where their noise comes from."""
 
     members: int = Field(ge=1)
@@ -34,12 +30,12 @@ class Ensemble(_Section):
     noise: Literal["independent", "common"]
 
 
-class Axis(_Section):
+class Axis(Section):
     """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
 
-    values: list[Number] | None = Field(default=None, min_length=1)
-    start: Number | None = None
-    stop: Number | None = None
+    values: list[Real] | None = Field(default=None, min_length=1)
+    start: Real | None = None
+    stop: Real | None = None
     num: int | None = Field(default=None, ge=1)
     scale: Literal["linear", "log"] = "linear"
 
@@ -66,14 +62,14 @@ class Axis(_Section):
         return [float(f"{value:.12g}") for value in spread(self.start, self.stop, self.num)]
 
 
-class Sampling(_Section):
+class Sampling(Section):
     """How axes combine to points."""
 
     method: Literal["product", "zip", "latin_hypercube"]
     points: int | None = Field(ge=1)
 
 
-class StoreConfig(_Section):
+class StoreConfig(Section):
     """Where results go and how they are cut into blocks."""
 
     root: Path
@@ -81,6 +77,14 @@ class StoreConfig(_Section):
     suffix: str = Field(pattern=r"^[\w.+-]*$")
     block_members: int = Field(ge=LANES, multiple_of=LANES)
     records: int = Field(ge=2)
+
+    @field_validator("root")
+    @classmethod
+    def _a_folder(cls, root: Path) -> Path:
+        obstacle = next((path for path in (root, *root.parents) if path.exists() and not path.is_dir()), None)
+        if obstacle is not None:
+            raise ValueError(f"a folder, or room for a new one; {obstacle} is a file")
+        return root
 
     @property
     def full_name(self) -> str:
@@ -93,7 +97,7 @@ class StoreConfig(_Section):
         return self.root / f"{self.full_name}.zarr"
 
 
-class LocalCluster(_Section):
+class LocalCluster(Section):
     """Worker processes on this machine."""
 
     kind: Literal["local"]
@@ -111,14 +115,14 @@ FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parent / "figures")
 """Modules that draw a figure. Those with a leading underscore are what they share."""
 
 
-class FiguresConfig(_Section):
+class FiguresConfig(Section):
     """What to draw from the finished store."""
 
     draw: list[Literal[FIGURES]]  # type: ignore[valid-type]
     incomplete: bool
 
 
-class Config(_Section):
+class Config(Section):
     """A whole request. `settings` and `axes` have passed the bounds of their system."""
 
     action: Literal["run", "explain", "status", "figures"]
@@ -138,9 +142,10 @@ class Config(_Section):
 def command_line(arguments: Sequence[str]) -> list[str]:
     """Arguments as Hydra takes them, so that faults surface in `check`, all at once, not one by one in Hydra.
 
-    `key=value` becomes `++key=value`: an unknown key passes Hydra and is reported with the rest.
+    `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes
+    last, so that it shrinks what a sweep says, in whichever order the two are given.
     """
-    return [_rewritten(argument) for argument in arguments]
+    return sorted(map(_rewritten, arguments), key=lambda argument: argument.startswith("+scale="))
 
 
 def _rewritten(argument: str) -> str:
@@ -157,7 +162,11 @@ def check(composed: DictConfig) -> Config:
 
     Raises Faults: one line for every key that is unknown, missing, of the wrong type or out of bounds.
     """
-    raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    try:
+        raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        message = str(error).splitlines()[0]
+        raise Faults([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
     assert isinstance(raw, dict)
     faults: list[str] = []
     origins: dict[str, Any] = {}

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RETRIES = 2
 _BLOCKS_A_WORKER = 3  # one computing, the rest on its way: a worker never waits for the driver
 _POLL_SECONDS = 0.2
+_tries = count()
 
 
 class Done(NamedTuple):
@@ -76,31 +77,27 @@ def compute_block(job: Job) -> Done:
 
 
 def run_blocks(
-    jobs: Iterator[Job], client: "Client", cluster: LocalCluster, progress: Callable[[Done], Any]
+    jobs: Iterator[Job],
+    client: "Client",
+    cluster: LocalCluster,
+    progress: Callable[[Done], Any],
+    stop: "Stop | None" = None,
 ) -> Outcome:
     """Compute and store all jobs.
 
     A block that raises is retried twice, then recorded as failed, and the rest goes on. One whose worker keeps
-    dying is run once more with nothing beside it. SIGINT and SIGTERM stop new blocks from starting; those
-    running get `grace_seconds` to finish. A lost cluster ends the run as interrupted.
+    dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
+    `grace_seconds` to finish. A lost cluster ends the run as interrupted.
     """
-    outcome = Outcome()
+    outcome, stop = Outcome(), stop or Stop()
     killers: list[Job] = []
-    with _stop_on_signals() as stop:
-        _drain(
-            jobs,
-            _Window(client, len(client.nthreads()) * _BLOCKS_A_WORKER),
-            cluster,
-            stop,
-            outcome,
-            killers,
-            progress,
-        )
-        for job in killers:  # one at a time, so that a block that kills its worker is known for sure
-            if outcome.interrupted:
-                break
-            outcome.failed.pop((job.point, job.block))
-            _drain(iter([job]), _Window(client, 1), cluster, stop, outcome, [], progress)
+    window = _Window(client, len(client.nthreads()) * _BLOCKS_A_WORKER)
+    _drain(jobs, window, cluster, stop, outcome, killers, progress)
+    for job in killers:  # one at a time, so that a block that kills its worker is known for sure
+        if outcome.interrupted:
+            break
+        outcome.failed.pop((job.point, job.block))
+        _drain(iter([job]), _Window(client, 1), cluster, stop, outcome, [], progress)
     return outcome
 
 
@@ -115,7 +112,8 @@ class _Window:
     def submit(self, jobs: Iterator[Job]) -> None:
         """Fill the window."""
         for job in islice(jobs, self.size - len(self.running)):
-            key = f"block-{job.point}-{job.block}"
+            # A key of its own for every try: Dask remembers the fate of a key while anyone holds its future.
+            key = f"block-{job.point}-{job.block}-{next(_tries)}"
             future = self.client.submit(compute_block, job, key=key, retries=RETRIES, pure=False)
             self.running[key] = job, future
             future.add_done_callback(self.ended.put)
@@ -135,14 +133,16 @@ def _drain(
     jobs: Iterator[Job],
     window: _Window,
     cluster: LocalCluster,
-    stop: "_Stop",
+    stop: "Stop",
     outcome: Outcome,
     killers: list[Job],
     progress: Callable[[Done], Any],
 ) -> None:
     """Pass jobs through a window until all have ended, or until it is time to stop."""
-    window.submit(jobs)
     told_workers = False
+    if not stop.requested:
+        window.submit(jobs)
+    outcome.interrupted = stop.requested
     while window.running:
         if stop.requested and not told_workers:
             outcome.interrupted = stop.requested
@@ -184,21 +184,22 @@ def _account(
     outcome.failed[job.point, job.block] = f"{type(error).__name__}: {error}"
 
 
-class _Stop:
+class Stop:
     """Whether and since when a signal asks to stop."""
 
     requested, since = "", 0.0
 
     def __call__(self, number: int, _: Any) -> None:
+        """As a signal handler."""
         if self.requested:
             raise KeyboardInterrupt  # asked twice: don't wait for running blocks
         self.requested, self.since = signal.Signals(number).name, time.monotonic()
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[_Stop]:
+def stop_on_signals() -> Iterator[Stop]:
     """Note SIGINT and SIGTERM instead of dying of them."""
-    stop = _Stop()
+    stop = Stop()
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop

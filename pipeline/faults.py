@@ -11,3 +11,7 @@ class Faults(Exception):  # noqa: N818 (one exception, several faults)
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = list(faults)
         super().__init__("\n".join(self.faults))
+
+
+class Interrupted(Exception):  # noqa: N818 (no error)
+    """A run was stopped before it was complete; what it stored is kept."""

@@ -13,14 +13,20 @@ from pipeline.faults import Faults
 
 
 @contextmanager
-def only_driver(store: Path) -> Iterator[None]:
+def only_driver(store: Path) -> Iterator[bool]:
     """Hold the store's lock file, `<store>.lock`, for the time of a run.
 
-    Raises Faults, naming the other driver, if another process holds it.
+    Yields whether an earlier driver died: a driver that ends in order leaves the file empty.
+
+    Raises Faults if another process holds the lock, naming it, or if the folder can't be written.
     """
     path = _lock_file(store)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise Faults([f"{path}: expected a folder that can be written, got: {error}; set store.root"]) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,10 +34,13 @@ def only_driver(store: Path) -> Iterator[None]:
             raise Faults(
                 [f"{store}: another driver is at work on it ({_described(file.read())}); wait for it"]
             ) from None
+        file.seek(0)
+        died = bool(file.read())
         file.truncate(0)
         json.dump({"host": socket.gethostname(), "pid": os.getpid(), "since": datetime.now(UTC).isoformat()}, file)
         file.flush()
-        yield
+        yield died
+        file.truncate(0)
 
 
 def is_driven(store: Path) -> bool:

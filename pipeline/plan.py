@@ -105,8 +105,8 @@ class Plan:
             raise Faults(
                 [
                     f"on_stale: {int(self.stale.sum())} stored blocks of {self.path} were computed by other code "
-                    f"(changed since: {', '.join(self.changed_code()) or 'unknown'}); expected on_stale=keep to use "
-                    "them as they are or on_stale=recompute to compute them anew, got on_stale=stop"
+                    f"(changed since: {', '.join(self.changed_code()) or 'unknown'}); expected on_stale=keep, to "
+                    "use them as they are, or on_stale=recompute, got on_stale=stop"
                 ]
             )
 

@@ -76,9 +76,7 @@ def _log_lines(blocks: int) -> Iterator[Callable[[float, int, float, int], None]
         nonlocal last
         if time.monotonic() - last > _LOG_SECONDS or done == blocks:
             last = time.monotonic()
-            say(
-                f"{done}/{blocks} blocks, {share:.0%} of the work, {duration(left)} left, {diverged} members diverged"
-            )
+            say(f"{done}/{blocks} blocks, {share:.0%} of the work, {duration(left)} left, {diverged} diverged")
 
     yield update
 

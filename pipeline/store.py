@@ -14,6 +14,7 @@ stored only once its digest is.
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,12 +56,12 @@ class Store:
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path, self.group = path, group
-        attributes = dict(group.attrs)
+        attributes, state = dict(group.attrs), dict(group["runs"].attrs)
         self.fingerprint: dict[str, Any] = attributes["fingerprint"]
         self.axes: tuple[str, ...] = tuple(attributes["axes"])
-        self.n_points: int = attributes["n_points"]
-        self.n_members: int = attributes["n_members"]
-        self.code_versions: dict[str, dict[str, str]] = attributes["code_versions"]
+        self.n_points: int = state["n_points"]
+        self.n_members: int = state["n_members"]
+        self.code_versions: dict[str, dict[str, str]] = state["code_versions"]
 
     @property
     def block_members(self) -> int:
@@ -90,15 +91,21 @@ class Store:
         """Remember what a code digest stands for, so that a later one can be told apart by name."""
         if digest not in self.code_versions:
             self.code_versions[digest] = dict(definitions)
-            self.group.attrs.update(code_versions=self.code_versions)
+            self.group["runs"].attrs.update(code_versions=self.code_versions)
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first."""
-        return [dict(run.attrs) for _, run in sorted(self.group["runs"].groups())]
+        # Read as files: of a driver killed at its first record, zarr would find and lament half a group.
+        records = sorted(self.path.glob("runs/*/zarr.json"))
+        return [json.loads(record.read_text())["attributes"] for record in records]
 
     def record_run(self, name: str, record: Mapping[str, Any]) -> None:
         """Write or replace the record of a run."""
-        self.group["runs"].require_group(name).attrs.put(dict(record))
+        path = self.path / "runs" / name
+        if (path / "zarr.json").exists():
+            zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
+        else:  # as a root of its own: below another group, zarr would write that one's metadata again
+            zarr.create_group(path, zarr_format=3, attributes=dict(record))
 
 
 def open_store(path: Path) -> Store | None:
@@ -113,28 +120,29 @@ def open_store(path: Path) -> Store | None:
     try:
         with zarr.config.set(_ZARR):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        schema = group.attrs.get("schema")
+        schema = group.attrs.get("schema") if "fingerprint" in group.attrs else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Faults(
             [f"{path}: can't be read as a Zarr group ({error}); restore it from a copy or move it away"]
         ) from error
     if not isinstance(schema, int):
         raise Faults(
-            [
-                f"{path}: expected a store written by this pipeline, got another Zarr group; choose another store.name"
-            ]
+            [f"{path}: expected a store of this pipeline, got another Zarr group; choose another store.name"]
         )
     if schema > SCHEMA:
         raise Faults([f"{path}: expected schema {SCHEMA} or older, got {schema}; update this program to read it"])
     return Store(path, group)
 
 
-def prepare(path: Path, sweep: Sweep) -> Store:
+def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
     """The store at a path, made or grown so that it has room for all of a sweep.
+
+    tidy: first remove half-written files of a driver or workers that died. The lock must be held.
 
     Raises Faults if the store there holds another sweep, with the differences.
     """
-    _remove_leftovers(path)
+    if tidy:
+        _remove_leftovers(path)
     store = open_store(path)
     if store is None:
         _create(path, sweep)
@@ -167,12 +175,10 @@ def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what a killed creation, growth or attribute update left behind. The lock is ours."""
     for unfinished in path.parent.glob(f"{path.name}.creating-*"):
         shutil.rmtree(unfinished)
-    for pattern in ("zarr.*.partial", "*/zarr.*.partial"):
-        for partial in path.glob(pattern):
-            partial.unlink(missing_ok=True)
+    for partial in path.rglob("*.partial"):
+        partial.unlink(missing_ok=True)
 
 
 # --- creating and growing ---------------------------------------------------------------------------------
@@ -220,17 +226,16 @@ def _create(path: Path, sweep: Sweep) -> None:
                 dimension_names=("point", "block"),
             )
         _write_axes(group, sweep, sweep.points)
-        group.create_group("runs")
+        at_points = [f"{d.name}_at" for d in sweep.system.dimensions if _varies(sweep, d)]
         group.attrs.update(
             schema=SCHEMA,
             fingerprint=sweep.fingerprint,
             axes=list(sweep.axes),
-            coordinates=" ".join([*sweep.axes, *(name for name in coordinates if name.endswith("_at"))]),
+            coordinates=" ".join([*sweep.axes, *at_points]),
             sampling=sweep.method,
-            code_versions={},
-            n_points=points,
-            n_members=members,
         )
+        # What changes later is kept out of the root, which so is never seen half-written.
+        group.create_group("runs", attributes={"n_points": points, "n_members": members, "code_versions": {}})
     building.rename(path)
 
 
@@ -329,7 +334,7 @@ def _grow(store: Store, sweep: Sweep) -> None:
         if shape != array.shape and name not in store.axes and not name.endswith("_at"):
             array.resize(shape)
     _write_axes(group, sweep, points)
-    group.attrs.update(n_points=len(points), n_members=members)
+    group["runs"].attrs.update(n_points=len(points), n_members=members)
 
 
 def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
@@ -377,8 +382,13 @@ def is_stored(location: Location, point: int, block: int) -> bool:
 def write_block(
     location: Location, point: int, block: int, values: Mapping[str, np.ndarray], code: int, seconds: float
 ) -> None:
-    """Write a block: its chunk of every variable, then its digest, which makes it count."""
+    """Write a block: its chunk of every variable, then its digest, which makes it count.
+
+    A block that is there already first stops counting.
+    """
     arrays = _arrays(location)
+    if arrays["digest"][point, block]:
+        arrays["digest"][point, block] = 0
     digest = hashlib.blake2b(digest_size=8)
     for name, stored in _block_arrays(arrays):
         padded = _padded(values[name], (len(values["status"]), *stored.shape[2:]))
@@ -410,33 +420,49 @@ def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> "xarray.Data
 
     Raises Faults if the folder holds no store of this pipeline.
     """
-    import xarray
-
     store = open_store(Path(path))
     if store is None:
         raise Faults([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
-    raw = xarray.open_zarr(Path(path), consolidated=False, chunks=chunks, drop_variables=list(_BOOKKEEPING))
-    committed = raw.isel(point=slice(store.n_points), member=slice(store.n_members)) if store.axes else raw
-    committed = committed.isel(member=slice(store.n_members)).assign_coords(member=np.arange(store.n_members))
-    committed.attrs = {"store": str(path), **store.fingerprint}
+    dataset = stored_points(store, chunks)
     if not store.axes:
-        return committed.isel(point=0)
-    return committed if raw.attrs["sampling"] != "product" else _on_grid(committed, store)
+        return dataset.isel(point=0)
+    return on_grid(dataset, store.axes) if store.group.attrs["sampling"] == "product" else dataset
 
 
-def _on_grid(dataset: "xarray.Dataset", store: Store) -> "xarray.Dataset":
+def stored_points(store: Store, chunks: Any = None) -> "xarray.Dataset":
+    """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
+    import xarray
+
+    def opened(*ignored: str) -> "xarray.Dataset":
+        raw = xarray.open_zarr(
+            store.path, consolidated=False, chunks=chunks, drop_variables=[*_BOOKKEEPING, *ignored]
+        )
+        committed = {"point": slice(store.n_points), "member": slice(store.n_members)}
+        return raw.isel(committed, missing_dims="ignore")
+
+    try:
+        dataset = opened()
+    except ValueError:  # a growth under way or cut short: arrays differ in extent, beyond what is committed
+        names = [name for name, _ in store.group.arrays()]
+        dataset = xarray.merge([opened(*(other for other in names if other != name)) for name in names])
+    dataset.attrs = {"store": str(store.path), **store.fingerprint}
+    return dataset.assign_coords(member=np.arange(store.n_members))
+
+
+def on_grid(dataset: "xarray.Dataset", axes: Sequence[str]) -> "xarray.Dataset":
     """Points laid out along sorted axes; holes of the grid have status 0 and NaN."""
     import xarray
 
-    values = {axis: np.unique(dataset[axis].values) for axis in store.axes}
+    values = {axis: np.unique(dataset[axis].values) for axis in axes}
     index = np.full([len(column) for column in values.values()], -1)
-    index[tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())] = np.arange(
-        store.n_points
-    )
-    attributes = {axis: dataset[axis].attrs for axis in store.axes}
-    grid = dataset.drop_vars(list(store.axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=store.axes))
+    where = tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())
+    index[where] = np.arange(dataset.sizes["point"])
+    attributes = {axis: dataset[axis].attrs for axis in axes}
+    grid = dataset.drop_vars(list(axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=tuple(axes)))
     if (index < 0).any():
-        present = xarray.DataArray(index >= 0, dims=store.axes)
+        present = xarray.DataArray(index >= 0, dims=tuple(axes))
         status = grid["status"].where(present, MISSING).astype(np.uint8)
         grid = grid.where(present).assign(status=status)
+        at_points = {name: grid[name].where(present) for name in grid.coords if set(axes) <= set(grid[name].dims)}
+        grid = grid.assign_coords(at_points)
     return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})

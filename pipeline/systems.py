@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from pipeline import patterns
+from pipeline.schema import Real, Section
 from sim import backpropagation, kuramoto, network
 
 Settings = Mapping[str, Any]
 
-Real = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -71,10 +71,8 @@ ITERATION = Dimension("iteration", "iteration of the learning map", "1", ("itera
 # --- Kuramoto oscillators ---------------------------------------------------------------------------------
 
 
-class KuramotoSettings(BaseModel):
+class KuramotoSettings(Section):
     """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     oscillators: int = Field(ge=2)
     frequencies: list[Real] | None
@@ -196,10 +194,8 @@ KURAMOTO = System(
 # --- the feed-forward network -----------------------------------------------------------------------------
 
 
-class NetworkSettings(BaseModel):
+class NetworkSettings(Section):
     """Bounds of the network's settings; meaning in `sim.network`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     patterns: list[str] = Field(min_length=1)
     hidden: int = Field(ge=1)

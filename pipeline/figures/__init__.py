@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.figures._style import STYLE
 from pipeline.plan import Plan
 from pipeline.provenance import circumstances
-from pipeline.store import open_sweep
+from pipeline.store import on_grid, stored_points
 
 
 def draw(config: Config, plan: Plan) -> list[Path]:
@@ -33,13 +33,12 @@ def draw(config: Config, plan: Plan) -> list[Path]:
 
 
 def requested_part(plan: Plan) -> xarray.Dataset:
-    """The requested points and members of a store, which may hold more."""
-    dataset = open_sweep(plan.path).isel(member=slice(plan.sweep.members))
-    if plan.sweep.method == "product":
-        for axis, column in zip(plan.sweep.axes, zip(*plan.sweep.points, strict=True), strict=True):
-            dataset = dataset.sel({axis: sorted(set(column))})
-        return dataset
-    return dataset.isel(point=plan.rows[plan.rows >= 0])
+    """The requested points and members of a store, which may hold more; points it lacks are left out."""
+    assert plan.store is not None
+    dataset = stored_points(plan.store).isel(member=slice(plan.sweep.members), point=plan.rows[plan.rows >= 0])
+    if not plan.sweep.axes:
+        return dataset.isel(point=0)
+    return on_grid(dataset, plan.sweep.axes) if plan.sweep.method == "product" else dataset
 
 
 def _annotate(figure: Figure, plan: Plan, dataset: xarray.Dataset) -> None:

@@ -33,6 +33,11 @@ def panels(
     return figure, axes
 
 
+def log_axis(ax: Axes, values: xarray.DataArray, label: str) -> None:
+    """A logarithmic x axis over all swept values, also those that nothing is drawn at."""
+    ax.set(xscale="log", xlim=(float(values.min()) / 1.3, float(values.max()) * 1.3), xlabel=label)
+
+
 def reference_line(ax: Axes, value: float, label: str) -> None:
     """A dashed horizontal line at a target."""
     ax.axhline(value, color=BLACK, linestyle="--", linewidth=1, label=label, zorder=1)
@@ -56,6 +61,8 @@ def interval_points(
 def spread_band(ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str = BLUE) -> None:
     """Central 68 % of the members."""
     counted = (values.count("member") > 1).values
+    if not counted.any():
+        return
     low, high = values[counted].quantile([0.16, 0.84], "member").transpose("quantile", ...).values
     ax.fill_between(x.values[counted], low, high, color=color, alpha=0.18, linewidth=0, label=label)
 

@@ -47,8 +47,8 @@ def draw(dataset: xarray.Dataset) -> Figure:
 
 
 def typical_member(dataset: xarray.Dataset) -> int:
-    """The successful member with the median final error; where none is, the one with the least error."""
-    error = dataset["final_error"].where(successful(dataset)).values
+    """The successful member with the median error over the whole run; without any, the one that ends best."""
+    error = dataset["error"].mean("iteration").where(successful(dataset)).values
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
     if not len(ranked):
         return int(np.argmin(dataset["final_error"].where(done(dataset), np.inf).values))

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from pipeline import statistics
 from pipeline.figures._kuramoto import done, setting, success_fraction
-from pipeline.figures._style import BLUE, GREEN, interval_points, panels, reference_line, spread_band
+from pipeline.figures._style import BLUE, GREEN, interval_points, log_axis, panels, reference_line, spread_band
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -18,11 +18,12 @@ def draw(dataset: xarray.Dataset) -> Figure:
     ):
         interval_points(ax, beta, statistics.mean(counted[name]), "mean, 95 % interval")
         spread_band(ax, beta, counted[name], "central 68 % of members", BLUE)
-        ax.set(xscale="log", xlabel=r"weight control $\beta$", ylabel=symbol)
+        ax.set_ylabel(symbol)
     reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
     reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
     interval_points(success, beta, success_fraction(dataset), "95 % interval", GREEN)
-    success.set(xscale="log", xlabel=r"weight control $\beta$", ylabel="fraction successful", ylim=(0, 1))
+    success.set(ylabel="fraction successful", ylim=(0, 1))
     for ax in (order, weight, success):
+        log_axis(ax, beta, r"weight control $\beta$")
         ax.legend()
     return figure

@@ -77,7 +77,7 @@ def true_digest(path, point, block):
 
 
 def stored_blocks(path):
-    """(point, block) of all blocks that count as stored, by the files alone: a digest that is not 0, and its checksum."""
+    """(point, block) of all blocks that count as stored, by the files alone: those whose digest is not 0."""
     return {
         (int(file.parent.name), int(file.name))
         for file in Path(path).glob("digest/c/*/*")

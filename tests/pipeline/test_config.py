@@ -64,6 +64,9 @@ BAD = {
     "empty": (["settings.eta="], ["settings.eta"]),
     "missing": (["settings.eta=???"], ["settings.eta"]),
     "null": (["settings.eta=null"], ["settings.eta"]),
+    "yes for a number": (["settings.eta=true"], ["settings.eta"]),
+    "yes in an axis": (["axes.T.values=[1,true]"], ["axes.T.values[1]"]),
+    "reference to nothing": (["settings.eta=${nothing}"], ["settings.eta"]),
     "a list for a number": (["settings.eta=[1,2]"], ["settings.eta"]),
     "a number for a section": (["settings=3"], ["settings"]),
     "a frequency too few": (["settings.frequencies=[1,2]"], ["settings.frequencies"]),
@@ -117,6 +120,16 @@ def test_a_request_without_a_sweep_or_a_name_says_how_to_choose_one(tmp_path, ma
     assert ended.code == CONFIG_WRONG
     assert fault_keys(ended.err) == ["store.name"]
     assert "+sweep=" in ended.err
+
+
+@pytest.mark.parametrize("action", ["run", "explain"])
+def test_a_root_that_can_not_be_a_folder_is_a_fault(action, tmp_path, main):
+    (tmp_path / "file").write_text("mine")
+    before = files(tmp_path)
+    ended = main(tiny(tmp_path / "file", f"action={action}"))
+    assert ended.code == CONFIG_WRONG
+    assert fault_keys(ended.err) == ["store.root"]
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize(

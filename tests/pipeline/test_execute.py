@@ -15,7 +15,7 @@ from pipeline.cluster import dask_client
 from pipeline.execute import Outcome, compute_block, run_blocks
 from pipeline.faults import BLOCKS_FAILED, COMPLETE
 from pipeline.plan import make_plan
-from pipeline.store import open_store, open_sweep, prepare
+from pipeline.store import open_sweep, prepare
 from pipeline.sweep import define
 from tests.pipeline import command
 from tests.pipeline.command import STUB, tiny
@@ -103,6 +103,15 @@ def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
         stored_blocks(config.store.path)
     )
     assert all(done.computed for done in reported)
+
+
+def test_members_that_diverge_are_stored_as_such_and_counted(configure, tmp_path, two_workers):
+    config = configure(tmp_path, "settings.eta=1e200", "axes.T.values=[1]")
+    outcome, reported = run_on(two_workers, config)
+    status = open_sweep(config.store.path)["status"].values
+    assert (status == 2).sum() > 0
+    assert outcome.diverged == sum(done.diverged for done in reported) == (status == 2).sum()
+    assert (outcome.computed, outcome.failed) == (2, {})
 
 
 def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_path, two_workers):

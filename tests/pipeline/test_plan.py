@@ -15,7 +15,7 @@ from pipeline.sweep import define
 from tests.pipeline.command import tiny
 from tests.pipeline.contents import assert_same_values, block_files, files, fill, values
 
-few_examples = settings(max_examples=10, deadline=None, derandomize=True)
+few_examples = settings(max_examples=6, deadline=None, derandomize=True)
 TODAY = code_digest("kuramoto")
 
 

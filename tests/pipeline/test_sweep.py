@@ -114,7 +114,7 @@ def test_a_latin_hypercube_over_a_whole_setting_has_whole_values_within_bounds(s
     defined = sweep(*HYPERCUBE, "axes.T.values=[10,20]", "axes.delay.values=[1,8]")
     delays = [delay for _, delay in defined.points]
     assert {type(delay) for delay in delays} == {int}
-    assert 1 <= min(delays)
+    assert min(delays) >= 1
     assert max(delays) <= 8
 
 
