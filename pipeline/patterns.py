@@ -35,16 +35,14 @@ def inline(sources: Sequence[str]) -> list[str]:
                         f"{where}: expected a new pattern, got that of {other} in {other_where} again"
                     )
             patterns[name] = art, where
-    shapes = {
-        name: (art.count("\n") + 1, art.index("\n") if "\n" in art else len(art))
-        for name, (art, _) in patterns.items()
-    }
-    first = next(iter(shapes), None)
-    for name, shape in shapes.items():
-        if shape != shapes[first]:
-            rows, columns = shapes[first]
+    shapes = {name: (len(art.split("\n")), len(art.split("\n")[0])) for name, (art, _) in patterns.items()}
+    first = next(iter(shapes))
+    height, width = shapes[first]
+    for name, (lines, columns) in shapes.items():
+        if (lines, columns) != (height, width):
+            where = patterns[name][1]
             raise ValueError(
-                f"{patterns[name][1]}: expected {columns} × {rows} pixels, as {first} has, got {shape[1]} × {shape[0]}"
+                f"{where}: expected {width} × {height} pixels, as {first} has, got {columns} × {lines}"
             )
     return [f"{name}\n{art}" for name, (art, _) in patterns.items()]
 

@@ -26,8 +26,8 @@ def error_map(dataset: xarray.Dataset) -> Figure:
     ax.plot(
         eta.values[maybe], sigma.values[maybe], ".", color=ORANGE, markersize=4, label="may be the least (95 %)"
     )
-    half = float(lowest["high"] - lowest["estimate"])
-    label = rf"least: {float(lowest['estimate']):.3f} ± {half:.3f} at $\eta$ = {at['eta']:.3g}, $\sigma$ = {at['sigma']:.3g}"
+    least, half = float(lowest["estimate"]), float(lowest["high"] - lowest["estimate"])
+    label = rf"least: {least:.3f} ± {half:.3f} at $\eta$ = {at['eta']:.3g}, $\sigma$ = {at['sigma']:.3g}"
     ax.plot(at["eta"], at["sigma"], "*", color=ORANGE, markersize=14, markeredgecolor="white", label=label)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure

@@ -18,8 +18,9 @@ def draw(dataset: xarray.Dataset) -> Figure:
     iteration = dataset["iteration"]
     ax.plot(iteration, dataset["error"].isel(member=typical), color=BLUE, linewidth=0.8, label=f"member {typical}")
     ax.plot(iteration, average["estimate"], color=ORANGE, label="autonomous learning, mean of all members")
-    band = {"color": ORANGE, "alpha": 0.3, "linewidth": 0}
-    ax.fill_between(iteration, average["low"], average["high"], label="95 % interval", **band)
+    ax.fill_between(
+        iteration, average["low"], average["high"], color=ORANGE, alpha=0.3, linewidth=0, label="95 % interval"
+    )
     if dataset.sizes["epoch"]:
         descent = statistics.mean(dataset["backpropagation_error"])
         ax.plot(dataset["epoch"], descent["estimate"], color=BLACK, linestyle="--", label="back-propagation, mean")
