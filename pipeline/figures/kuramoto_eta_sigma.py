@@ -2,6 +2,7 @@
 
 import xarray
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from pipeline import statistics
 from pipeline.figures._kuramoto import done, success_fraction
@@ -9,10 +10,11 @@ from pipeline.figures._style import ORANGE, heat_map, panels
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """Two maps; the star marks the least mean error."""
-    error = statistics.mean(dataset["final_error"].where(done(dataset)))
+    """Two maps, the least mean error framed. Points at which most members diverged have no mean."""
+    mostly_done = (dataset["status"] == 2).mean("member") < 0.5
+    error = statistics.mean(dataset["final_error"].where(done(dataset))).where(mostly_done)
     success = success_fraction(dataset)
-    figure, axes = panels(1, 2, width=5.2, height=4.4)
+    figure, axes = panels(1, 2, width=5.2, height=4.6)
     for ax, estimate, label, colours in (
         (axes[0], error, r"mean final error $\epsilon$", "viridis_r"),
         (axes[1], success, "fraction successful", "viridis"),
@@ -21,11 +23,12 @@ def draw(dataset: xarray.Dataset) -> Figure:
         mesh = heat_map(ax, estimate["estimate"], "eta", "sigma", half, cmap=colours)
         figure.colorbar(mesh, ax=ax, label=f"{label} (± half 95 % interval)")
         ax.set(xlabel=r"drift strength $\eta$", ylabel=r"noise strength $\sigma$")
-    best = error["estimate"].where(error["estimate"].notnull(), float("inf")).argmin(...)
-    eta, sigma = (float(dataset[axis][best[axis]]) for axis in ("eta", "sigma"))
-    axes[0].plot(
-        eta, sigma, marker="s", markersize=24, markerfacecolor="none", color=ORANGE, markeredgewidth=2,
-        linestyle="none", label="least mean error",
-    )  # fmt: skip
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0.3, 1.0), labelspacing=1.2)
+    axes[0].set_facecolor("0.85")
+    best = error["estimate"].where(mostly_done, float("inf")).argmin(...)
+    at = [float(dataset[axis][best[axis]]) for axis in ("eta", "sigma")]
+    (frame,) = axes[0].plot(
+        *at, "s", markersize=26, markerfacecolor="none", color=ORANGE, markeredgewidth=2, label="least mean error"
+    )
+    blank = Patch(color="0.85", label="most members diverged")
+    axes[0].legend(handles=[frame, blank], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, markerscale=0.4)
     return figure
