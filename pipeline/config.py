@@ -171,17 +171,17 @@ def check(composed: DictConfig) -> Config:
     faults: list[str] = []
     origins: dict[str, Any] = {}
     if isinstance(raw.get("settings"), dict) and isinstance(raw.get("store"), dict):
-        try:
-            raw["settings"], origins = derive(raw["settings"], Path(str(raw["store"].get("root"))))
-        except Faults as found:
-            raise Faults(found.faults) from None
+        root = Path(str(raw["store"].get("root")))
+        raw["settings"], origins, faults = derive(raw["settings"], root)
+    underived = {fault.split(".from")[0] for fault in faults}
     raw["derived"] = origins
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
         faults += describe(error, Config)
     if isinstance(raw.get("system"), str) and raw["system"] in SYSTEMS:
-        faults += _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
+        others = _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
+        faults += [fault for fault in others if fault.split(":")[0] not in underived]
     if faults:
         raise Faults(dict.fromkeys(faults))
     settings = SYSTEMS[config.system].settings.model_validate(config.settings).model_dump()

@@ -8,16 +8,17 @@ import numpy as np
 
 from pipeline.faults import Faults
 
-STATISTICS: dict[str, Callable[[Any], float]] = {
-    "median_damaged_error": lambda dataset: np.nanmedian(dataset["damaged_error"].where(dataset["status"] == 1)),
+STATISTICS: dict[str, tuple[str, Callable[[Any], float]]] = {
+    "median_damaged_error": ("damaged_error", np.nanmedian)
 }
-"""What can be taken from a store: name → function of its dataset."""
+"""What can be taken from a store: name → variable, function of its values (of members that did not diverge)."""
 
 
-def derive(settings: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings with every `from` replaced by its value, and where each value came from.
+def derive(settings: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Settings with every `from` replaced by its value, where each value came from, and faults.
 
-    Raises Faults for a store that is not there or not complete, and for an unknown statistic.
+    A fault is a store that is not there, not complete or without what is asked for, or an unknown statistic; the
+    setting is then left out, for the rest to be checked.
     """
     values, origins, faults = dict(settings), {}, []
     for name, raw in settings.items():
@@ -26,9 +27,8 @@ def derive(settings: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], dic
                 values[name], origins[name] = _value(f"settings.{name}.from", raw["from"], root)
             except Faults as found:
                 faults += found.faults
-    if faults:
-        raise Faults(faults)
-    return values, origins
+                del values[name]
+    return values, origins, faults
 
 
 def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
@@ -36,7 +36,9 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
 
     if not isinstance(source, Mapping) or set(source) != {"store", "statistic"}:
         raise Faults([f"{path}: expected store and statistic, got {source!r}"])
-    if source["statistic"] not in STATISTICS:
+    if not isinstance(source["store"], str):
+        raise Faults([f"{path}.store: expected the name of a store, got {source['store']!r}"])
+    if not isinstance(source["statistic"], str) or source["statistic"] not in STATISTICS:
         known = ", ".join(STATISTICS)
         raise Faults([f"{path}.statistic: expected one of {known}, got {source['statistic']!r}"])
     store = root / f"{source['store']}.zarr"
@@ -49,7 +51,13 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
         raise Faults(
             [f"{path}.store: expected {store} to be complete, got {absent} members missing; finish it first"]
         )
-    value = float(STATISTICS[source["statistic"]](dataset))
+    variable, statistic = STATISTICS[source["statistic"]]
+    if variable not in dataset:
+        raise Faults([f"{path}.store: expected a store with {variable}, got {store} without"])
+    done = dataset["status"] == 1
+    if not done.any():
+        raise Faults([f"{path}.store: expected members in {store} that did not diverge, got none"])
+    value = float(statistic(dataset[variable].where(done)))
     seed, settings = dataset.attrs["seed"], dataset.attrs["settings"]
     return value, {
         **source,

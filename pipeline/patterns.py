@@ -25,7 +25,7 @@ def inline(sources: Sequence[str]) -> list[str]:
     """
     patterns: dict[str, tuple[str, str]] = {}
     for source in sources:
-        for name, rows, where in [_parsed(source)] if "\n" in source else _read(Path(source)):
+        for name, rows, where in _inlined(source) if "\n" in source else _read(Path(source)):
             art = "\n".join(rows)
             if name in patterns:
                 raise ValueError(f"{where}: expected a new name, got {name} again, first in {patterns[name][1]}")
@@ -64,22 +64,37 @@ def _parsed(text: str) -> tuple[str, list[str], str]:
     return name, rows, f"pattern {name}"
 
 
+def _inlined(text: str) -> list[tuple[str, list[str], str]]:
+    """The one pattern of a text, checked as a file would be."""
+    name, rows, where = _parsed(text)
+    return _patterns([f"{name}:", *rows], where)
+
+
 def _read(path: Path) -> list[tuple[str, list[str], str]]:
     """(name, rows, where) of every pattern in a file."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a readable text file of bitmaps, got {error}") from None
+    return _patterns(lines, str(path))
+
+
+def _patterns(lines: Sequence[str], source: str) -> list[tuple[str, list[str], str]]:
+    """(name, rows, where) of every pattern in some lines."""
     found: list[tuple[str, list[str], str]] = []
+    is_open = False
     for number, raw in enumerate(lines, start=1):
-        line, where = raw.rstrip(), f"{path}, line {number}"
-        if line.startswith("# ") or not line:
+        line, where = raw.rstrip(), f"{source}, line {number}"
+        if raw.startswith("# "):
             continue
-        if name := _NAME.fullmatch(line):
+        if not line:
+            is_open = False
+        elif name := _NAME.fullmatch(line):
             found.append((name[1], [], where))
+            is_open = True
         elif not _ROW.fullmatch(line):
             raise ValueError(f"{where}: expected '#' and '.' or 'name:', got {line!r}")
-        elif not found:
+        elif not is_open:
             raise ValueError(f"{where}: expected 'name:' before the first row, got {line!r}")
         else:
             rows = found[-1][1]
@@ -90,5 +105,5 @@ def _read(path: Path) -> list[tuple[str, list[str], str]]:
         if not rows:
             raise ValueError(f"{where}: expected rows of '#' and '.' below {name_found}:, got none")
     if not found:
-        raise ValueError(f"{path}: expected at least one pattern, got an empty file")
+        raise ValueError(f"{source}: expected at least one pattern, got an empty file")
     return found

@@ -209,7 +209,7 @@ def robustness_of(damaged, threshold):
 
 @njit(nogil=True, forceinline=True)
 def _classified(sums, patterns):
-    """Share of the patterns whose greatest output is that of their greatest target."""
+    """Share of the patterns whose greatest output is that of their greatest target; NaN if outputs are NaN."""
     count, outputs = patterns.target.shape
     right = broadcast(0.0)
     for q in range(count):
@@ -222,7 +222,7 @@ def _classified(sums, patterns):
             if o != own:
                 best = where_less(load(sums, o * count + q), load(sums, own * count + q), best, broadcast(0.0))
         right = right + best
-    return right / broadcast(float(count))
+    return right / broadcast(float(count)) + 0.0 * logistic(load(sums, 0))
 
 
 # --- learning ---------------------------------------------------------------------------------------------
@@ -292,6 +292,9 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
         move_weights(generations, n, settings.delay, drift, amplitude, growth, state)
 
     weights = weights_at(generations, settings.iterations, settings.delay)
+    valid = _unless_diverged(weights, broadcast(1.0))
+    for k in range(weights.shape[0]):
+        store(weights, k, valid * load(weights, k))
     hidden_states(weights, patterns, hidden, x)
     output_sums(weights, patterns, hidden, x, sums)
     damaged_errors(weights, patterns, hidden, x, sums, absolute_error, out.damaged_error)

@@ -113,19 +113,16 @@ def test_a_clash_across_files_names_the_later_one(case, write):
     assert said in str(raised.value)
 
 
-@pytest.mark.xfail(reason="an empty line does not end a pattern")
 def test_rows_below_an_empty_line_have_no_name(write):
     path = write("A:\n.#\n\n##\n\nB:\n##\n..\n")
     with pytest.raises(ValueError, match=re.escape(f"{path}, line 4: ")):
         inline([path])
 
 
-@pytest.mark.xfail(reason="the comment is stripped before it is recognised")
 def test_an_empty_comment_is_no_row(write):
     assert inline([write("A:\n# \n#\n.\n")]) == ["A\n#\n."]
 
 
-@pytest.mark.xfail(reason="text is not checked")
 @pytest.mark.parametrize("text", ["A\n.#\n###", "A\n.#\n.x", "A\n"], ids=["ragged", "other characters", "no rows"])
 def test_a_bad_pattern_given_as_text_is_a_fault_that_names_it(text):
     with pytest.raises(ValueError, match="pattern A"):

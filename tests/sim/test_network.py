@@ -350,13 +350,11 @@ def test_results_do_not_depend_on_the_other_members(name, members):
     assert_same_bytes(name, np.array(members))
 
 
-@pytest.mark.xfail(reason="no output is below NaN, so the share is 0")
 def test_no_share_of_patterns_is_classified_by_a_network_that_has_diverged():
     got = together("some diverge")
     np.testing.assert_array_equal(np.isnan(got.classified), got.status == DIVERGED)
 
 
-@pytest.mark.xfail(reason="weights are looked at every 64 iterations, never at the end")
 def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
     # Fewer iterations than lie between two looks at the weights
     got = learn(SOME_DIVERGE._replace(iterations=60), some_patterns(), np.arange(MEMBERS))
