@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.derived import derive
 from pipeline.faults import Faults
 from pipeline.schema import Real, Section
 from pipeline.systems import SYSTEMS
@@ -134,6 +135,8 @@ class Config(Section):
     cluster: LocalCluster
     figures: FiguresConfig
     on_stale: Literal["stop", "keep", "recompute"]
+    derived: dict[str, Any]
+    """Settings taken from other stores, and where each value came from."""
 
 
 def command_line(arguments: Sequence[str]) -> list[str]:
@@ -165,13 +168,20 @@ def check(composed: DictConfig) -> Config:
         message = str(error).splitlines()[0]
         raise Faults([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
     assert isinstance(raw, dict)
-    faults = []
+    faults: list[str] = []
+    origins: dict[str, Any] = {}
+    if isinstance(raw.get("settings"), dict) and isinstance(raw.get("store"), dict):
+        root = Path(str(raw["store"].get("root")))
+        raw["settings"], origins, faults = derive(raw["settings"], root)
+    underived = {fault.split(".from")[0] for fault in faults}
+    raw["derived"] = origins
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
         faults += describe(error, Config)
     if isinstance(raw.get("system"), str) and raw["system"] in SYSTEMS:
-        faults += _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
+        others = _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
+        faults += [fault for fault in others if fault.split(":")[0] not in underived]
     if faults:
         raise Faults(dict.fromkeys(faults))
     settings = SYSTEMS[config.system].settings.model_validate(config.settings).model_dump()

@@ -129,15 +129,25 @@ def connections(inputs: int, hidden: int, outputs: int) -> int:
 
 @njit(nogil=True, forceinline=True)
 def hidden_states(weights, patterns, hidden, x):
-    """x_h of every pattern q (eq. 5) into row h Q + q of x."""
-    count = patterns.target.shape[0]
-    for h in range(hidden):
-        first = h * (patterns.inputs + 1)
+    """x_h of every pattern q (eq. 5) into row h Q + q of x. Two nodes at a time keep the adders busy."""
+    count, stride = patterns.target.shape[0], patterns.inputs + 1
+    for pair in range(hidden // 2):
+        h = 2 * pair
         for q in range(count):
-            total = load(weights, first + patterns.inputs)
+            one = load(weights, h * stride + patterns.inputs)
+            two = load(weights, (h + 1) * stride + patterns.inputs)
             for k in range(patterns.first[q], patterns.first[q + 1]):
-                total = total + load(weights, first + patterns.active[k])
-            store(x, h * count + q, logistic(total))
+                active = patterns.active[k]
+                one = one + load(weights, h * stride + active)
+                two = two + load(weights, (h + 1) * stride + active)
+            store(x, h * count + q, logistic(one))
+            store(x, (h + 1) * count + q, logistic(two))
+    for h in range(2 * (hidden // 2), hidden):
+        for q in range(count):
+            one = load(weights, h * stride + patterns.inputs)
+            for k in range(patterns.first[q], patterns.first[q + 1]):
+                one = one + load(weights, h * stride + patterns.active[k])
+            store(x, h * count + q, logistic(one))
 
 
 @njit(nogil=True, forceinline=True)
@@ -199,7 +209,7 @@ def robustness_of(damaged, threshold):
 
 @njit(nogil=True, forceinline=True)
 def _classified(sums, patterns):
-    """Share of the patterns whose greatest output is that of their greatest target."""
+    """Share of the patterns whose greatest output is that of their greatest target; NaN if outputs are NaN."""
     count, outputs = patterns.target.shape
     right = broadcast(0.0)
     for q in range(count):
@@ -212,7 +222,7 @@ def _classified(sums, patterns):
             if o != own:
                 best = where_less(load(sums, o * count + q), load(sums, own * count + q), best, broadcast(0.0))
         right = right + best
-    return right / broadcast(float(count))
+    return right / broadcast(float(count)) + 0.0 * logistic(load(sums, 0))
 
 
 # --- learning ---------------------------------------------------------------------------------------------
@@ -282,6 +292,9 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
         move_weights(generations, n, settings.delay, drift, amplitude, growth, state)
 
     weights = weights_at(generations, settings.iterations, settings.delay)
+    valid = _unless_diverged(weights, broadcast(1.0))
+    for k in range(weights.shape[0]):
+        store(weights, k, valid * load(weights, k))
     hidden_states(weights, patterns, hidden, x)
     output_sums(weights, patterns, hidden, x, sums)
     damaged_errors(weights, patterns, hidden, x, sums, absolute_error, out.damaged_error)

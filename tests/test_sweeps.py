@@ -12,7 +12,6 @@ from tests.pipeline.command import ROOT
 FILES = sorted((ROOT / "conf" / "sweep").glob("*.yaml"))
 SHRUNK = (
     "+scale=quick", "settings.iterations=60", "ensemble.members=8", "sampling.points=4", "store.records=5",
-    "settings.dt=0.05",
 )  # fmt: skip
 
 

@@ -67,13 +67,20 @@ def spread_band(ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: 
     ax.fill_between(x.values[counted], low, high, color=color, alpha=0.18, linewidth=0, label=label)
 
 
+def colour_map(ax: Axes, values: xarray.DataArray, x: str, y: str, **options: Any) -> Any:
+    """Values over two log-scaled axes."""
+    grid = values.transpose(y, x)
+    mesh = ax.pcolormesh(_edges(grid[x].values), _edges(grid[y].values), grid.values, **options)
+    ax.set(xscale="log", yscale="log")
+    return mesh
+
+
 def heat_map(
     ax: Axes, values: xarray.DataArray, x: str, y: str, half_width: xarray.DataArray, **options: Any
 ) -> Any:
-    """Values over two log-scaled axes, each cell with its number and half the width of its interval."""
+    """A colour map, each cell with its number and half the width of its interval."""
+    mesh = colour_map(ax, values, x, y, **options)
     grid, half = values.transpose(y, x), half_width.transpose(y, x)
-    mesh = ax.pcolormesh(_edges(grid[x].values), _edges(grid[y].values), grid.values, **options)
-    ax.set(xscale="log", yscale="log")
     for k, row in enumerate(grid.values):
         for m, value in enumerate(row):
             if np.isfinite(value):

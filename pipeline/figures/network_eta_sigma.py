@@ -1,0 +1,5 @@
+"""Figure 3a: mean final error over drift strength η and noise strength σ, five patterns."""
+
+from pipeline.figures._network import error_map as draw
+
+__all__ = ["draw"]

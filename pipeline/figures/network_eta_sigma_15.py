@@ -1,0 +1,5 @@
+"""Figure 3b: mean final error over drift strength η and noise strength σ, fifteen patterns."""
+
+from pipeline.figures._network import error_map as draw
+
+__all__ = ["draw"]

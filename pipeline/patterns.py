@@ -1,0 +1,109 @@
+"""Bitmaps as text art, for networks to classify.
+
+A file holds any number of patterns. A line `name:` starts one; the lines below it, up to an empty line, are its
+rows, `#` an active pixel and `.` an inactive one. A line that starts with `# ` is a comment.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+_NAME = re.compile(r"(\S+):")
+_ROW = re.compile(r"[#.]+")
+
+
+def inline(sources: Sequence[str]) -> list[str]:
+    """The patterns of some files, each as text of its own: its name and its rows, line by line.
+
+    sources: paths; a text that already is a pattern stays as it is. So what a network learns is told by the
+    text, not by a file that may change.
+
+    Raises ValueError, with file and line, for a file that is missing, empty or ragged, has other characters, or
+    for a pattern or a name that appears twice.
+    """
+    patterns: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        for name, rows, where in _inlined(source) if "\n" in source else _read(Path(source)):
+            art = "\n".join(rows)
+            if name in patterns:
+                raise ValueError(f"{where}: expected a new name, got {name} again, first in {patterns[name][1]}")
+            for other, (other_art, other_where) in patterns.items():
+                if art == other_art:
+                    raise ValueError(
+                        f"{where}: expected a new pattern, got that of {other} in {other_where} again"
+                    )
+            patterns[name] = art, where
+    shapes = {name: (len(art.split("\n")), len(art.split("\n")[0])) for name, (art, _) in patterns.items()}
+    first = next(iter(shapes))
+    height, width = shapes[first]
+    for name, (lines, columns) in shapes.items():
+        if (lines, columns) != (height, width):
+            where = patterns[name][1]
+            raise ValueError(
+                f"{where}: expected {width} × {height} pixels, as {first} has, got {columns} × {lines}"
+            )
+    return [f"{name}\n{art}" for name, (art, _) in patterns.items()]
+
+
+def bitmaps(patterns: Sequence[str]) -> np.ndarray:
+    """(pattern, rows, columns) of 0 and 1, from texts as `inline` gives them."""
+    return np.array(
+        [[[pixel == "#" for pixel in row] for row in _parsed(text)[1]] for text in patterns], dtype=int
+    )
+
+
+def names(patterns: Sequence[str]) -> list[str]:
+    """The patterns' names."""
+    return [_parsed(text)[0] for text in patterns]
+
+
+def _parsed(text: str) -> tuple[str, list[str], str]:
+    name, *rows = text.split("\n")
+    return name, rows, f"pattern {name}"
+
+
+def _inlined(text: str) -> list[tuple[str, list[str], str]]:
+    """The one pattern of a text, checked as a file would be."""
+    name, rows, where = _parsed(text)
+    return _patterns([f"{name}:", *rows], where)
+
+
+def _read(path: Path) -> list[tuple[str, list[str], str]]:
+    """(name, rows, where) of every pattern in a file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: expected a readable text file of bitmaps, got {error}") from None
+    return _patterns(lines, str(path))
+
+
+def _patterns(lines: Sequence[str], source: str) -> list[tuple[str, list[str], str]]:
+    """(name, rows, where) of every pattern in some lines."""
+    found: list[tuple[str, list[str], str]] = []
+    is_open = False
+    for number, raw in enumerate(lines, start=1):
+        line, where = raw.rstrip(), f"{source}, line {number}"
+        if raw.startswith("# "):
+            continue
+        if not line:
+            is_open = False
+        elif name := _NAME.fullmatch(line):
+            found.append((name[1], [], where))
+            is_open = True
+        elif not _ROW.fullmatch(line):
+            raise ValueError(f"{where}: expected '#' and '.' or 'name:', got {line!r}")
+        elif not is_open:
+            raise ValueError(f"{where}: expected 'name:' before the first row, got {line!r}")
+        else:
+            rows = found[-1][1]
+            if rows and len(line) != len(rows[0]):
+                raise ValueError(f"{where}: expected {len(rows[0])} pixels as in the row above, got {len(line)}")
+            rows.append(line)
+    for name_found, rows, where in found:
+        if not rows:
+            raise ValueError(f"{where}: expected rows of '#' and '.' below {name_found}:, got none")
+    if not found:
+        raise ValueError(f"{source}: expected at least one pattern, got an empty file")
+    return found

@@ -1,0 +1,136 @@
+"""Back-propagation: plain batch gradient descent on the network of `sim.network`, for comparison.
+
+    w(n+1) = w(n) − λ ∂ε/∂w,   ε the mean square error (eq. 6)
+
+The gradient of every layer, for a pattern q, with f' = x (1 − x):
+
+    δ_k = (2 / QO) (x_k − ψ_k) x_k (1 − x_k)            outputs
+    δ_h = x_h (1 − x_h) Σ_k w_hk δ_k                    hidden nodes
+    ∂ε/∂w_ij = Σ_q x_i δ_j                              x_0 = 1 for thresholds
+
+At w = 0, where autonomous learning starts, all hidden nodes are alike and stay so: a saddle, left by noise alone.
+So gradient descent starts from small normal weights instead.
+"""
+
+import numpy as np
+from numba import njit
+
+from sim.kernel_cache import kernel
+from sim.lanes import (
+    LANES,
+    align_stack,
+    box_muller,
+    broadcast,
+    empty_rows,
+    fma,
+    fnma,
+    in_lanes,
+    load,
+    logistic,
+    store,
+)
+from sim.network import Patterns, error_of, hidden_states, output_sums
+from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
+
+INITIAL_SCALE = 0.1
+"""Standard deviation of the weights at the start."""
+
+
+@njit(nogil=True, forceinline=True)
+def gradient(weights, patterns, hidden, x, sums, slope):
+    """∂ε/∂w into slope, (connection, 8), from the states x and sums of a forward pass."""
+    count, outputs = patterns.target.shape
+    stride, first_output = patterns.inputs + 1, hidden * (patterns.inputs + 1)
+    for k in range(slope.shape[0]):
+        store(slope, k, broadcast(0.0))
+    for q in range(count):
+        for o in range(outputs):
+            output, first = logistic(load(sums, o * count + q)), first_output + o * (hidden + 1)
+            scale = broadcast(2.0 / (count * outputs))
+            delta = scale * (output - patterns.target[q, o]) * output * (1.0 - output)
+            store(sums, o * count + q, delta)
+            for h in range(hidden):
+                store(slope, first + h, fma(load(x, h * count + q), delta, load(slope, first + h)))
+            store(slope, first + hidden, load(slope, first + hidden) + delta)
+        for h in range(hidden):
+            back = broadcast(0.0)
+            for o in range(outputs):
+                back = fma(load(weights, first_output + o * (hidden + 1) + h), load(sums, o * count + q), back)
+            state = load(x, h * count + q)
+            delta = back * state * (1.0 - state)
+            for k in range(patterns.first[q], patterns.first[q + 1]):
+                row = h * stride + patterns.active[k]
+                store(slope, row, load(slope, row) + delta)
+            store(slope, h * stride + patterns.inputs, load(slope, h * stride + patterns.inputs) + delta)
+
+
+@kernel
+def _gradient(patterns, hidden, weights, slope):
+    align_stack()
+    count, outputs = patterns.target.shape
+    x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
+    hidden_states(weights, patterns, hidden, x)
+    output_sums(weights, patterns, hidden, x, sums)
+    gradient(weights, patterns, hidden, x, sums, slope)
+
+
+@kernel
+def _descend(hidden, rate, iterations, patterns, seed, members, recorded, error):
+    """Gradient descent of eight members; ε of the recorded iterations into error (record, 8)."""
+    align_stack()
+    count, outputs = patterns.target.shape
+    x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
+    size = hidden * (patterns.inputs + 1) + outputs * (hidden + 1)
+    weights, slope = empty_rows(size), empty_rows(size)
+    s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_WEIGHTS)
+    for k in range(size):
+        word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
+        other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
+        normal, _ = box_muller(word, other)
+        store(weights, k, INITIAL_SCALE * normal)
+    record = 0
+    for n in range(iterations):
+        hidden_states(weights, patterns, hidden, x)
+        output_sums(weights, patterns, hidden, x, sums)
+        if n == recorded[record]:
+            store(error, record, error_of(sums, patterns, False))
+            record = min(record + 1, recorded.shape[0] - 1)
+        gradient(weights, patterns, hidden, x, sums, slope)
+        for k in range(size):
+            store(weights, k, fnma(broadcast(rate), load(slope, k), load(weights, k)))
+
+
+def gradient_of(weights: np.ndarray, patterns: Patterns, hidden: int) -> np.ndarray:
+    """∂ε/∂w of networks with weights (member, connection): the same shape."""
+    slope = np.empty_like(weights)
+    for start in range(0, len(weights), LANES):
+        block = weights[start : start + LANES]
+        lanes = np.empty((weights.shape[1], LANES))
+        _gradient(patterns, hidden, in_lanes(block), lanes)
+        slope[start : start + LANES] = lanes.T[: len(block)]
+    return slope
+
+
+def descend(
+    hidden: int,
+    rate: float,
+    iterations: int,
+    patterns: Patterns,
+    seed: int,
+    members: np.ndarray,
+    recorded: np.ndarray,
+) -> np.ndarray:
+    """ε of gradient descent at the recorded iterations: (member, record).
+
+    rate: λ > 0; seed, members: as for `sim.network.learn`, they choose the start; recorded: (record,) ascending.
+    """
+    members = np.asarray(members, dtype=np.uint64)
+    error = np.empty((len(members), len(recorded)))
+    for start in range(0, len(members), LANES):
+        block = members[start : start + LANES]
+        lanes = np.empty((len(recorded), LANES))
+        _descend(
+            hidden, float(rate), iterations, patterns, np.uint64(seed), in_lanes(block[:, None]), recorded, lanes
+        )  # fmt: skip
+        error[start : start + LANES] = lanes.T[: len(block)]
+    return error
