@@ -61,7 +61,7 @@ def with_a_first_line(function, line):
     return edit
 
 
-def test_code_of_the_kernel_the_block_function_and_its_helpers_counts(today):
+def test_code_of_the_block_function_and_of_all_it_calls_counts(today):
     assert {"sim.kuramoto.learn", "sim.lanes.LANES", "pipeline.systems._kuramoto_block"} <= today.keys()
     assert any(name.startswith("sim.noise.") for name in today)
     assert any(name.startswith("sim.learning.") for name in today)
