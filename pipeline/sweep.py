@@ -104,8 +104,9 @@ def define(config: Config) -> Sweep:
             faults += [_in_axes(line, axes, point) for line in describe(error, model)]
     if faults:
         raise Faults(dict.fromkeys(faults))
+    # + 0.0: minus zero is the same point as zero, and must have its seed.
     points = [
-        tuple(int(value) if whole else float(value) for value, whole in zip(point, integers, strict=True))
+        tuple(int(value) if whole else float(value) + 0.0 for value, whole in zip(point, integers, strict=True))
         for point in raw_points
     ]
     if len(set(points)) < len(points):

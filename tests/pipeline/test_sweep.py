@@ -182,3 +182,8 @@ def test_common_noise_is_the_same_at_every_point_and_depends_on_the_root_seed(sw
 def test_independent_noise_differs_from_point_to_point(sweep):
     independent = sweep("axes.eta.values=[1,2]")
     assert len({independent.seed_at(point) for point in independent.points}) == len(independent.points) == 6
+
+
+def test_minus_zero_is_the_point_zero(sweep):
+    minus, zero = (sweep(f"axes.sigma.values=[{value}]") for value in ("-0.0", "0.0"))
+    assert minus.seed_at(minus.points[0]) == zero.seed_at(zero.points[0])
