@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
 from sim.lanes import (
     LANES,
@@ -43,10 +44,6 @@ from sim.lanes import (
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
 from sim.oscillators import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
-
-MAX_MEAN_ABS_WEIGHT = 1e6
-"""A member whose ⟨|w|⟩ passes this, or is no number, has diverged: from there on its values are NaN."""
-DONE, DIVERGED = 1, 2
 
 
 class Settings(NamedTuple):
@@ -143,8 +140,8 @@ def _evolve(size, network, dt, phasor, weight, trace):
 
 
 @kernel
-def _draw_phasors(seed, members, phasor):
-    """Phases uniform on the circle."""
+def draw_phasors(seed, members, phasor):
+    """The initial phases of eight members, uniform on the circle, into phasor (2N, 8)."""
     s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_PHASES)
     for i in range(phasor.shape[0] // 2):
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
@@ -155,7 +152,8 @@ def _draw_phasors(seed, members, phasor):
 
 
 @kernel
-def _angles(phasor, phase):
+def angles(phasor, phase):
+    """Phases (N, 8), rad in [−π, π], from phasors (2N, 8)."""
     for i in range(phase.shape[0]):
         store(phase, i, angle(load(phasor, 2 * i), load(phasor, 2 * i + 1)))
 
@@ -166,13 +164,13 @@ def _learn(size, settings, steps, network, seed, members, phasor, recorded, out)
     align_stack()
     oscillators, count = network.rotation.shape[0], network.order.shape[0]
     z, rotation, pull, coupling = working_arrays(network, phasor)
-    generations = start_generations(count, settings.delay, broadcast(settings.target_mean_abs_weight))
+    generations = start_generations(settings.delay + 1, count, broadcast(settings.target_mean_abs_weight))
     errors = empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     r_sum, error_sum, weight_sum = broadcast(0.0), broadcast(0.0), broadcast(0.0)
     record = 0
     for n in range(settings.iterations):
-        weight = weights_at(generations, n, settings.delay)
+        weight = weights_at(generations, n)
         bound = set_weights(weight, network, settings.dt, coupling, pull)
         total = sum_over_steps(size, z, pull, coupling, rotation, bound, steps)
         order_parameter = total / broadcast(float(oscillators * steps))
@@ -195,13 +193,14 @@ def _learn(size, settings, steps, network, seed, members, phasor, recorded, out)
         growth = settings.weight_control * (settings.target_mean_abs_weight - mean_weight)
         growth = where_less(mean_weight, broadcast(MAX_MEAN_ABS_WEIGHT), growth, broadcast(np.nan))
         state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
-        move_weights(generations, n, settings.delay, drift, settings.sigma * error, growth, state)
+        following = weights_at(generations, n + 1)
+        move_weights(weight, weight, following, drift, settings.sigma * error, growth, state)
 
     averaged = broadcast(float(settings.iterations - averaged_from))
     store(out.final, 0, r_sum / averaged)
     store(out.final, 1, error_sum / averaged)
     store(out.final, 2, weight_sum / averaged)
-    copy_rows(weights_at(generations, settings.iterations, settings.delay), out.weight)
+    copy_rows(weights_at(generations, settings.iterations), out.weight)
     copy_rows(z, phasor)
 
 
@@ -226,7 +225,7 @@ def evolve(
         phasor, weight = phasors(in_lanes(phases[block])), in_lanes(weights[block])
         phase, r = np.empty((oscillators, LANES)), np.empty((steps, LANES))
         _evolve(size_of(oscillators), network, dt, phasor, weight, r)
-        _angles(phasor, phase)
+        angles(phasor, phase)
         after[block], trace[block] = phase.T[:kept], r.T[:kept]
     return after, trace
 
@@ -234,8 +233,8 @@ def evolve(
 def initial_phases(seed: int, member: int, oscillators: int) -> np.ndarray:
     """The phases a member starts with, uniform on the circle: (N,) rad in [−π, π]."""
     phasor, phase = np.empty((2 * oscillators, LANES)), np.empty((oscillators, LANES))
-    _draw_phasors(np.uint64(seed), np.full((1, LANES), member, dtype=np.uint64), phasor)
-    _angles(phasor, phase)
+    draw_phasors(np.uint64(seed), np.full((1, LANES), member, dtype=np.uint64), phasor)
+    angles(phasor, phase)
     return phase[:, 0].copy()
 
 
@@ -255,12 +254,13 @@ def learn(
 
     Raises ValueError for no members or nothing to record.
     """
-    members = np.asarray(members, dtype=np.uint64)
-    if not len(members) or not len(recorded):
-        raise ValueError(f"expected members and recorded iterations, got {len(members)} and {len(recorded)}")
-    blocks = [members[start : start + LANES] for start in range(0, len(members), LANES)]
-    parts = [_learn_lanes(settings, frequencies, seed, block, recorded, trace_steps) for block in blocks]
-    return Learned(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    if not len(recorded):
+        raise ValueError("expected at least one recorded iteration, got none")
+
+    def learn_lanes(block: np.ndarray) -> Learned:
+        return _learn_lanes(settings, frequencies, seed, block, recorded, trace_steps)
+
+    return eight_by_eight(learn_lanes, members)
 
 
 def _learn_lanes(
@@ -279,29 +279,25 @@ def _learn_lanes(
     out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
 
     phasor = np.empty((2 * oscillators, LANES))
-    _draw_phasors(np.uint64(seed), lanes, phasor)
+    draw_phasors(np.uint64(seed), lanes, phasor)
     start = np.full((edge_count, LANES), settings.target_mean_abs_weight)
     _evolve(size, network, settings.dt, phasor.copy(), start, out.initial_trace)
     _learn(size, settings, settings.steps, network, np.uint64(seed), lanes, phasor, recorded, out)
-    _angles(phasor, out.phase)
+    angles(phasor, out.phase)
     _evolve(size, network, settings.dt, phasor, out.weight, out.final_trace)
 
-    status = np.where(np.isfinite(out.weight).all(axis=0), DONE, DIVERGED).astype(np.uint8)
-    last_r, last_error, last_weight = out.final[:, : len(members)]
-
-    def member_first(rows: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(rows.T[: len(members)])
-
+    kept = len(members)
+    last_r, last_error, last_weight = out.final[:, :kept]
     return Learned(
-        order_parameter=member_first(out.order_parameter),
-        error=member_first(out.error),
-        mean_abs_weight=member_first(out.mean_abs_weight),
+        order_parameter=member_first(out.order_parameter, kept),
+        error=member_first(out.error, kept),
+        mean_abs_weight=member_first(out.mean_abs_weight, kept),
         final_order_parameter=last_r,
         final_error=last_error,
         final_mean_abs_weight=last_weight,
-        weight=member_first(out.weight),
-        phase=member_first(out.phase),
-        initial_trace=member_first(out.initial_trace),
-        final_trace=member_first(out.final_trace),
-        status=status[: len(members)],
+        weight=member_first(out.weight, kept),
+        phase=member_first(out.phase, kept),
+        initial_trace=member_first(out.initial_trace, kept),
+        final_trace=member_first(out.final_trace, kept),
+        status=status_of(out.weight, kept),
     )

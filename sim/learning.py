@@ -11,7 +11,7 @@ which is read for the last time as it is overwritten.
 
 from numba import njit
 
-from sim.lanes import box_muller, broadcast, empty_rows, fma, fnma, load, store
+from sim.lanes import LANES, box_muller, broadcast, empty_rows, fma, fnma, load, store
 from sim.noise import xoshiro
 
 
@@ -30,38 +30,36 @@ def delayed_change(history, iteration, delay, error):
 
 
 @njit(nogil=True, forceinline=True)
-def start_generations(count, delay, value):
-    """A ring of Δ+1 generations of `count` weights, (Δ+1) · count rows: all `value`, FLOATS."""
-    generations = empty_rows((delay + 1) * count)
-    for k in range(generations.shape[0]):
-        store(generations, k, value)
-    return generations
+def start_generations(length, count, value):
+    """A ring of generations of `count` weights, (length, count, 8): all `value`, FLOATS."""
+    rows = empty_rows(length * count)
+    for k in range(rows.shape[0]):
+        store(rows, k, value)
+    return rows.reshape(length, count, LANES)
 
 
 @njit(nogil=True, forceinline=True)
-def weights_at(generations, iteration, delay):
+def weights_at(generations, iteration):
     """The weights of an iteration, (count, 8), a view of the ring."""
-    count = generations.shape[0] // (delay + 1)
-    first = (iteration % (delay + 1)) * count
-    return generations[first : first + count]
+    return generations[iteration % generations.shape[0]]
 
 
 @njit(nogil=True, forceinline=True)
-def _move(weights, delayed, k, drift, amplitude, growth, normal):
-    """Weight k moves: `delayed` holds w(n−Δ) before and w(n+1) after."""
+def _move(weights, charged, delayed, k, drift, amplitude, growth, normal):
     weight = load(weights, k)
-    drifted = fnma(drift, weight - load(delayed, k), weight)
+    drifted = fnma(drift, load(charged, k) - load(delayed, k), weight)
     store(delayed, k, fma(amplitude, normal, fma(growth, weight, drifted)))
 
 
 @njit(nogil=True, forceinline=True)
-def move_weights(generations, iteration, delay, drift, amplitude, growth, state):
-    """Apply the learning map to every weight: makes the generation n+1 from n and n−Δ.
+def move_weights(weights, charged, delayed, drift, amplitude, growth, state):
+    """Apply the learning map to every weight.
 
-    generations: the ring; drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n);
-    state: generator state of this iteration's noise.
+    weights: w(n); charged: the weights that ε(n) is charged to, w(n) itself in the map above; delayed: those Δ
+    before, read for the last time and replaced by w(n+1); all three (count, 8), views of the ring.
+    drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n); state: generator state of
+    this iteration's noise.
     """
-    weights, delayed = weights_at(generations, iteration, delay), weights_at(generations, iteration + 1, delay)
     count = weights.shape[0]
     s0, s1, s2, s3 = state
     for pair in range(count // 2):
@@ -69,10 +67,10 @@ def move_weights(generations, iteration, delay, drift, amplitude, growth, state)
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         normal, next_normal = box_muller(word, other)
-        _move(weights, delayed, k, drift, amplitude, growth, normal)
-        _move(weights, delayed, k + 1, drift, amplitude, growth, next_normal)
+        _move(weights, charged, delayed, k, drift, amplitude, growth, normal)
+        _move(weights, charged, delayed, k + 1, drift, amplitude, growth, next_normal)
     if count % 2:
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         normal, _ = box_muller(word, other)
-        _move(weights, delayed, count - 1, drift, amplitude, growth, normal)
+        _move(weights, charged, delayed, count - 1, drift, amplitude, growth, normal)

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
 from sim.lanes import (
     LANES,
@@ -45,11 +46,8 @@ from sim.lanes import (
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.noise import WEIGHT_NOISE, stream
 
-MAX_MEAN_ABS_WEIGHT = 1e6
-"""A member whose mean |w| passes this, or is no number, has diverged: from there on its values are NaN."""
 CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two looks at the weights, a tenth of an iteration's work each."""
-DONE, DIVERGED = 1, 2
 
 
 class Settings(NamedTuple):
@@ -255,13 +253,13 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
     hidden, absolute_error = settings.hidden, settings.absolute_error
     count, outputs = patterns.target.shape
     x, sums, damaged = empty_rows(hidden * count), empty_rows(outputs * count), empty_rows(hidden)
-    generations = start_generations(out.weight.shape[0], settings.delay, broadcast(0.0))
+    generations = start_generations(settings.delay + 1, out.weight.shape[0], broadcast(0.0))
     errors, failures = empty_rows(settings.delay), empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     error_sum, robustness_sum = broadcast(0.0), broadcast(0.0)
     record = 0
     for n in range(settings.iterations):
-        weights = weights_at(generations, n, settings.delay)
+        weights = weights_at(generations, n)
         hidden_states(weights, patterns, hidden, x)
         output_sums(weights, patterns, hidden, x, sums)
         error = error_of(sums, patterns, absolute_error)
@@ -289,9 +287,9 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
         if n % CHECK_DIVERGENCE_EVERY == 0:
             growth = _unless_diverged(weights, growth)
         state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
-        move_weights(generations, n, settings.delay, drift, amplitude, growth, state)
+        move_weights(weights, weights, weights_at(generations, n + 1), drift, amplitude, growth, state)
 
-    weights = weights_at(generations, settings.iterations, settings.delay)
+    weights = weights_at(generations, settings.iterations)
     valid = _unless_diverged(weights, broadcast(1.0))
     for k in range(weights.shape[0]):
         store(weights, k, valid * load(weights, k))
@@ -312,10 +310,11 @@ def learn(settings: Settings, patterns: Patterns, seed: int, members: np.ndarray
     patterns: made by `encode`; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
     recorded: (record,) iterations to record, ascending.
     """
-    members = np.asarray(members, dtype=np.uint64)
-    blocks = [members[start : start + LANES] for start in range(0, len(members), LANES)]
-    parts = [_learn_lanes(settings, patterns, seed, block, recorded) for block in blocks]
-    return Learned(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+    def learn_lanes(block: np.ndarray) -> Learned:
+        return _learn_lanes(settings, patterns, seed, block, recorded)
+
+    return eight_by_eight(learn_lanes, members)
 
 
 def _learn_lanes(
@@ -328,19 +327,16 @@ def _learn_lanes(
     out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
     _learn(settings, settings.robust, patterns, np.uint64(seed), in_lanes(members[:, None]), recorded, out)
 
-    def member_first(values: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(values.T[: len(members)])
-
-    status = np.where(np.isfinite(out.weight).all(axis=0), DONE, DIVERGED).astype(np.uint8)
-    mean_error, mean_robustness, original_error, classified = out.final[:, : len(members)]
+    kept = len(members)
+    mean_error, mean_robustness, original_error, classified = out.final[:, :kept]
     return Learned(
-        error=member_first(out.error),
-        robustness=member_first(out.robustness),
+        error=member_first(out.error, kept),
+        robustness=member_first(out.robustness, kept),
         final_error=mean_error,
         final_robustness=mean_robustness,
         original_error=original_error,
-        damaged_error=member_first(out.damaged_error),
+        damaged_error=member_first(out.damaged_error, kept),
         classified=classified,
-        weight=member_first(out.weight),
-        status=status[: len(members)],
+        weight=member_first(out.weight, kept),
+        status=status_of(out.weight, kept),
     )

@@ -13,7 +13,7 @@ from numba import njit, types
 from sim.kernel_cache import kernel
 from sim.lanes import LANES, WORDS, Vector, align_stack, box_muller, broadcast_word, load, store, traced
 
-INITIAL_PHASES, WEIGHT_NOISE, INITIAL_WEIGHTS = 0, 1, 2
+INITIAL_PHASES, WEIGHT_NOISE, INITIAL_WEIGHTS, CONTINUOUS_WEIGHT_NOISE = 0, 1, 2, 3
 """Purposes: one stream each, so that adding a use of noise never shifts another."""
 
 _ROTATIONS = ((14, 16), (52, 57), (23, 40), (5, 37), (25, 33), (46, 12), (58, 22), (32, 32))

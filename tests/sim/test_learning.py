@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import kuramoto, noise
-from sim.kuramoto import DIVERGED, DONE, Settings
+from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim.kuramoto import Settings
 from sim.lanes import SMALL_ANGLE
 from tests.reference import kuramoto as reference
 from tests.reference.kuramoto import phase_distance
@@ -253,8 +254,8 @@ def test_a_member_diverges_when_its_mean_absolute_weight_passes_a_million():
     got = learn(OVERSHOOTING, kuramoto.equidistant_frequencies(3), np.arange(96))
     for weights in got.mean_abs_weight[got.status == DIVERGED]:
         finite = weights[np.isfinite(weights)]
-        assert finite[-1] >= kuramoto.MAX_MEAN_ABS_WEIGHT or len(finite) == len(weights)
-        assert np.all(finite[:-1] < kuramoto.MAX_MEAN_ABS_WEIGHT)
+        assert finite[-1] >= MAX_MEAN_ABS_WEIGHT or len(finite) == len(weights)
+        assert np.all(finite[:-1] < MAX_MEAN_ABS_WEIGHT)
 
 
 def test_a_member_that_diverges_in_the_last_iteration_has_diverged():

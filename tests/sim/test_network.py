@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from sim import lanes, network, noise
-from sim.network import DIVERGED, DONE, Settings
+from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim.network import Settings
 from tests.reference import network as reference
 
 few_examples = settings(max_examples=25, deadline=None, derandomize=True)
@@ -360,4 +361,4 @@ def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
     got = learn(SOME_DIVERGE._replace(iterations=60), some_patterns(), np.arange(MEMBERS))
     done = got.weight[got.status == DONE]
     assert (got.status == DIVERGED).any()
-    assert (np.abs(done).mean(axis=1) < network.MAX_MEAN_ABS_WEIGHT).all()
+    assert (np.abs(done).mean(axis=1) < MAX_MEAN_ABS_WEIGHT).all()
