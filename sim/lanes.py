@@ -550,12 +550,23 @@ def unit_circle(word: Vector) -> tuple[Vector, Vector]:
     return cosine.as_floats(), sine
 
 
+@traced(gives=_pair(FLOATS, 3))
+def polar(word: Vector, other: Vector) -> tuple[Vector, Vector, Vector]:
+    """Two standard normals as −2 log u, cos φ and sin φ, from two words of 64 uniform bits."""
+    return minus_two_log(2.0 - _in_one_two(word)), *unit_circle(other)
+
+
+@traced(gives=_pair(FLOATS))
+def cartesian(square: Vector, cosine: Vector, sine: Vector) -> tuple[Vector, Vector]:
+    """(r cos φ, r sin φ) from r², cos φ and sin φ."""
+    radius = sqrt(square)
+    return radius * cosine, radius * sine
+
+
 @traced(gives=_pair(FLOATS))
 def box_muller(word: Vector, other: Vector) -> tuple[Vector, Vector]:
     """Two independent standard normals from two words of 64 uniform bits: √(−2 log u) (cos φ, sin φ)."""
-    radius = sqrt(minus_two_log(2.0 - _in_one_two(word)))
-    cosine, sine = unit_circle(other)
-    return radius * cosine, radius * sine
+    return cartesian(*polar(word, other))
 
 
 # arctan(x) = x + x³ P(x²)/Q(x²) on |x| ≤ 0.66 (Moshier's Cephes, atan.c).

@@ -11,7 +11,7 @@ which is read for the last time as it is overwritten.
 
 from numba import njit
 
-from sim.lanes import LANES, box_muller, broadcast, empty_rows, fma, fnma, load, store
+from sim.lanes import LANES, broadcast, cartesian, empty_rows, fma, fnma, load, polar, store
 from sim.noise import xoshiro
 
 
@@ -45,10 +45,21 @@ def weights_at(generations, iteration):
 
 
 @njit(nogil=True, forceinline=True)
+def _draw(state):
+    """Two normals in polar form, and the generator's next state."""
+    s0, s1, s2, s3 = state
+    word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
+    other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
+    return polar(word, other), (s0, s1, s2, s3)
+
+
+@njit(nogil=True, forceinline=True)
 def _move(weights, charged, delayed, k, drift, amplitude, growth, normal):
     weight = load(weights, k)
-    drifted = fnma(drift, load(charged, k) - load(delayed, k), weight)
-    store(delayed, k, fma(amplitude, normal, fma(growth, weight, drifted)))
+    moved = fnma(drift, load(charged, k) - load(delayed, k), weight)
+    if growth is not None:
+        moved = fma(growth, weight, moved)
+    store(delayed, k, fma(amplitude, normal, moved))
 
 
 @njit(nogil=True, forceinline=True)
@@ -57,20 +68,19 @@ def move_weights(weights, charged, delayed, drift, amplitude, growth, state):
 
     weights: w(n); charged: the weights that ε(n) is charged to, w(n) itself in the map above; delayed: those Δ
     before, read for the last time and replaced by w(n+1); all three (count, 8), views of the ring.
-    drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n); state: generator state of
-    this iteration's noise.
+    drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n), or None for 0; state:
+    generator state of this iteration's noise.
+
+    Normals are drawn one pair ahead: what a pair still needs is then known when its turn comes, and the processor,
+    which looks ahead by two or three pairs, is not kept waiting for logarithms.
     """
     count = weights.shape[0]
-    s0, s1, s2, s3 = state
-    for pair in range(count // 2):
-        k = 2 * pair
-        word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        normal, next_normal = box_muller(word, other)
+    drawn, state = _draw(state)
+    for k in range(0, count - 1, 2):
+        normal, next_normal = cartesian(drawn[0], drawn[1], drawn[2])
+        drawn, state = _draw(state)
         _move(weights, charged, delayed, k, drift, amplitude, growth, normal)
         _move(weights, charged, delayed, k + 1, drift, amplitude, growth, next_normal)
     if count % 2:
-        word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        normal, _ = box_muller(word, other)
+        normal, _ = cartesian(drawn[0], drawn[1], drawn[2])
         _move(weights, charged, delayed, count - 1, drift, amplitude, growth, normal)

@@ -23,12 +23,16 @@ logistic functions an output and pattern, and no forward pass.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
 
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
 from sim.lanes import (
+    FLOATS,
     LANES,
+    Rows,
+    Vector,
     absolute,
     align_stack,
     broadcast,
@@ -41,6 +45,7 @@ from sim.lanes import (
     logistic,
     sqrt,
     store,
+    traced,
     where_less,
 )
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
@@ -48,6 +53,10 @@ from sim.noise import WEIGHT_NOISE, stream
 
 CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two looks at the weights, a tenth of an iteration's work each."""
+
+
+# Sizes that kernels know while they compile travel in the length of a tuple.
+_TILE, _SINGLE = (0,) * 10, (0,)
 
 
 class Settings(NamedTuple):
@@ -125,27 +134,51 @@ def connections(inputs: int, hidden: int, outputs: int) -> int:
 # --- one evaluation of eight networks ---------------------------------------------------------------------
 
 
+@traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
+def _rows_apart(tile: int, rows: Rows, first: ir.Value, stride: ir.Value) -> tuple[Vector, ...]:
+    """Every `stride`-th row from `first` on."""
+    loaded, row = [], first
+    for _ in range(tile):
+        loaded.append(rows[row])
+        row = rows.builder.add(row, stride)
+    return tuple(loaded)
+
+
+@traced(gives=lambda sums, _: sums)
+def _add(sums: tuple[Vector, ...], others: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    return tuple(one + other for one, other in zip(sums, others, strict=True))
+
+
+@traced(gives=types.none)
+def _store_states(sums: tuple[Vector, ...], x: Rows, first: ir.Value, stride: ir.Value) -> None:
+    """Their logistic functions to every `stride`-th row from `first` on."""
+    row = first
+    for total in sums:
+        x[row] = logistic(total)
+        row = x.builder.add(row, stride)
+
+
+@njit(nogil=True, forceinline=True)
+def _tile_states(tile, h, weights, patterns, x):
+    """The states of as many hidden nodes as `tile` has elements, from h on: their sums fill the registers."""
+    count, stride = patterns.target.shape[0], patterns.inputs + 1
+    for q in range(count):
+        sums = _rows_apart(tile, weights, h * stride + patterns.inputs, stride)
+        for k in range(patterns.first[q], patterns.first[q + 1]):
+            sums = _add(sums, _rows_apart(tile, weights, h * stride + patterns.active[k], stride))
+        _store_states(sums, x, h * count + q, count)
+
+
 @njit(nogil=True, forceinline=True)
 def hidden_states(weights, patterns, hidden, x):
-    """x_h of every pattern q (eq. 5) into row h Q + q of x. Two nodes at a time keep the adders busy."""
-    count, stride = patterns.target.shape[0], patterns.inputs + 1
-    for pair in range(hidden // 2):
-        h = 2 * pair
-        for q in range(count):
-            one = load(weights, h * stride + patterns.inputs)
-            two = load(weights, (h + 1) * stride + patterns.inputs)
-            for k in range(patterns.first[q], patterns.first[q + 1]):
-                active = patterns.active[k]
-                one = one + load(weights, h * stride + active)
-                two = two + load(weights, (h + 1) * stride + active)
-            store(x, h * count + q, logistic(one))
-            store(x, (h + 1) * count + q, logistic(two))
-    for h in range(2 * (hidden // 2), hidden):
-        for q in range(count):
-            one = load(weights, h * stride + patterns.inputs)
-            for k in range(patterns.first[q], patterns.first[q + 1]):
-                one = one + load(weights, h * stride + patterns.active[k])
-            store(x, h * count + q, logistic(one))
+    """x_h of every pattern q (eq. 5) into row h Q + q of x."""
+    h = 0
+    while h + len(_TILE) <= hidden:
+        _tile_states(_TILE, h, weights, patterns, x)
+        h += len(_TILE)
+    while h < hidden:
+        _tile_states(_SINGLE, h, weights, patterns, x)
+        h += 1
 
 
 @njit(nogil=True, forceinline=True)
@@ -237,13 +270,13 @@ class _Out(NamedTuple):
 
 
 @njit(nogil=True, forceinline=True)
-def _unless_diverged(weights, growth):
-    """`growth`, or NaN in the lanes whose weights have grown beyond all bounds."""
+def _unless_diverged(weights, value):
+    """`value`, or NaN in the lanes whose weights have grown beyond all bounds."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
         total = total + absolute(load(weights, k))
     limit = broadcast(MAX_MEAN_ABS_WEIGHT * weights.shape[0])
-    return where_less(total, limit, growth, broadcast(np.nan))
+    return where_less(total, limit, value, broadcast(np.nan))
 
 
 @kernel
@@ -283,11 +316,10 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
                 second = settings.robust_sigma * failure
                 amplitude = sqrt(fma(second, second, amplitude * amplitude))
 
-        growth = broadcast(0.0)
         if n % CHECK_DIVERGENCE_EVERY == 0:
-            growth = _unless_diverged(weights, growth)
+            amplitude = _unless_diverged(weights, amplitude)
         state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
-        move_weights(weights, weights, weights_at(generations, n + 1), drift, amplitude, growth, state)
+        move_weights(weights, weights, weights_at(generations, n + 1), drift, amplitude, None, state)
 
     weights = weights_at(generations, settings.iterations)
     valid = _unless_diverged(weights, broadcast(1.0))
