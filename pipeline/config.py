@@ -115,6 +115,12 @@ FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parent / "figures")
 """Modules that draw a figure. Those with a leading underscore are what they share."""
 
 
+class Quick(Section):
+    """What `+scale=quick` makes of a system's settings."""
+
+    iterations: int = Field(ge=1)
+
+
 class FiguresConfig(Section):
     """What to draw from the finished store."""
 
@@ -128,6 +134,7 @@ class Config(Section):
     action: Literal["run", "explain", "status", "figures"]
     system: Literal[tuple(SYSTEMS)]  # type: ignore[valid-type]
     settings: dict[str, Any]
+    quick: Quick
     ensemble: Ensemble
     axes: dict[str, Axis]
     sampling: Sampling

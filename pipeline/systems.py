@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from pipeline import patterns
 from pipeline.schema import Real, Section
-from sim import backpropagation, kuramoto, network
+from sim import backpropagation, continuous, kuramoto, network
 
 Settings = Mapping[str, Any]
 
@@ -71,8 +71,8 @@ ITERATION = Dimension("iteration", "iteration of the learning map", "1", ("itera
 # --- Kuramoto oscillators ---------------------------------------------------------------------------------
 
 
-class KuramotoSettings(Section):
-    """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
+class OscillatorSettings(Section):
+    """Bounds of what Kuramoto systems share; meaning and units in `sim.kuramoto`."""
 
     oscillators: int = Field(ge=2)
     frequencies: list[Real] | None
@@ -82,11 +82,9 @@ class KuramotoSettings(Section):
     delay: int = Field(ge=1)
     dt: Positive
     T: Positive
-    iterations: int = Field(ge=1)
     weight_control: NonNegative
     target_order_parameter: Fraction
     target_mean_abs_weight: Positive
-    trace_duration: NonNegative
 
     @field_validator("frequencies")
     @classmethod
@@ -105,17 +103,28 @@ class KuramotoSettings(Section):
         return value
 
 
+class KuramotoSettings(OscillatorSettings):
+    """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
+
+    iterations: int = Field(ge=1)
+    trace_duration: NonNegative
+
+
+def _frequencies(settings: Settings) -> np.ndarray:
+    """ω_i, (N,): as given, else equidistant."""
+    if settings["frequencies"] is not None:
+        return np.asarray(settings["frequencies"], dtype=float)
+    return kuramoto.equidistant_frequencies(settings["oscillators"], settings["frequency_half_width"])
+
+
 def _trace_steps(settings: Settings) -> int:
     return kuramoto.steps_in(settings["trace_duration"], settings["dt"])
 
 
 def _kuramoto_block(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
-    frequencies = settings["frequencies"]
-    if frequencies is None:
-        frequencies = kuramoto.equidistant_frequencies(settings["oscillators"], settings["frequency_half_width"])
     learned = kuramoto.learn(
         kuramoto.Settings(**{name: settings[name] for name in kuramoto.Settings._fields}),
-        np.asarray(frequencies, dtype=float),
+        _frequencies(settings),
         seed,
         members,
         _recorded_iterations(settings, records),
@@ -124,35 +133,57 @@ def _kuramoto_block(settings: Settings, seed: int, members: np.ndarray, records:
     return learned._asdict()
 
 
-def _kuramoto_work(settings: Settings) -> float:
-    """6 operations a pair, 25 an oscillator and 4 a step; about 80 a weight for noise and learning."""
+def _step_work(settings: Settings) -> float:
+    """An Euler step: 6 operations a pair, 25 an oscillator and 4."""
     n = settings["oscillators"]
-    pairs = n * (n - 1) / 2
-    steps = kuramoto.steps_in(settings["T"], settings["dt"])
-    step = 6 * pairs + 25 * n + 4
-    return (
-        step * (settings["iterations"] * steps + 2 * _trace_steps(settings)) + settings["iterations"] * 80 * pairs
-    )
+    return 3 * n * (n - 1) + 25 * n + 4
 
+
+def _map_work(settings: Settings) -> float:
+    """Noise and learning map: about 80 operations a weight."""
+    return 40 * settings["oscillators"] * (settings["oscillators"] - 1)
+
+
+def _kuramoto_work(settings: Settings) -> float:
+    steps = kuramoto.steps_in(settings["T"], settings["dt"])
+    moved, traced = settings["iterations"] * steps, 2 * _trace_steps(settings)
+    return _step_work(settings) * (moved + traced) + settings["iterations"] * _map_work(settings)
+
+
+_OSCILLATOR_DIMENSIONS = (
+    Dimension(
+        "edge",
+        "pair of oscillators i < j, row by row: numpy.triu_indices(N, 1)",
+        "1",
+        ("oscillators",),
+        lambda settings, _: np.arange(settings["oscillators"] * (settings["oscillators"] - 1) // 2),
+    ),
+    Dimension(
+        "oscillator",
+        "oscillator",
+        "1",
+        ("oscillators",),
+        lambda settings, _: np.arange(settings["oscillators"]),
+    ),
+)
+_OSCILLATOR_SYMBOLS = {
+    "oscillators": ("N", "1"),
+    "frequency_half_width": (r"\omega_{\max}", "rad/time"),
+    "eta": (r"\eta", "1"),
+    "sigma": (r"\sigma", "1"),
+    "delay": (r"\Delta", "iterations"),
+    "T": ("T", "time"),
+    "dt": ("dt", "time"),
+    "weight_control": (r"\beta", "1"),
+    "target_order_parameter": (r"R_\mathrm{target}", "1"),
+    "target_mean_abs_weight": ("W", "1"),
+}
 
 KURAMOTO = System(
     settings=KuramotoSettings,
     dimensions=(
         ITERATION,
-        Dimension(
-            "edge",
-            "pair of oscillators i < j, row by row: numpy.triu_indices(N, 1)",
-            "1",
-            ("oscillators",),
-            lambda settings, _: np.arange(settings["oscillators"] * (settings["oscillators"] - 1) // 2),
-        ),
-        Dimension(
-            "oscillator",
-            "oscillator",
-            "1",
-            ("oscillators",),
-            lambda settings, _: np.arange(settings["oscillators"]),
-        ),
+        *_OSCILLATOR_DIMENSIONS,
         Dimension(
             "time",
             "time within a trace",
@@ -176,19 +207,112 @@ KURAMOTO = System(
     compute=_kuramoto_block,
     work=_kuramoto_work,
     symbols={
-        "oscillators": ("N", "1"),
-        "frequency_half_width": (r"\omega_{\max}", "rad/time"),
-        "eta": (r"\eta", "1"),
-        "sigma": (r"\sigma", "1"),
-        "delay": (r"\Delta", "iterations"),
-        "T": ("T", "time"),
-        "dt": ("dt", "time"),
+        **_OSCILLATOR_SYMBOLS,
         "iterations": ("n", "iterations"),
-        "weight_control": (r"\beta", "1"),
-        "target_order_parameter": (r"R_\mathrm{target}", "1"),
-        "target_mean_abs_weight": ("W", "1"),
         "trace_duration": ("t", "time"),
     },
+)
+
+# --- Kuramoto oscillators that learn continuously, beside those that learn interval by interval -----------
+
+
+class ContinuousSettings(OscillatorSettings):
+    """Bounds of the continuous scheme's settings, and of its discrete counterpart's.
+
+    η, σ and β say what an interval T does in either scheme, and Δ counts intervals. So the rates of eq. 3 are η/T,
+    σ/√T and β/T, and its delay is Δ T.
+    """
+
+    iterations: int
+    """Euler steps."""
+
+    @field_validator("iterations")
+    @classmethod
+    def _at_least_one_interval(cls, value: int, info: ValidationInfo) -> int:
+        T, dt = info.data.get("T"), info.data.get("dt")
+        if T is not None and dt is not None and value < kuramoto.steps_in(T, dt):
+            raise ValueError(f"expected at least one interval, T/dt = {kuramoto.steps_in(T, dt)} Euler steps")
+        return value
+
+
+def _intervals(settings: Settings) -> int:
+    return settings["iterations"] // kuramoto.steps_in(settings["T"], settings["dt"])
+
+
+def _recorded_intervals(settings: Settings, records: int) -> np.ndarray:
+    return _recorded_iterations({"iterations": _intervals(settings)}, records)
+
+
+_COMPARED = (
+    "order_parameter", "error", "mean_abs_weight", "final_order_parameter", "final_error", "final_mean_abs_weight",
+)  # fmt: skip
+"""What is stored of the discrete scheme too, as `discrete_…`."""
+
+
+def _continuous_block(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
+    T, dt, intervals = settings["T"], settings["dt"], _intervals(settings)
+    steps, recorded = kuramoto.steps_in(T, dt), _recorded_intervals(settings, records)
+    shared = {name: settings[name] for name in ("dt", "target_order_parameter", "target_mean_abs_weight")}
+    own = continuous.Settings(
+        eta=settings["eta"] / T,
+        sigma=settings["sigma"] / np.sqrt(T),
+        delay=settings["delay"] * steps * dt,
+        T=T,
+        duration=intervals * steps * dt,
+        weight_control=settings["weight_control"] / T,
+        **shared,
+    )
+    learned = continuous.learn(own, _frequencies(settings), seed, members, (recorded + 1) * steps - 1)
+    mapped = {name: settings[name] for name in ("eta", "sigma", "delay", "T", "weight_control")}
+    counterpart = kuramoto.learn(
+        kuramoto.Settings(**mapped, **shared, iterations=intervals),
+        _frequencies(settings),
+        seed,
+        members,
+        recorded,
+    )
+    discrete = {f"discrete_{name}": getattr(counterpart, name) for name in _COMPARED}
+    status = np.maximum(learned.status, counterpart.status)
+    return {**learned._asdict(), **discrete, "status": status}
+
+
+def _continuous_work(settings: Settings) -> float:
+    steps = kuramoto.steps_in(settings["T"], settings["dt"])
+    work = 2 * _step_work(settings) * steps + _map_work(settings) * (steps + 1)
+    return _intervals(settings) * work
+
+
+KURAMOTO_CONTINUOUS = System(
+    settings=ContinuousSettings,
+    dimensions=(
+        Dimension(
+            "time",
+            "simulated time",
+            "time",
+            ("T", "dt", "iterations"),
+            lambda settings, records: (_recorded_intervals(settings, records) + 1) * settings["T"],
+        ),
+        *_OSCILLATOR_DIMENSIONS,
+    ),
+    variables=(
+        Variable("order_parameter", ("time",), "mean order parameter R over the window T before"),
+        Variable("error", ("time",), "error |R_target - R|"),
+        Variable("mean_abs_weight", ("time",), "mean absolute weight <|w|>"),
+        Variable("final_order_parameter", (), "R, mean over the last 1 % of the time"),
+        Variable("final_error", (), "error, mean over the last 1 % of the time"),
+        Variable("final_mean_abs_weight", (), "<|w|>, mean over the last 1 % of the time"),
+        Variable("weight", ("edge",), "weights w_ij after learning"),
+        Variable("phase", ("oscillator",), "phases after learning", "rad"),
+        Variable("discrete_order_parameter", ("time",), "R of the discrete scheme, mean over an interval T"),
+        Variable("discrete_error", ("time",), "error of the discrete scheme"),
+        Variable("discrete_mean_abs_weight", ("time",), "<|w|> of the discrete scheme"),
+        Variable("discrete_final_order_parameter", (), "R of the discrete scheme, mean over the last 1 %"),
+        Variable("discrete_final_error", (), "error of the discrete scheme, mean over the last 1 %"),
+        Variable("discrete_final_mean_abs_weight", (), "<|w|> of the discrete scheme, mean over the last 1 %"),
+    ),
+    compute=_continuous_block,
+    work=_continuous_work,
+    symbols={**_OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
 )
 
 # --- the feed-forward network -----------------------------------------------------------------------------
@@ -299,4 +423,8 @@ NETWORK = System(
     },
 )
 
-SYSTEMS: dict[str, System] = {"kuramoto": KURAMOTO, "network": NETWORK}
+SYSTEMS: dict[str, System] = {
+    "kuramoto": KURAMOTO,
+    "kuramoto_continuous": KURAMOTO_CONTINUOUS,
+    "network": NETWORK,
+}

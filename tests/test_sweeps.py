@@ -11,12 +11,12 @@ from tests.pipeline.command import ROOT
 
 FILES = sorted((ROOT / "conf" / "sweep").glob("*.yaml"))
 SHRUNK = (
-    "+scale=quick", "settings.iterations=60", "ensemble.members=8", "sampling.points=4", "store.records=5",
+    "+scale=quick", "settings.iterations=5000", "ensemble.members=8", "sampling.points=4", "store.records=5",
 )  # fmt: skip
 
 
 def test_there_are_sweeps():
-    assert len(FILES) >= 5
+    assert len(FILES) >= 14
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -29,6 +29,9 @@ def test_a_sweep_file_begins_with_the_command_that_runs_it(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_sweep_runs_to_its_figures_without_warnings(file, tmp_path, main):
     """Also drawn again in this process, where any warning is an error."""
+    for needed in re.findall(r'store: "(\w+)\$\{store.suffix\}"', file.read_text()):
+        before = command.run([f"+sweep={needed}", *SHRUNK, f"store.root={tmp_path}"])
+        assert (before.returncode, before.stderr) == (COMPLETE, "")
     arguments = [f"+sweep={file.stem}", *SHRUNK, f"store.root={tmp_path}"]
     ran = command.run(arguments)
     assert (ran.returncode, ran.stderr) == (COMPLETE, "")

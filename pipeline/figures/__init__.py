@@ -1,4 +1,7 @@
-"""The figure stage: one module a figure, each with `draw(dataset) → matplotlib Figure`."""
+"""The figure stage: one module a figure, each with `draw(dataset) → matplotlib Figure`.
+
+A module may name stores of other sweeps in `BESIDE`, which `draw` gets as further datasets.
+"""
 
 import json
 from datetime import datetime
@@ -11,10 +14,11 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline.config import Config
+from pipeline.faults import Faults
 from pipeline.figures._style import STYLE
 from pipeline.plan import Plan
 from pipeline.provenance import circumstances
-from pipeline.store import on_grid, stored_points
+from pipeline.store import on_grid, open_sweep, stored_points
 
 
 def draw(config: Config, plan: Plan) -> list[Path]:
@@ -25,11 +29,26 @@ def draw(config: Config, plan: Plan) -> list[Path]:
     written = []
     for name in config.figures.draw:
         with mpl.rc_context(STYLE):
-            figure = import_module(f"pipeline.figures.{name}").draw(dataset)
+            module = import_module(f"pipeline.figures.{name}")
+            beside = [_complete_store(config, other) for other in getattr(module, "BESIDE", ())]
+            figure = module.draw(dataset, *beside)
             _annotate(figure, plan, dataset)
             stem = config.store.full_name if config.figures.draw == [name] else f"{config.store.full_name}-{name}"
             written += _save(figure, folder / stem, _metadata(plan))
     return written
+
+
+def _complete_store(config: Config, name: str) -> xarray.Dataset:
+    """The store of another sweep that a figure shows too.
+
+    Raises Faults if it is not there or not complete.
+    """
+    path = config.store.root / f"{name}{config.store.suffix}.zarr"
+    dataset = open_sweep(path)
+    absent = int((dataset["status"] == 0).sum())
+    if absent:
+        raise Faults([f"{path}: expected a complete store to draw beside, got {absent} members missing"])
+    return dataset
 
 
 def requested_part(plan: Plan) -> xarray.Dataset:

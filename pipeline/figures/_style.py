@@ -7,6 +7,8 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pipeline import statistics
+
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#999999"
 
 STYLE: dict[str, Any] = {
@@ -58,8 +60,18 @@ def interval_points(
     )  # fmt: skip
 
 
+def mean_curve(
+    ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str, linestyle: str = "-"
+) -> None:
+    """The mean over the members and its 95 % interval."""
+    mean = statistics.mean(values)
+    ax.plot(x, mean["estimate"], color=color, linestyle=linestyle, label=label)
+    ax.fill_between(x, mean["low"], mean["high"], color=color, alpha=0.35, linewidth=0)
+
+
 def spread_band(ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str = BLUE) -> None:
     """Central 68 % of the members."""
+    values = values.transpose(..., "member")
     counted = (values.count("member") > 1).values
     if not counted.any():
         return

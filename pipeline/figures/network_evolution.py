@@ -1,30 +1,27 @@
 """Figure 2a: the error of a network that learns to classify patterns, beside back-propagation."""
 
-import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
 from pipeline import statistics
-from pipeline.figures._style import BLACK, BLUE, ORANGE, panels
+from pipeline.figures._network import done, typical_member
+from pipeline.figures._style import BLACK, BLUE, ORANGE, mean_curve, panels, spread_band
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """A typical member, the mean of all with its interval, and gradient descent from small random weights."""
-    learned = dataset["error"].where(dataset["status"] == 1)
-    error = dataset["final_error"].where(dataset["status"] == 1, np.inf).values
-    typical = int(np.argsort(error)[len(error) // 2])
-    average = statistics.mean(learned)
-    figure, (ax,) = panels(1, 1, width=6.0, height=4.0)
+    """A typical member, mean and spread of all, and gradient descent from small random weights."""
+    networks, typical = done(dataset), typical_member(dataset)
+    figure, (ax,) = panels(1, 1, width=6.4, height=4.2)
     iteration = dataset["iteration"]
-    ax.plot(iteration, dataset["error"].isel(member=typical), color=BLUE, linewidth=0.8, label=f"member {typical}")
-    ax.plot(iteration, average["estimate"], color=ORANGE, label="autonomous learning, mean of all members")
-    ax.fill_between(
-        iteration, average["low"], average["high"], color=ORANGE, alpha=0.3, linewidth=0, label="95 % interval"
+    ax.plot(
+        iteration, networks["error"].isel(member=typical), color=BLUE, linewidth=0.8, label=f"member {typical}"
     )
+    mean_curve(ax, iteration, networks["error"], "autonomous learning, mean of all", ORANGE)
+    spread_band(ax, iteration, networks["error"], "central 68 % of the members", ORANGE)
     if dataset.sizes["epoch"]:
-        descent = statistics.mean(dataset["backpropagation_error"])
-        ax.plot(dataset["epoch"], descent["estimate"], color=BLACK, linestyle="--", label="back-propagation, mean")
-        ax.fill_between(dataset["epoch"], descent["low"], descent["high"], color=BLACK, alpha=0.2, linewidth=0)
+        descent = dataset["backpropagation_error"]
+        mean_curve(ax, dataset["epoch"], descent, "back-propagation, mean of all", BLACK, linestyle="--")
     ax.set(xlabel="iteration $n$", ylabel=r"error $\epsilon$ (mean square)", yscale="log")
-    ax.legend()
+    right = statistics.mean((dataset["classified"] == 1).where(dataset["status"] == 1))
+    ax.legend(title=f"all patterns classified by {float(right['estimate']):.1%} of the networks")
     return figure

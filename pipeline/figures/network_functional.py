@@ -1,0 +1,20 @@
+"""Figures 4a and 4c: errors of networks that learned by their error alone, whole and damaged."""
+
+import xarray
+from matplotlib.figure import Figure
+
+from pipeline.derived import STATISTICS
+from pipeline.figures._network import error_histograms
+from pipeline.figures._style import panels
+
+TOP = 0.15
+"""Right end of the histograms; few networks lie beyond."""
+
+
+def draw(dataset: xarray.Dataset) -> Figure:
+    """Two histograms; h is the median damaged error, so half of the damaged networks work."""
+    variable, statistic = STATISTICS["median_damaged_error"]
+    threshold = float(statistic(dataset[variable].where(dataset["status"] == 1)))
+    figure, (whole, damaged) = panels(1, 2, width=4.4, height=3.4)
+    error_histograms(whole, damaged, dataset, "functional networks", threshold, TOP)
+    return figure
