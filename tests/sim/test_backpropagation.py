@@ -1,5 +1,7 @@
 """Back-propagation: its gradient against the oracle's and finite differences, and what descent reaches."""
 
+import autograd
+import autograd.numpy as differentiable
 import numpy as np
 import pytest
 
@@ -52,6 +54,28 @@ def test_the_gradient_is_the_slope_of_the_error(hidden, outputs):
             ahead, behind = (reference.error(w + sign * along, *task, hidden) for sign in (1, -1))
             # Truncated at step², and ε rounded to 1e-16 is divided by the step
             assert abs((ahead - behind) / (2 * step) - slope[k]) < 1e-9
+
+
+@pytest.mark.parametrize("outputs", [None, 3])
+@pytest.mark.parametrize("hidden", [1, 10])
+def test_the_gradient_is_that_of_automatic_differentiation(hidden, outputs):
+    task = some_patterns(outputs=outputs)
+    bitmaps, target = task
+    weights = some_weights(task, hidden, members=3)
+
+    def layer(matrix, states):
+        with_threshold = differentiable.concatenate([states, np.ones((len(states), 1))], axis=1)
+        return 1 / (1 + differentiable.exp(-with_threshold @ matrix.T))
+
+    def error(w):
+        first = hidden * (bitmaps.shape[1] + 1)
+        states = layer(w[:first].reshape(hidden, -1), bitmaps)
+        return differentiable.mean((target - layer(w[first:].reshape(target.shape[1], -1), states)) ** 2)
+
+    got = backpropagation.gradient_of(weights, network.encode(*task), hidden)
+    expected = [autograd.grad(error)(w) for w in weights]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+    assert np.isclose(error(weights[0]), reference.error(weights[0], *task, hidden), rtol=1e-12)
 
 
 def test_the_gradient_of_a_network_does_not_depend_on_the_others():
