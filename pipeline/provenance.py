@@ -17,6 +17,13 @@ def circumstances() -> dict[str, Any]:
     return {
         "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
         **_commit(),
+        **machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Versions, platform and processor of this process: what may change the bits of a result, beside the code."""
+    return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "platform": platform.platform(),
         "cpu": _cpu(),
