@@ -22,7 +22,7 @@ import importlib
 
 from tests.benchmarks import harness, machine
 
-BENCHMARKS = ("kuramoto_step",)
+BENCHMARKS = ("kuramoto_step", "network_iteration")
 """Modules with a function `benchmark(rounds) -> harness.Report`."""
 
 
