@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim import network
-from tests.benchmarks import cpp, network_cpp, network_numpy
+from tests.benchmarks import cpp, network_cpp, network_jax, network_numba, network_numpy
 from tests.benchmarks.goals import Goal, at_least, at_most, goal_lines
 from tests.benchmarks.harness import Contestant, Race, Report, as_data, race, table
 from tests.benchmarks.network_problem import SEED, TOLERANCE, Problem, ours_alike
@@ -14,6 +14,9 @@ OURS = "sim.network"
 FAMILIES = (
     OURS,
     cpp.FAMILY,
+    network_numba.FAMILY,
+    network_jax.BEST,
+    network_jax.PLAIN,
     network_numpy.BEST,
     network_numpy.PLAIN_ENSEMBLE,
     network_numpy.PLAIN,
@@ -48,7 +51,7 @@ def benchmark(rounds: int) -> Report:
 
 def _contestants(problem: Problem) -> Iterator[Contestant]:
     yield ours_alike(OURS, "learn", _Ours, problem)
-    for rivals in (network_cpp, network_numpy):
+    for rivals in (network_cpp, network_numba, network_numpy, network_jax):
         yield from rivals.contestants(problem)
 
 
@@ -73,6 +76,7 @@ CPP_AT_MOST = 1.15
 def _goals(races: list[Race]) -> list[Goal]:
     small, large, _ = races
     bounds = [
+        (small, network_numba.FAMILY, 8),
         (small, network_numpy.PLAIN, 15),
         (small, network_numpy.PLAIN_ENSEMBLE, 15),
         (large, network_numpy.PLAIN, 10),
