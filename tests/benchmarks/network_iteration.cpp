@@ -34,21 +34,32 @@ static inline long connections(const Network &network) {
 
 // --- elementary functions: sim.lanes -------------------------------------------------------------------------
 
-static inline V exponential(V x) {
+// x ← 1 / (1 + exp(−x)), COUNT of them in step: each is a long chain of operations that wait for one another.
+template <int COUNT> static inline void logistic(V (&x)[COUNT]) {
     constexpr double EXP[] = {1.0, 1.0, 0.5000000000000019, 0.1666666666666668, 0.0416666666664881,
                               0.008333333333319601, 0.0013888888952314775, 0.00019841269890047113,
                               2.4801485482328494e-05, 2.755724091857897e-06, 2.763263963904103e-07,
                               2.5110037605963777e-08};
     constexpr double ROUND = 6755399441055744.0;
-    V shifted = fma(x, broadcast(1.4426950408889634), broadcast(ROUND));
-    V power = shifted - broadcast(ROUND);
-    V rest = fnma(power, broadcast(2.3190468138462996e-17), fnma(power, broadcast(0.6931471805599453), x));
-    return as_floats(as_words(horner(rest, EXP)) + (as_words(shifted) << 52));
-}
-
-static inline V logistic(V x) {
-    V bounded = min(broadcast(700), max(broadcast(-700), x));
-    return broadcast(1) / (broadcast(1) + exponential(broadcast(0) - bounded));
+    V shifted[COUNT], rest[COUNT], power[COUNT];
+    UNROLLED
+    for (int a = 0; a < COUNT; a++) {
+        x[a] = broadcast(0) - min(broadcast(700), max(broadcast(-700), x[a]));
+        shifted[a] = fma(x[a], broadcast(1.4426950408889634), broadcast(ROUND));
+        V whole = shifted[a] - broadcast(ROUND);
+        rest[a] = fnma(whole, broadcast(2.3190468138462996e-17), fnma(whole, broadcast(0.6931471805599453), x[a]));
+        power[a] = broadcast(EXP[11]);
+    }
+    UNROLLED
+    for (int k = 10; k >= 0; k--) {
+        UNROLLED
+        for (int a = 0; a < COUNT; a++) power[a] = fma(power[a], rest[a], broadcast(EXP[k]));
+    }
+    UNROLLED
+    for (int a = 0; a < COUNT; a++) {
+        V exponential = as_floats(as_words(power[a]) + (as_words(shifted[a]) << 52));
+        x[a] = broadcast(1) / (broadcast(1) + exponential);
+    }
 }
 
 static inline V in_one_two(W word) { return as_floats(word >> 12 | words(0x3FF0000000000000)); }
@@ -132,8 +143,9 @@ template <int NODES> static inline void states_of_nodes(const Network &network, 
             UNROLLED
             for (int a = 0; a < NODES; a++) sum[a] = sum[a] + active[a * stride];
         }
+        logistic(sum);
         UNROLLED
-        for (int a = 0; a < NODES; a++) x[a * count + q] = logistic(sum[a]);
+        for (int a = 0; a < NODES; a++) x[a * count + q] = sum[a];
     }
 }
 
@@ -145,10 +157,21 @@ template <int NODES> static inline void hidden_states(const Network &network, co
     for (; h < hidden(network); h++) states_of_nodes<1>(network, weights + h * stride, x + h * count);
 }
 
-// For COUNT patterns from q on: the sums of output o, kept if `sums` isn't null, and its square deviations.
+// Σ (ψ − f(sum))² of output o for COUNT patterns from q on, added to total.
+template <int COUNT>
+static inline void add_deviations(const Network &network, V (&sum)[COUNT], long o, long q, V &total) {
+    logistic(sum);
+    UNROLLED
+    for (int a = 0; a < COUNT; a++) {
+        V deviation = sum[a] - broadcast(network.target[(q + a) * outputs(network) + o]);
+        total = fma(deviation, deviation, total);
+    }
+}
+
+// The sums, kept unless `sums` is null, and deviations of output o for COUNT patterns from q on.
 template <int COUNT>
 static inline void add_outputs(const Network &network, const V *weights, const V *x, long o, long q, V *sums,
-                               V &error) {
+                               V &total) {
     const long count = patterns(network), nodes = hidden(network);
     const V *row = weights + before_outputs(network) + o * (nodes + 1);
     V sum[COUNT];
@@ -158,12 +181,11 @@ static inline void add_outputs(const Network &network, const V *weights, const V
         UNROLLED
         for (int a = 0; a < COUNT; a++) sum[a] = fma(row[h], x[h * count + q + a], sum[a]);
     }
-    UNROLLED
-    for (int a = 0; a < COUNT; a++) {
-        if (sums) sums[o * count + q + a] = sum[a];
-        V deviation = logistic(sum[a]) - broadcast(network.target[(q + a) * outputs(network) + o]);
-        error = fma(deviation, deviation, error);
+    if (sums) {
+        UNROLLED
+        for (int a = 0; a < COUNT; a++) sums[o * count + q + a] = sum[a];
     }
+    add_deviations(network, sum, o, q, total);
 }
 
 template <int NODES> static inline V error_of(const Network &network, const V *weights, const V *x, V *sums) {
@@ -177,24 +199,39 @@ template <int NODES> static inline V error_of(const Network &network, const V *w
     return total * broadcast(1.0 / (patterns(network) * outputs(network)));
 }
 
+// As add_outputs, with hidden node k deleted.
+template <int COUNT>
+static inline void add_damaged(const Network &network, V weight, const V *x, const V *sums, long k, long o, long q,
+                               V &total) {
+    const long count = patterns(network);
+    V sum[COUNT];
+    UNROLLED
+    for (int a = 0; a < COUNT; a++) sum[a] = fnma(weight, x[k * count + q + a], sums[o * count + q + a]);
+    add_deviations(network, sum, o, q, total);
+}
+
+template <int NODES>
+static inline V damaged_error(const Network &network, const V *weights, const V *x, const V *sums, long k) {
+    V total = broadcast(0);
+    for (long o = 0; o < outputs(network); o++) {
+        V weight = weights[before_outputs(network) + o * (hidden(network) + 1) + k];
+        long q = 0;
+        for (; q + NODES <= patterns(network); q += NODES)
+            add_damaged<NODES>(network, weight, x, sums, k, o, q, total);
+        for (; q < patterns(network); q++) add_damaged<1>(network, weight, x, sums, k, o, q, total);
+    }
+    return total * broadcast(1.0 / (patterns(network) * outputs(network)));
+}
+
 // 1 − R
+template <int NODES>
 static inline V failure_of(const Network &network, const V *weights, const V *x, const V *sums, double threshold) {
-    const long count = patterns(network), nodes = hidden(network);
     V intact = broadcast(0);
-    for (long k = 0; k < nodes; k++) {
-        V total = broadcast(0);
-        for (long o = 0; o < outputs(network); o++) {
-            V weight = weights[before_outputs(network) + o * (nodes + 1) + k];
-            for (long q = 0; q < count; q++) {
-                V output = logistic(fnma(weight, x[k * count + q], sums[o * count + q]));
-                V deviation = output - broadcast(network.target[q * outputs(network) + o]);
-                total = fma(deviation, deviation, total);
-            }
-        }
-        V error = total * broadcast(1.0 / (count * outputs(network)));
+    for (long k = 0; k < hidden(network); k++) {
+        V error = damaged_error<NODES>(network, weights, x, sums, k);
         intact = intact + one_where_less(error, broadcast(threshold));
     }
-    return broadcast(1) - intact * broadcast(1.0 / nodes);
+    return broadcast(1) - intact * broadcast(1.0 / hidden(network));
 }
 
 // --- learning ------------------------------------------------------------------------------------------------
@@ -235,7 +272,7 @@ static void learn(const Network &network, const Learning &learning, W members, l
         V amplitude = broadcast(learning.sigma) * error;
         last[0] = error;
         if (ROBUST) {
-            V failure = failure_of(network, weights, x, sums, learning.threshold);
+            V failure = failure_of<NODES>(network, weights, x, sums, learning.threshold);
             V second = broadcast(learning.robust_sigma) * failure;
             drift = fma(broadcast(learning.robust_eta), failure - last[1], drift);
             amplitude = sqrt(fma(second, second, amplitude * amplitude));

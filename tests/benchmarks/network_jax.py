@@ -1,7 +1,7 @@
 """A learning iteration in JAX: jit-compiled loops, double precision, one core.
 
-The plain form is one network's iteration as one would write it, under vmap. The rewrites put members first or last,
-and draw noise by JAX's generator or by an inlined one. (JAX's other generator, rbg, takes three times as long.)
+The plain form is one network's iteration as one would write it, under vmap. The rewrites put members first or
+last, and draw noise by JAX's generator or by an inlined one. (JAX's other one, rbg, takes three times as long.)
 """
 
 import itertools
