@@ -1,5 +1,6 @@
 """`python -m pipeline +sweep=NAME`: plan, compute what is missing, draw."""
 
+import errno
 import os
 import sys
 import time
@@ -34,6 +35,7 @@ from pipeline.verify import Checked, sample, verified
 if TYPE_CHECKING:
     from distributed import Client
 
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 _CONF = str(Path(__file__).parent.parent / "conf")
 
 
@@ -273,6 +275,12 @@ def _carry_out(composed: DictConfig) -> int:
     except Faults as faults:
         report.complain(faults.faults)
         return CONFIG_WRONG
+    except OSError as error:
+        if error.errno not in _DISK_TROUBLE:
+            raise
+        where = error.filename or composed.store.root
+        report.complain([f"{where}: {error.strerror}; stored blocks are kept, the same command resumes"])
+        return INTERRUPTED
 
 
 def _one_line(error: Exception) -> str:

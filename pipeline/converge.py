@@ -34,8 +34,13 @@ class Shift(NamedTuple):
 
     @property
     def moved(self) -> bool:
-        """Whether the mean moves by more than its interval."""
-        return abs(self.shift) > self.half_width
+        """Whether the mean moves by more than its interval, and by more than chance may move it."""
+        return abs(self.shift) > max(self.half_width, self.shift_half_width)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it seems to move by more than its interval, but chance alone may do that."""
+        return self.half_width < abs(self.shift) <= self.shift_half_width
 
 
 def shifts(sweep: Sweep, options: Converge, client: "Client") -> Iterator[Shift]:

@@ -259,6 +259,7 @@ def convergence_lines(found: list[Shift]) -> list[str]:
         mean = f"{shift.mean:.5f} ± {shift.half_width:.5f}"
         moved = f"{shift.shift:+.5f} ± {shift.shift_half_width:.5f}"
         verdict = "moves by more than its interval" if shift.moved else ""
+        verdict = "undecided, needs more members" if shift.undecided else verdict
         lines.append(f"{name:<{width}}  {mean:>22}  dt/{shift.factor:<2}  {moved:>22}  {verdict}".rstrip())
     count = sum(shift.moved for shift in found)
     return [*lines, f"{count} of {len(found)} means move by more than their interval"]
