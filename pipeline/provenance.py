@@ -3,6 +3,7 @@
 import os
 import platform
 import shlex
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -17,6 +18,17 @@ def circumstances() -> dict[str, Any]:
     return {
         "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
         **_commit(),
+        **_machine(),
+    }
+
+
+def machine_of_worker() -> dict[str, Any]:
+    """Host, versions and processor of the worker that calls."""
+    return {"host": socket.gethostname(), **_machine()}
+
+
+def _machine() -> dict[str, Any]:
+    return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "platform": platform.platform(),
         "cpu": _cpu(),
