@@ -74,7 +74,7 @@ def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
         "account": cluster.account,
         "ntasks": 1,
         "cpus-per-task": 1,
-        "mem": cluster.driver.memory.replace(" ", "").removesuffix("B").removesuffix("i"),
+        "mem": cluster.driver.memory.removesuffix("B"),
         "time": cluster.driver.walltime,
         "signal": f"B:TERM@{math.ceil(cluster.grace_seconds) + _NOTICE_SECONDS}",
         "output": f"{cluster.logs.resolve()}/driver-%j.out",
@@ -116,7 +116,7 @@ def advice(plan: Plan, seconds_per_operation: float, cluster: SlurmCluster) -> l
     margin = max(cluster.margin_seconds, 2 * block)
     needed = _START_SECONDS + 1.5 * (core_seconds / jobs / cluster.cores + block + margin)
     walltime = as_walltime(min(300 * math.ceil(needed / 300), _MOST_WALLTIME))
-    proposal = f"cluster.jobs={jobs} 'cluster.walltime=\"{walltime}\"'"
+    proposal = f"cluster.jobs={jobs} cluster.walltime={walltime}"
     if margin > cluster.margin_seconds:
         proposal += f" cluster.margin_seconds={math.ceil(margin)}"
     rows = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.schema import Section
@@ -33,6 +33,17 @@ def as_walltime(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def _like(pattern: str, words: str) -> BeforeValidator:
+    """Text that matches a pattern as a whole; faults say what it should be in words."""
+
+    def checked(text: Any) -> Any:
+        if not isinstance(text, str) or not re.fullmatch(pattern, text):
+            raise PydanticCustomError("like", words)
+        return text
+
+    return BeforeValidator(checked)
+
+
 def _enough(walltime: Any) -> Any:
     if not isinstance(walltime, str):  # YAML 1.1 reads 1:30:00 as a number in base 60
         raise PydanticCustomError("walltime", "HH:MM:SS or D-HH:MM:SS, in quotes")
@@ -42,9 +53,10 @@ def _enough(walltime: Any) -> Any:
 
 
 Walltime = Annotated[str, BeforeValidator(_enough)]
-Memory = Annotated[str, Field(pattern=r"^[1-9]\d*(\.\d+)? ?([kMGT]i?B)$")]
-Line = Annotated[str, Field(min_length=1, pattern=r"^[^\n]+$")]
-Word = Annotated[str, Field(min_length=1, pattern=r"^[\w.,:@/+-]+$")]
+Memory = Annotated[str, _like(r"[1-9]\d*[kMGT]B", "a whole number with kB, MB, GB or TB, like 4GB")]
+Line = Annotated[str, _like(r"[^\n]+", "one line of shell")]
+Option = Annotated[str, _like(r"-[^\n]+", "an option of sbatch, like --constraint=skylake")]
+Word = Annotated[str, _like(r"[\w.,:@/+-]+", "a name as Slurm and the system know it")]
 
 
 class _Cluster(Section):
@@ -83,7 +95,7 @@ class SlurmCluster(_Cluster):
     walltime: Walltime
     margin_seconds: float = Field(gt=0, allow_inf_nan=False)
     interface: Word
-    directives: list[Annotated[str, Field(pattern=r"^-[^\n]+$")]]
+    directives: list[Option]
     setup: list[Line]
     logs: Path
     driver: Driver
@@ -95,15 +107,15 @@ class SlurmCluster(_Cluster):
             raise ValueError("a folder without blanks and % in its name, as sbatch takes it")
         return logs
 
-    @model_validator(mode="after")
-    def _time_to_work(self) -> "SlurmCluster":
+    @field_validator("margin_seconds")
+    @classmethod
+    def _time_to_work(cls, margin: float, info: ValidationInfo) -> float:
         # Lifetimes are staggered by half the margin, so a worker may begin to end one and a half margins early.
-        if seconds_of(self.walltime) <= 1.5 * self.margin_seconds:
+        if "walltime" in info.data and seconds_of(info.data["walltime"]) <= 1.5 * margin:
             raise ValueError(
-                f"margin_seconds below two thirds of the walltime, {seconds_of(self.walltime)} s; lower "
-                "cluster.margin_seconds or raise cluster.walltime"
+                f"less than two thirds of the walltime of {info.data['walltime']}, or a longer walltime"
             )
-        return self
+        return margin
 
     @property
     def worker_count(self) -> int:
@@ -132,13 +144,19 @@ class SchedulerCluster(_Cluster):
             raise ValueError("an address like tls://10.0.0.1:8786 or tcp://127.0.0.1:8786")
         return address
 
-    @model_validator(mode="after")
-    def _one_way_there(self) -> "SchedulerCluster":
-        if (self.address is None) == (self.scheduler_file is None):
-            raise ValueError("either cluster.address=tls://HOST:PORT or cluster.scheduler_file=FILE")
-        if self.address is not None:
-            refuse_open_comms(self.address, self.tls)
-        return self
+    @field_validator("scheduler_file")
+    @classmethod
+    def _one_way_there(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if "address" in info.data and (info.data["address"] is None) == (file is None):
+            raise ValueError("either cluster.scheduler_file=FILE or cluster.address=tls://HOST:PORT")
+        return file
+
+    @field_validator("tls")
+    @classmethod
+    def _no_open_comms(cls, tls: Path | None, info: ValidationInfo) -> Path | None:
+        if info.data.get("address") is not None:
+            refuse_open_comms(info.data["address"], tls)
+        return tls
 
     @property
     def worker_count(self) -> int:

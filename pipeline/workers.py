@@ -104,7 +104,7 @@ class Crew:
         """Workers as the record of a run keeps them: one entry a kind of machine, with the hosts and how many."""
         kinds: dict[str, dict[str, Any]] = {}
         for message in list(self._joined.values()):
-            about = {**message["about"], "refused": message["refused"]}
+            about = message["about"] | ({"refused": message["refused"]} if message["refused"] else {})
             host = about.pop("host")
             kind = kinds.setdefault(repr(about), {"workers": 0, "hosts": [], **about})
             kind["workers"] += 1

@@ -30,6 +30,11 @@ def tiny(root, *overrides):
     return [*TINY, f"store.root={root}", *overrides]
 
 
+def elsewhere(root, *overrides):
+    """The arguments of the tiny sweep on another cluster than this machine's processes."""
+    return [argument for argument in tiny(root, *overrides) if argument != "cluster.workers=2"]
+
+
 def start(arguments, log, module="pipeline", **environment):
     """Start a driver in a process group of its own; its output goes to a file."""
     with Path(log).open("wb") as output:
