@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import report
 from pipeline.cluster import dask_client, refuse_unusable
-from pipeline.cluster_config import SlurmCluster
+from pipeline.cluster_config import SchedulerCluster, SlurmCluster
 from pipeline.code import code_digest, code_version
 from pipeline.config import Config, check, command_line
 from pipeline.execute import Done, Outcome, Stop, run_blocks, stop_on_signals
@@ -185,6 +185,8 @@ def _on_cluster(
                 progress(block)
 
             outcome = run_blocks(plan.jobs(), client, config.cluster, done, stop, crew.trouble)
+        if isinstance(config.cluster, SchedulerCluster):
+            workers = max(workers, len(crew))  # some came later
         return outcome, report.outcome_lines(plan, outcome, time.monotonic() - began, workers)
 
 

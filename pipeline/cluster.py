@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,9 @@ DASK_OPTIONS = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.admin.low-level-log-length": 1000,  # else the scheduler keeps what became of 100 000 blocks
-    "logging.distributed": "critical",  # what fails is reported; workers that part at the end are no news
 }
+
+_CLOSE_SECONDS = 10.0
 
 
 def refuse_unusable(config: Cluster) -> None:
@@ -93,6 +94,7 @@ def _scheduler(config: SchedulerCluster) -> "Iterator[Client]":
     """Of a scheduler that runs already, or is about to."""
     import dask
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
 
     deadline = time.monotonic() + config.connect_seconds
     address = config.address or _address_in(config.scheduler_file, deadline)
@@ -101,15 +103,18 @@ def _scheduler(config: SchedulerCluster) -> "Iterator[Client]":
     except ValueError as error:
         raise Faults([f"cluster: expected {error}"]) from error
     tls = security(config.tls) if config.tls else None
-    with dask.config.set(DASK_OPTIONS):
+    with dask.config.set(DASK_OPTIONS), silence_logging_cmgr("CRITICAL"):
         try:
             client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))
         except (OSError, TimeoutError) as error:
             raise Lost(
                 f"no scheduler answers at {address} ({error}); start it, with workers, or correct cluster.address"
             ) from error
-        with client:
+        try:
             yield client
+        finally:
+            with suppress(OSError, TimeoutError):  # of a scheduler that is lost
+                client.close(timeout=_CLOSE_SECONDS)
 
 
 def _address_in(file: Path | None, deadline: float) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client, Worker
 
 _TOPIC = "pipeline-workers"
+_REPLY_SECONDS, _END_SECONDS = 60.0, 10.0
 _PATIENCE_SECONDS = 20.0
 """How long a run waits for a worker that fits once one has been refused."""
 
@@ -133,14 +134,16 @@ def checked_workers(client: "Client", plan: Plan, refuse: Callable[[str], Any]) 
     crew = Crew(run, client, refuse)
     try:
         client.subscribe_topic(_TOPIC, crew.note)
-        client.register_plugin(_Check(run, plan.sweep.system_name, plan.store.location.path))
-        for event in client.get_events(_TOPIC):  # said before the scheduler knew of the subscription
-            crew.note(event)
-    except OSError as error:
-        raise Lost(f"the Dask scheduler was lost: {error}") from error
+        check = _Check(run, plan.sweep.system_name, plan.store.location.path)
+        client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)
+        said_before = client.sync(client.get_events, _TOPIC, callback_timeout=_REPLY_SECONDS)
+    except (OSError, TimeoutError) as error:
+        raise Lost(f"the Dask scheduler or a worker did not answer: {error or type(error).__name__}") from error
+    for event in said_before:  # before the scheduler knew of the subscription
+        crew.note(event)
     try:
         yield crew
     finally:
         if client.status == "running":
-            with suppress(OSError, ValueError):  # the scheduler is lost this moment, or another run took over
-                client.unregister_worker_plugin(_Check.name)
+            with suppress(OSError, TimeoutError, ValueError):  # the scheduler is lost, or another run took over
+                client.sync(client.unregister_worker_plugin, _Check.name, callback_timeout=_END_SECONDS)
