@@ -229,9 +229,10 @@ def _account_for(
     window: _Window, pulse: _Pulse, outcome: Outcome, killers: list[Job], progress: Callable[[Done], Any]
 ) -> None:
     """Enter the futures that ended in the outcome."""
-    by_status: dict[str, list[Future]] = {"finished": [], "error": [], "cancelled": [], "pending": []}
+    by_status: dict[str, list[Future]] = {"finished": [], "error": [], "cancelled": []}
+    again = []  # a result that was lost with its worker is computed once more, and the callback comes only once
     for future in window.wait(_POLL_SECONDS):
-        by_status[future.status].append(future)
+        by_status.get(future.status, again).append(future)
     results = pulse.results(by_status["finished"]) if by_status["finished"] else []
     for done in results or []:
         window.running.pop(window.key(done.job))
@@ -242,11 +243,12 @@ def _account_for(
     for future in by_status["error"] + by_status["cancelled"]:
         job, _ = window.running.pop(future.key)
         _account_failure(job, future, outcome, killers)
-    # A result that was lost with its worker is computed again, and the callback comes only once.
-    if again := by_status["pending"] + (by_status["finished"] if results is None else []):
+    if results is None:
+        again += by_status["finished"]
+    if again:
         time.sleep(_POLL_SECONDS)
-        for future in again:
-            window.ended.put(future)
+    for future in again:
+        window.ended.put(future)
 
 
 def _account_failure(job: Job, future: "Future", outcome: Outcome, killers: list[Job]) -> None:

@@ -70,6 +70,27 @@ def wait_for(happened, what):
     return result
 
 
+CONNECT = """
+import os, sys
+from pathlib import Path
+from distributed import Client
+from pipeline.security import security
+try:
+    Client(sys.argv[1], security=security(Path(sys.argv[2])) if sys.argv[2:] else None, timeout=3)
+except OSError:
+    os._exit(7)
+os._exit(0)
+"""
+
+
+def connects(address, tls):
+    """Whether a scheduler lets in a client that has the certificate in a folder, or none."""
+    arguments = [sys.executable, "-c", CONNECT, address, *([str(tls)] if tls else [])]
+    code = subprocess.run(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
+    assert code in (0, 7)
+    return code == 0
+
+
 def worker_processes(driver):
     """Process ids of a driver's workers."""
     return [pid for pid, parent, command in _processes() if parent == driver and "spawn_main" in command]

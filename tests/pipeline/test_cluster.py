@@ -20,7 +20,7 @@ from pipeline.store import open_store
 from pipeline.sweep import define
 from pipeline.workers import Expected, major
 from tests.pipeline import command
-from tests.pipeline.command import ROOT, elsewhere, wait_for
+from tests.pipeline.command import ROOT, connects, elsewhere, wait_for
 from tests.pipeline.contents import block_bytes, fill, stored_blocks
 
 WORKERS = 4
@@ -347,27 +347,6 @@ def test_the_major_version_of_a_package_still_at_0_is_its_second_number(version,
 # --- TLS ----------------------------------------------------------------------------------------------------
 
 
-CONNECT = """
-import os, sys
-from pathlib import Path
-from distributed import Client
-from pipeline.security import security
-try:
-    Client(sys.argv[1], security=security(Path(sys.argv[2])) if sys.argv[2:] else None, timeout=3)
-except OSError:
-    os._exit(7)
-os._exit(0)
-"""
-
-
-def connects(address, tls):
-    """Whether a scheduler lets in a client that has the certificate in a folder, or none."""
-    arguments = [sys.executable, "-c", CONNECT, address, *([str(tls)] if tls else [])]
-    code = subprocess.run(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
-    assert code in (0, 7)
-    return code == 0
-
-
 def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(cluster, tmp_path, expected):
     tls, others = tmp_path / "tls", tmp_path / "others"
     write_certificates(tls)
@@ -380,7 +359,7 @@ def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(clu
     assert connects(running.address, tls)
     assert not connects(running.address, others)
     assert not connects(running.address.replace("tls", "tcp"), None)
-    refused = command.run(request(tmp_path, running))
+    refused = command.run(request(tmp_path, running, "ensemble.members=24"))
     assert refused.returncode == CONFIG_WRONG
     assert "set cluster.tls=FOLDER" in refused.stderr
 
