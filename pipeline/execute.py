@@ -230,7 +230,9 @@ def _account_for(
 ) -> None:
     """Enter the futures that ended in the outcome."""
     by_status: dict[str, list[Future]] = {"finished": [], "error": [], "cancelled": []}
-    again = []  # a result that was lost with its worker is computed once more, and the callback comes only once
+    again: list[
+        Future
+    ] = []  # a result that was lost with its worker is computed once more, and the callback comes only once
     for future in window.wait(_POLL_SECONDS):
         by_status.get(future.status, again).append(future)
     results = pulse.results(by_status["finished"]) if by_status["finished"] else []

@@ -142,7 +142,7 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
         addresses = listening(pid)
         assert {address for address, _ in addresses} == {"0100007F"}
         ports[pid] = [port for _, port in addresses]
-    scheduler = re.findall(r"scheduler at:\s+(tls://\S+)", logs(tmp_path))[0]
+    scheduler = re.findall(r"Registered to:\s+(tls://\S+)", logs(tmp_path))[0]
     assert int(scheduler.rpartition(":")[2]) in ports[driver.pid]
     assert not connects(scheduler.replace("tls", "tcp"), None)
     other = tmp_path / "other"
