@@ -19,6 +19,7 @@ from pipeline.security import refuse_readable, write_certificates
 from pipeline.store import open_store
 from pipeline.sweep import define
 from pipeline.workers import Expected, major
+from tests.benchmarks import blocks_through_dask
 from tests.pipeline import command
 from tests.pipeline.command import ROOT, connects, elsewhere, wait_for
 from tests.pipeline.contents import block_bytes, fill, stored_blocks
@@ -380,3 +381,9 @@ def test_certificates_are_for_the_user_alone(tmp_path):
 def test_a_client_of_this_machine_has_workers_as_asked(configure, tmp_path):
     with dask_client(configure(tmp_path, "cluster.workers=1").cluster) as client:
         assert list(client.nthreads().values()) == [1]
+
+
+def test_many_blocks_take_no_more_memory_of_driver_and_scheduler_than_few():
+    """200 000 in tests/benchmarks/blocks_through_dask.py. All of these at Dask at once would take some 50 MB."""
+    _, memory = blocks_through_dask.through_the_executor(4000, samples=4)
+    assert memory[-1] - memory[0] < 15

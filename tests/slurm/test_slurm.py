@@ -257,6 +257,27 @@ def test_a_cancelled_driver_stays_away_and_status_says_incomplete(tmp_path, main
     wait_for(lambda: not jobs(), "an empty queue")
 
 
+# --- examples -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", ["slurm_allocation.sh", "slurm_single_node.sh"])
+def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, tmp_path, monkeypatch, expected):
+    path = tmp_path / "kuramoto_T.zarr"
+    environment = {**slow(tmp_path, 1), "PYTHON": sys.executable, "INTERFACE": "lo"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    sbatch = ["sbatch", "--parsable", f"--output={tmp_path}/%j.out", "--mem-per-cpu=512M", f"examples/{script}"]
+    sweep = elsewhere(tmp_path, *LONGER, "cluster.grace_seconds=5")
+    said = subprocess.run([*sbatch, *sweep], cwd=ROOT, capture_output=True, text=True, check=True)
+    wait_for(lambda: stored_blocks(path), "a block")
+    slurm(f"scancel --signal=TERM --batch {said.stdout.strip()}")
+    wait_for(lambda: len(stored_blocks(path)) == BLOCKS, f"all blocks: {logs(tmp_path)[-3000:]}")
+    wait_for(lambda: not jobs("sweep", "PENDING,RUNNING,COMPLETING"), "the end of the job")
+    assert block_bytes(path) == expected
+    assert len(open_store(path).runs()) == 2
+    assert [left.name for left in ROOT.glob(".sweep-*")] == []
+
+
 # --- sockets ------------------------------------------------------------------------------------------------
 
 
