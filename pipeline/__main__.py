@@ -3,29 +3,42 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import report
+from pipeline.blocks import forget
 from pipeline.cluster import dask_client, refuse_unusable
 from pipeline.cluster_config import SchedulerCluster, SlurmCluster
 from pipeline.code import code_digest, code_version
 from pipeline.config import Config, check, command_line
+from pipeline.converge import shifts
+from pipeline.cost import core_seconds, refuse_above
 from pipeline.execute import Done, Outcome, Stop, run_blocks, stop_on_signals
-from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults, Interrupted, Lost
+from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults, Interrupted
 from pipeline.lock import is_driven, only_driver
-from pipeline.plan import Plan, make_plan
+from pipeline.merge import merge
+from pipeline.plan import Plan, make_plan, whole_store
+from pipeline.precision import reached, wanted
 from pipeline.provenance import circumstances
-from pipeline.store import open_store, prepare
+from pipeline.store import Store, check_same_sweep, open_store, prepare
 from pipeline.sweep import Sweep, define
+from pipeline.verify import Checked, sample, verified
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from pipeline.workers import Crew
 
 _WATCH_SECONDS = 2.0
 _CONF = str(Path(__file__).parent.parent / "conf")
@@ -36,22 +49,24 @@ def run(config: Config) -> int:
     sweep, path = define(config), config.store.path
     refuse_unusable(config.cluster)
     with stop_on_signals() as stop, only_driver(path) as earlier_died:
-        make_plan(sweep, path, open_store(path), config.on_stale).refuse_stale()
-        plan = make_plan(sweep, path, prepare(path, sweep, tidy=earlier_died), config.on_stale)
-        outcome = Outcome() if plan.complete else _compute(plan, config, stop)
+        plan = _planned(sweep, config, open_store(path))
+        plan.refuse_stale()
+        refuse_above(plan, config.limits.core_hours)
+        outcome = _complete(_planned(sweep, config, prepare(path, sweep, tidy=earlier_died)), config, stop)
     if outcome.interrupted:
         raise Interrupted
-    if not (outcome.failed or make_plan(sweep, path, open_store(path), config.on_stale).complete):
+    if not (outcome.failed or _planned(sweep, config, open_store(path), "keep").complete):
         raise Interrupted("blocks are missing though none failed; the same command computes them")
-    return max(BLOCKS_FAILED if outcome.failed else COMPLETE, _draw(config, sweep))
+    return max(BLOCKS_FAILED if outcome.failed else COMPLETE, _draw(sweep, config))
 
 
 def submit(config: Config) -> int:
     """Submit `run` to Slurm as a batch job of its own, and leave."""
     from pipeline import batch
 
-    path = config.store.path
-    make_plan(define(config), path, open_store(path), config.on_stale).refuse_stale()
+    plan = _planned(define(config), config, open_store(config.store.path))
+    plan.refuse_stale()
+    refuse_above(plan, config.limits.core_hours)
     overrides = HydraConfig.get().overrides.task
     job = batch.submit(config, [argument for argument in overrides if not _chooses_action(argument)])
     report.say(f"submitted batch job {job}; follow it with action=status watch=true, stop it with scancel {job}")
@@ -64,9 +79,8 @@ def _chooses_action(override: str) -> bool:
 
 def explain(config: Config) -> int:
     """Print what `run` would do and what it would cost; compute nothing."""
-    sweep = define(config)
-    plan = make_plan(sweep, config.store.path, open_store(config.store.path), config.on_stale)
-    seconds = report.seconds_per_operation(plan) if plan.missing.any() else None
+    plan = _planned(define(config), config, open_store(config.store.path))
+    seconds = core_seconds(plan)
     for line in report.explanation(plan, seconds, config.cluster.worker_count):
         report.say(line)
     if isinstance(config.cluster, SlurmCluster):
@@ -85,7 +99,7 @@ def status(config: Config) -> int:
     while True:
         waiting = config.watch and _is_queued(path)  # asked first: a job that ended since has left its mark
         driven = is_driven(path)
-        plan = make_plan(sweep, path, open_store(path), config.on_stale)
+        plan = _planned(sweep, config, open_store(path))
         lines = report.status_lines(plan, driven)
         for line in lines if lines != said else []:
             report.say(line)
@@ -108,106 +122,196 @@ def _is_queued(path: Path) -> bool:
 
 def draw(config: Config) -> int:
     """Draw the figures of a stored sweep."""
-    return _draw(config, define(config))
+    return _draw(define(config), config)
 
 
-ACTIONS = {"run": run, "submit": submit, "explain": explain, "status": status, "figures": draw}
-
-
-def _compute(plan: Plan, config: Config, stop: Stop) -> Outcome:
-    """Compute the missing blocks and keep a record of the run in the store."""
-    store = plan.store
-    assert store is not None
-    system = plan.sweep.system_name
-    store.add_code_version(f"{code_digest(system):016x}", code_version(system))
-    started = datetime.now(UTC)
-    name = f"{started:%Y%m%dT%H%M%S.%f}-{os.getpid()}"
-    record: dict[str, Any] = {
-        **circumstances(),
-        "config": config.model_dump(mode="json"),
-        "code": f"{code_digest(system):016x}",
-        "started": started.isoformat(timespec="seconds"),
-        "state": "running",
-        "blocks_computed": 0,
-        "failed": [],
-        "workers": [],
-    }
-    store.record_run(name, record)
-
-    report.say(f"{config.store.path}: {int(plan.missing.sum())} of {plan.missing.size} blocks to compute")
-
-    def note_workers(machines: list[dict[str, Any]]) -> None:
-        record["workers"] = machines
-        store.record_run(name, record)
-
-    try:
-        outcome, lines = _on_cluster(plan, config, stop, note_workers)
-    except Lost as lost:
-        outcome = Outcome(interrupted=str(lost))
-        lines = report.outcome_lines(plan, outcome, 0.0, 1)
-    for line in lines:
-        report.say(line)
-    store.record_run(
-        name,
-        {
-            **record,
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "state": "interrupted" if outcome.interrupted else "ended",
-            "blocks_computed": outcome.computed,
-            "failed": [line.removeprefix("failed: ") for line in lines if line.startswith("failed: ")],
-        },
-    )
-    return outcome
-
-
-def _on_cluster(
-    plan: Plan, config: Config, stop: Stop, note_workers: Callable[[list[dict[str, Any]]], None]
-) -> tuple[Outcome, list[str]]:
-    """Compute the missing blocks on the cluster asked for; what became of them, and in words.
-
-    note_workers: gets all workers so far, by kind of machine, whenever some have joined.
-    """
-    from pipeline.workers import checked_workers  # loads Dask
-
-    with (
-        dask_client(config.cluster) as client,
-        checked_workers(client, plan, lambda line: report.complain([line])) as crew,
-    ):
-        report.say(f"dashboard: {client.dashboard_link}")
-        began, noted = time.monotonic(), 0
-        workers = max(config.cluster.worker_count, sum(client.nthreads().values()))
-        with report.progress(plan, workers) as progress:
-
-            def done(block: Done) -> None:
-                nonlocal noted
-                if noted < (noted := len(crew)):
-                    note_workers(crew.machines())
-                progress(block)
-
-            outcome = run_blocks(plan.jobs(), client, config.cluster, done, stop, crew.trouble)
-        if isinstance(config.cluster, SchedulerCluster):
-            workers = max(workers, len(crew))  # some came later
-        return outcome, report.outcome_lines(plan, outcome, time.monotonic() - began, workers)
-
-
-def _draw(config: Config, sweep: Sweep) -> int:
+def _draw(sweep: Sweep, config: Config) -> int:
     """Draw a sweep's figures, unless its store is incomplete and that was not asked for."""
     if not config.figures.draw:
         return COMPLETE
     from pipeline import figures  # a second to import, and only this stage needs it
 
-    plan = make_plan(sweep, config.store.path, open_store(config.store.path), "keep")
+    plan = _planned(sweep, config, open_store(config.store.path), "keep")
     if plan.store is None or not (plan.complete or config.figures.incomplete):
         report.complain(
             [
-                f"{config.store.path}: {int(plan.missing.sum())} of {plan.missing.size} blocks are missing; run "
-                "the sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
+                f"{plan.path}: {int(plan.missing.sum())} of {int(plan.wanted.sum())} blocks are missing; run the "
+                "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
             ]
         )
         return INTERRUPTED
     for path in figures.draw(config, plan):
         report.say(f"figure: {path}")
     return COMPLETE
+
+
+def verify(config: Config) -> int:
+    """Check all blocks of a store, compute some of them again, and repair what is wrong if asked."""
+    plan = _whole_plan(config)
+    chosen = sample(plan, config.verify)
+    report.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
+    with dask_client(config.cluster) as client:
+        wrong = [checked for checked in verified(plan, chosen, client) if checked.damage]
+    for line in report.verification_lines(plan, wrong):
+        report.say(line)
+    if not wrong or not config.verify.repair:
+        return BLOCKS_FAILED if wrong else COMPLETE
+    return _repair(config, plan, wrong)
+
+
+def take_over(config: Config) -> int:
+    """Take over the blocks of another store of the same sweep."""
+    if config.source is None:
+        raise Faults(["source: missing; expected the store to take blocks from"])
+    path, started = config.store.path, _now()
+    with only_driver(path) as earlier_died:
+        merged = merge(define(config), path, config.source, tidy=earlier_died)
+        store = open_store(path)
+        assert store is not None
+        record = {**circumstances(), "started": started, "ended": _now(), "state": "merged"}
+        record |= {"source": str(config.source), "blocks_computed": 0, "blocks_taken": merged.taken}
+        store.record_run(_run_name(), {**record, "failed": merged.damaged})
+    report.say(f"{path}: {merged.taken} blocks taken over from {config.source}, {merged.known} were there already")
+    for line in merged.damaged:
+        report.say(f"failed: {line}")
+    return BLOCKS_FAILED if merged.damaged else COMPLETE
+
+
+def converge(config: Config) -> int:
+    """Rerun some points with shorter steps; say which ensemble means move by more than their interval."""
+    with dask_client(config.cluster) as client:
+        for line in report.convergence_lines(list(shifts(define(config), config.converge, client))):
+            report.say(line)
+    return COMPLETE
+
+
+ACTIONS = {
+    "run": run,
+    "submit": submit,
+    "explain": explain,
+    "status": status,
+    "figures": draw,
+    "verify": verify,
+    "merge": take_over,
+    "converge": converge,
+}
+
+
+def _planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:
+    """What a request asks for: all its blocks or, with a precision target, those it calls for so far."""
+    plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+    if config.ensemble.precision is None:
+        return plan
+    return plan.narrowed_to(wanted(plan, reached(plan, config.ensemble.precision).members))
+
+
+def _whole_plan(config: Config) -> Plan:
+    """All blocks of a request's store, asked for or not."""
+    path, sweep = config.store.path, define(config)
+    store = open_store(path)
+    if store is None:
+        raise Faults([f"{path}: expected a store, got nothing there; run the sweep first"])
+    check_same_sweep(store, sweep)
+    return make_plan(whole_store(sweep, store), path, store, "keep")
+
+
+def _complete(plan: Plan, config: Config, stop: Stop) -> Outcome:
+    """Compute what is missing, in as many rounds as a precision target takes."""
+    precision, outcome = config.ensemble.precision, Outcome()
+    if not plan.complete:
+        report.say(report.announcement(plan))
+        with _workers(plan, config) as (client, crew):
+            report.say(f"dashboard: {client.dashboard_link}")
+            while True:
+                outcome = _compute(plan, config, client, crew, stop)
+                plan = _planned(plan.sweep, config, open_store(plan.path), "keep")
+                if plan.complete or outcome.interrupted or outcome.failed:
+                    break
+                report.say(report.announcement(plan))
+    if precision is not None:
+        report.say(report.precision_line(plan, precision, reached(plan, precision)))
+    return outcome
+
+
+def _repair(config: Config, plan: Plan, wrong: list[Checked]) -> int:
+    """Compute blocks again that are not as they should be."""
+    assert plan.store is not None
+    bad = np.zeros_like(plan.stored)
+    with stop_on_signals() as stop, only_driver(plan.path):
+        for checked in wrong:
+            forget(plan.store.location, int(plan.rows[checked.k]), checked.block)
+            bad[checked.k, checked.block] = True
+        with _workers(plan, config) as (client, crew):
+            outcome = _compute(_whole_plan(config).narrowed_to(bad), config, client, crew, stop)
+    if outcome.interrupted:
+        raise Interrupted
+    return BLOCKS_FAILED if outcome.failed else COMPLETE
+
+
+@contextmanager
+def _workers(plan: Plan, config: Config) -> "Iterator[tuple[Client, Crew]]":
+    """A client of the cluster asked for, and its workers: those that don't fit are refused."""
+    from pipeline.workers import checked_workers  # loads Dask
+
+    with (
+        dask_client(config.cluster) as client,
+        checked_workers(client, plan, lambda line: report.complain([line])) as crew,
+    ):
+        yield client, crew
+
+
+def _compute(plan: Plan, config: Config, client: "Client", crew: "Crew", stop: Stop) -> Outcome:
+    """Compute the missing blocks and keep a record of the run in the store."""
+    store = plan.store
+    assert store is not None
+    system = plan.sweep.system_name
+    store.add_code_version(f"{code_digest(system):016x}", code_version(system))
+    name = _run_name()
+    record: dict[str, Any] = {
+        **circumstances(),
+        "config": config.model_dump(mode="json"),
+        "code": f"{code_digest(system):016x}",
+        "started": _now(),
+        "state": "running",
+        "blocks_computed": 0,
+        "stale_blocks_kept": int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
+        "failed": [],
+        "workers": [],
+    }
+    store.record_run(name, record)
+
+    began, noted = time.monotonic(), 0
+    workers = max(config.cluster.worker_count, sum(client.nthreads().values()))
+    with report.progress(plan, workers) as progress:
+
+        def done(block: Done) -> None:
+            nonlocal noted
+            if noted < (noted := len(crew)):
+                record["workers"] = crew.machines()
+                store.record_run(name, record)
+            progress(block)
+
+        outcome = run_blocks(plan.jobs(), client, config.cluster, done, stop, crew.trouble)
+    if isinstance(config.cluster, SchedulerCluster):
+        workers = max(workers, len(crew))  # some came later
+    for line in report.outcome_lines(plan, outcome, time.monotonic() - began, workers):
+        report.say(line)
+    ended = {
+        "ended": _now(),
+        "state": "interrupted" if outcome.interrupted else "ended",
+        "blocks_computed": outcome.computed,
+        "failed": report.failures(plan, outcome),
+    }
+    store.record_run(name, {**record, **ended})
+    return outcome
+
+
+def _run_name() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def main() -> None:

@@ -105,11 +105,10 @@ def _note(store: Path) -> Path:
     return store.with_name(f"{store.name}.job")
 
 
-def advice(plan: Plan, seconds_per_operation: float, cluster: SlurmCluster) -> list[str]:
+def advice(plan: Plan, core_seconds: float, cluster: SlurmCluster) -> list[str]:
     """What a sweep will cost on a Slurm cluster; jobs and walltime to ask for so that it takes about an hour."""
     missing = plan.missing.sum(axis=1)
-    block = seconds_per_operation * float(plan.block_work[missing > 0].max())
-    core_seconds = plan.remaining_work * seconds_per_operation
+    block = core_seconds * float(plan.block_work[missing > 0].max()) / plan.remaining_work
     full = math.ceil(missing.sum() / cluster.cores)
     jobs = min(max(1, math.ceil(core_seconds / cluster.cores / _TARGET_SECONDS)), full, _MOST_JOBS)
     # Half as much again, as the model is one; a walltime that is too short costs a new job, not results.

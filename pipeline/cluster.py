@@ -49,6 +49,7 @@ def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
 
     Raises Faults if the cluster can't be used as asked, Lost if no scheduler answers.
     """
+    refuse_unusable(config)
     clients: dict[str, Callable[[Any], AbstractContextManager[Client]]] = {
         "local": _local,
         "slurm": _slurm,

@@ -14,12 +14,28 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pipeline.cluster_config import KINDS, Cluster
 from pipeline.derived import derive
 from pipeline.faults import Faults
-from pipeline.schema import Real, Section
+from pipeline.schema import Fraction, Positive, Real, Section
 from pipeline.systems import SYSTEMS
 from sim.lanes import LANES
 
 GROUPS = ("system", "cluster", "sweep", "scale")
 """Config groups: on the command line they name a file of conf/, where all else is a value."""
+
+
+class Precision(Section):
+    """How narrow an estimate has to be at every point; members are added until it is."""
+
+    of: str
+    half_width: Positive
+    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    min_members: int = Field(default=32, ge=8)
+    max_members: int = Field(default=960, ge=8)
+
+    @model_validator(mode="after")
+    def _most_is_not_below_least(self) -> "Precision":
+        if self.max_members < self.min_members:
+            raise ValueError(f"expected max_members of at least min_members = {self.min_members}")
+        return self
 
 
 class Ensemble(Section):
@@ -28,6 +44,7 @@ class Ensemble(Section):
     members: int = Field(ge=1)
     seed: int = Field(ge=0, lt=2**64)
     noise: Literal["independent", "common"]
+    precision: Precision | None
 
 
 class Axis(Section):
@@ -101,6 +118,35 @@ FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parent / "figures")
 """Modules that draw a figure. Those with a leading underscore are what they share."""
 
 
+class Limits(Section):
+    """What a plan may cost before it has to be confirmed."""
+
+    core_hours: Positive | None
+
+
+class Verify(Section):
+    """What `action=verify` recomputes, beside checking every digest."""
+
+    sample: int | None = Field(ge=0)
+    share: Fraction | None
+    seed: int | None = Field(ge=0)
+    repair: bool
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "Verify":
+        if self.sample is not None and self.share is not None:
+            raise ValueError("expected sample or share, got both; set the other to null")
+        return self
+
+
+class Converge(Section):
+    """What `action=converge` reruns with shorter steps."""
+
+    points: int = Field(ge=1)
+    members: int = Field(ge=2)
+    factors: list[int] = Field(min_length=1)
+
+
 class Quick(Section):
     """What `+scale=quick` makes of a system's settings."""
 
@@ -117,7 +163,7 @@ class FiguresConfig(Section):
 class Config(Section):
     """A whole request. `settings` and `axes` have passed the bounds of their system."""
 
-    action: Literal["run", "submit", "explain", "status", "figures"]
+    action: Literal["run", "submit", "explain", "status", "figures", "verify", "merge", "converge"]
     watch: bool = False
     system: Literal[tuple(SYSTEMS)]  # type: ignore[valid-type]
     settings: dict[str, Any]
@@ -129,6 +175,11 @@ class Config(Section):
     cluster: Cluster
     figures: FiguresConfig
     on_stale: Literal["stop", "keep", "recompute"]
+    limits: Limits
+    verify: Verify
+    converge: Converge
+    source: Path | None
+    """The store that `action=merge` takes blocks from."""
     derived: dict[str, Any]
     """Settings taken from other stores, and where each value came from."""
 
@@ -176,10 +227,20 @@ def check(composed: DictConfig) -> Config:
     if isinstance(raw.get("system"), str) and raw["system"] in SYSTEMS:
         others = _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
         faults += [fault for fault in others if fault.split(":")[0] not in underived]
+        faults += _precision_faults(raw["system"], raw.get("ensemble"))
     if faults:
         raise Faults(dict.fromkeys(faults))
     settings = SYSTEMS[config.system].settings.model_validate(config.settings).model_dump()
     return config.model_copy(update={"settings": settings})
+
+
+def _precision_faults(system: str, ensemble: Any) -> Iterator[str]:
+    """Faults of a precision target that depend on the system."""
+    precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
+    aim = precision.get("of") if isinstance(precision, dict) else None
+    known = SYSTEMS[system].estimands
+    if aim is not None and aim not in known:
+        yield f"ensemble.precision.of: expected one of {', '.join(known)}, got {aim!r}"
 
 
 def _setting_faults(system: str, settings: Any, axes: Any) -> Iterator[str]:

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import numpy as np
 
+from pipeline.blocks import is_stored, write_block
 from pipeline.cluster_config import Cluster
 from pipeline.code import code_digest
 from pipeline.plan import Job
-from pipeline.store import is_stored, write_block
 from pipeline.systems import SYSTEMS
 
 if TYPE_CHECKING:
@@ -72,11 +72,16 @@ def compute_block(job: Job) -> Done:
     if job.location.path in _stopping or (not job.overwrite and is_stored(job.location, job.point, job.block)):
         return Done(job, computed=False, seconds=0.0, diverged=0)
     started = time.perf_counter()
-    members = np.arange(job.block * job.block_members, (job.block + 1) * job.block_members)
-    values = SYSTEMS[job.system].compute(job.settings, job.seed, members, job.records)
+    values = block_values(job)
     seconds = time.perf_counter() - started
     write_block(job.location, job.point, job.block, values, code_digest(job.system), seconds)
     return Done(job, computed=True, seconds=seconds, diverged=int((values["status"] == 2).sum()))
+
+
+def block_values(job: Job) -> dict[str, np.ndarray]:
+    """The variables of a block and its `status`, computed: member first."""
+    members = np.arange(job.block * job.block_members, (job.block + 1) * job.block_members)
+    return SYSTEMS[job.system].compute(job.settings, job.seed, members, job.records)
 
 
 # --- on the driver ----------------------------------------------------------------------------------------

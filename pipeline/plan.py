@@ -1,16 +1,17 @@
 """What a request needs that the store lacks, and what computing it will cost."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.blocks import Location, scan
 from pipeline.code import code_digest, code_version
 from pipeline.faults import Faults
-from pipeline.store import Location, Store, check_same_sweep
+from pipeline.store import Store, check_same_sweep
 from pipeline.sweep import Sweep
 
 
@@ -41,14 +42,31 @@ class Plan:
     """(point,) index of each point in the store; -1: not there yet."""
     stored: np.ndarray
     """(point, block) recorded as computed."""
-    stale: np.ndarray
-    """(point, block) computed, by code that differs from today's."""
+    damaged: np.ndarray
+    """(point, block) recorded as computed, but the record can't be read: to be computed again."""
     on_stale: str
+    wanted: np.ndarray
+    """(point, block) asked for: all, unless a precision target asks for fewer."""
 
-    @property
+    @cached_property
+    def stale(self) -> np.ndarray:
+        """(point, block) asked for and computed, by code that differs from today's."""
+        stale = np.zeros_like(self.stored)
+        if self.store is not None:
+            known, blocks = self.rows >= 0, min(self.stored.shape[1], self.store.blocks)
+            codes = self.store.bookkeeping("code")[self.rows[known], :blocks]
+            stale[known, :blocks] = codes != np.uint64(code_digest(self.sweep.system_name))
+        return stale & self.stored & self.wanted
+
+    @cached_property
     def missing(self) -> np.ndarray:
         """(point, block) to be computed."""
-        return ~self.stored | (self.stale if self.on_stale == "recompute" else False)
+        return self.wanted & ~self.stored | (self.stale if self.on_stale == "recompute" else False)
+
+    @property
+    def done(self) -> np.ndarray:
+        """(point, block) asked for and there."""
+        return self.wanted & ~self.missing
 
     @cached_property
     def block_work(self) -> np.ndarray:
@@ -69,23 +87,30 @@ class Plan:
 
     def jobs(self) -> Iterator[Job]:
         """Missing blocks, breadth-first over members, so that a partial store is usable; longest first."""
-        assert self.store is not None
-        missing, longest_first = self.missing, np.argsort(-self.block_work, kind="stable")
+        longest_first = np.argsort(-self.block_work, kind="stable")
         for block in range(self.sweep.blocks):
-            for k in longest_first:
-                if missing[k, block]:
-                    point = self.sweep.points[k]
-                    yield Job(
-                        location=self.store.location,
-                        system=self.sweep.system_name,
-                        settings=self.sweep.settings_at(point),
-                        seed=self.sweep.seed_at(point),
-                        point=int(self.rows[k]),
-                        block=block,
-                        block_members=self.sweep.block_members,
-                        records=self.sweep.records,
-                        overwrite=bool(self.stored[k, block]),
-                    )
+            for k in longest_first[self.missing[longest_first, block]]:
+                yield self.job(int(k), block)
+
+    def job(self, k: int, block: int) -> Job:
+        """A block of the sweep's k-th point, which the store must have room for."""
+        assert self.store is not None
+        point = self.sweep.points[k]
+        return Job(
+            location=self.store.location,
+            system=self.sweep.system_name,
+            settings=self.sweep.settings_at(point),
+            seed=self.sweep.seed_at(point),
+            point=int(self.rows[k]),
+            block=block,
+            block_members=self.sweep.block_members,
+            records=self.sweep.records,
+            overwrite=bool(self.stored[k, block]),
+        )
+
+    def narrowed_to(self, wanted: np.ndarray) -> "Plan":
+        """The same with fewer blocks asked for."""
+        return replace(self, wanted=wanted)
 
     def changed_code(self) -> list[str]:
         """Names of the definitions in which today's code differs from that of the stale blocks."""
@@ -94,7 +119,7 @@ class Plan:
         today = code_version(self.sweep.system_name)
         codes = self.store.bookkeeping("code")[self.rows[self.rows >= 0]]
         changed: set[str] = set()
-        for code in {f"{code:016x}" for code in np.unique(codes[codes != 0])} & set(self.store.code_versions):
+        for code in {f"{int(code):016x}" for code in np.unique(codes)} & set(self.store.code_versions):
             then = self.store.code_versions[code]
             changed |= {name for name in today | then if today.get(name) != then.get(name)}
         return sorted(changed)
@@ -111,20 +136,25 @@ class Plan:
             )
 
 
+def whole_store(sweep: Sweep, store: Store) -> Sweep:
+    """A sweep of all points and members that a store of its kind holds, whatever was asked for."""
+    return replace(sweep, axes=store.axes, points=tuple(store.points()), members=store.n_members)
+
+
 def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> Plan:
     """Compare a sweep with the store at a path (None: nothing there).
 
     Raises Faults if the store holds another sweep.
     """
     shape = len(sweep.points), sweep.blocks
-    rows, stored, stale = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    rows, stored, damaged = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     if store is not None:
         check_same_sweep(store, sweep)
         by_axis = [store.axes.index(axis) for axis in sweep.axes]
         row_of = {tuple(point[k] for k in by_axis): row for row, point in enumerate(store.points())}
         rows = np.array([row_of.get(point, -1) for point in sweep.points])
         known, blocks = rows >= 0, min(sweep.blocks, store.blocks)
-        stored[known, :blocks] = store.bookkeeping("digest")[rows[known], :blocks] != 0
-        codes = store.bookkeeping("code")[rows[known], :blocks]
-        stale[known, :blocks] = stored[known, :blocks] & (codes != np.uint64(code_digest(sweep.system_name)))
-    return Plan(sweep, path, store, rows, stored, stale, on_stale)
+        digests, unreadable = scan(store.path, "digest", store.n_points, store.blocks)
+        stored[known, :blocks] = digests[rows[known], :blocks] != 0
+        damaged[known, :blocks] = unreadable[rows[known], :blocks]
+    return Plan(sweep, path, store, rows, stored, damaged, on_stale, np.ones(shape, dtype=bool))

@@ -18,16 +18,17 @@ def circumstances() -> dict[str, Any]:
     return {
         "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
         **_commit(),
-        **_machine(),
+        **machine(),
     }
 
 
 def machine_of_worker() -> dict[str, Any]:
     """Host, versions and processor of the worker that calls."""
-    return {"host": socket.gethostname(), **_machine()}
+    return {"host": socket.gethostname(), **machine()}
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Versions, platform and processor of this process: what may change the bits of a result, beside the code."""
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "platform": platform.platform(),

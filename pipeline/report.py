@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.config import Precision
+from pipeline.converge import Shift
 from pipeline.execute import Done, Outcome
 from pipeline.plan import Plan
+from pipeline.precision import Reached
+from pipeline.verify import Checked, circumstances_of
 
 _LOG_SECONDS = 5.0
 
@@ -100,6 +104,11 @@ def _terminal_bar(blocks: int) -> Iterator[Callable[[float, int, float, int], No
         yield update
 
 
+def announcement(plan: Plan) -> str:
+    """What is about to be computed."""
+    return f"{plan.path}: {int(plan.missing.sum())} of {int(plan.wanted.sum())} blocks to compute"
+
+
 def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> list[str]:
     """What a run did, and what to do if it did not do all."""
     busy = outcome.seconds / (wall * workers) if wall > 0 else 0.0
@@ -107,10 +116,7 @@ def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> li
         f"computed {outcome.computed} blocks in {duration(wall)} "
         f"({busy:.0%} of {workers} workers' time in kernels), {outcome.diverged} members diverged"
     ]
-    for (row, block), text in sorted(outcome.failed.items()):
-        where = plan.sweep.points[int(np.flatnonzero(plan.rows == row)[0])]
-        named = ", ".join(f"{axis}={value:g}" for axis, value in zip(plan.sweep.axes, where, strict=True))
-        lines.append(f"failed: {named or 'the point'}, block {block}: {text}")
+    lines += [f"failed: {text}" for text in failures(plan, outcome)]
     if outcome.failed:
         lines.append("the same command tries the failed blocks again")
     if outcome.interrupted:
@@ -118,61 +124,64 @@ def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> li
     return lines
 
 
-def seconds_per_operation(plan: Plan) -> float:
-    """Measured cost of the block function: from the store's blocks, else from a pilot of a tenth of a second."""
-    if plan.stored.any():
-        assert plan.store is not None
-        known = plan.rows >= 0
-        seconds = plan.store.bookkeeping("seconds")[plan.rows[known]].sum()
-        blocks = (plan.store.bookkeeping("digest")[plan.rows[known]] != 0).sum(axis=1)
-        return float(seconds / (plan.block_work[known] @ blocks))
-    return _pilot(plan)
+def failures(plan: Plan, outcome: Outcome) -> list[str]:
+    """The failed blocks of a run by point, with their errors."""
+    index = {int(row): k for k, row in enumerate(plan.rows)}
+    return [
+        f"{plan.sweep.named(plan.sweep.points[index[row]])}, block {block}: {text}"
+        for (row, block), text in sorted(outcome.failed.items())
+    ]
 
 
-def _pilot(plan: Plan) -> float:
-    sweep = plan.sweep
-    settings = sweep.settings_at(sweep.points[int(np.argmax(plan.block_work))])
-    members = np.arange(min(sweep.block_members, 8))
-    iterations = max(1, int(1e8 * settings["iterations"] / (sweep.system.work(settings) * len(members))))
-    short = {**settings, "iterations": min(iterations, settings["iterations"])}
-    sweep.system.compute(short, 0, members, 2)  # compiles
-    started = time.perf_counter()
-    for _ in range(3):
-        sweep.system.compute(short, 0, members, 2)
-    return (time.perf_counter() - started) / (3 * sweep.system.work(short) * len(members))
-
-
-def explanation(plan: Plan, seconds_per_operation: float | None, workers: int) -> list[str]:
-    """The plan as a table."""
+def explanation(plan: Plan, core_seconds: float, workers: int) -> list[str]:
+    """The plan as a table: what is there, what is to be computed and why, and what that will cost."""
     sweep, missing = plan.sweep, plan.missing
+    members = np.unique(plan.wanted.sum(axis=1) * sweep.block_members)
     rows: list[tuple[str, str]] = [
         ("store", f"{plan.path}{'' if plan.store else ' (not there yet)'}"),
         ("points", f"{len(sweep.points)} ({_axes(plan)})"),
-        ("members", f"{sweep.members} a point, in {sweep.blocks} blocks of {sweep.block_members}"),
+        ("members", f"{_range(np.minimum(members, sweep.members))} a point, in blocks of {sweep.block_members}"),
         (
             "blocks",
-            f"{missing.size}: {int((plan.stored & ~missing).sum())} stored, {int(missing.sum())} to compute",
+            f"{int(plan.wanted.sum())}: {int(plan.done.sum())} stored, {int(missing.sum())} to compute",
         ),
     ]
-    if missing.any():
-        reasons = {
-            "of points new to the store": int(missing[plan.rows < 0].sum()),
-            "of stored points": int((missing & ~plan.stored)[plan.rows >= 0].sum()),
-            "stale": int((missing & plan.stored).sum()),
-        }
-        rows.append(("to compute", ", ".join(f"{count} {why}" for why, count in reasons.items() if count)))
+    reasons = {
+        "of points new to the store": missing & (plan.rows < 0)[:, None],
+        "not computed yet": missing & ~plan.stored & ~plan.damaged & (plan.rows >= 0)[:, None],
+        "damaged": missing & plan.damaged,
+        "stale": missing & plan.stored,
+    }
+    counted = ", ".join(f"{int(which.sum())} {why}" for why, which in reasons.items() if which.any())
+    rows += [("to compute", counted)] if counted else []
     if plan.stale.any():
-        rows.append(("stale", f"{int(plan.stale.sum())} blocks; changed since: {', '.join(plan.changed_code())}"))
-    if seconds_per_operation is not None:
-        core_seconds = plan.remaining_work * seconds_per_operation
         rows.append(
-            (
-                "predicted",
-                f"{core_seconds:.0f} core-seconds, {duration(core_seconds / workers)} on {workers} workers",
-            )
+            ("stale", f"{_named_blocks(plan, plan.stale)}; changed since: {', '.join(plan.changed_code())}")
         )
+    failed = _failed_last_time(plan)
+    rows += [("failed", f"{len(failed)} in the last run, to be tried again: {failed[0]}")] if failed else []
+    if missing.any():
+        hours = f" ({core_seconds / 3600:.1f} core-hours)" if core_seconds >= 360 else ""
+        wall = duration(core_seconds / workers)
+        rows.append(("predicted", f"{core_seconds:.0f} core-seconds{hours}, {wall} on {workers} workers"))
     rows.append(("disk", f"at most {size(_bytes(plan) * missing.sum())} more"))
     return [f"{name:<12}{text}" for name, text in rows]
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{values.min()}" if len(values) == 1 else f"{values.min()} … {values.max()}"
+
+
+def _named_blocks(plan: Plan, which: np.ndarray, most: int = 4) -> str:
+    """The number of some blocks, and the first of them by point and number."""
+    found = np.argwhere(which)
+    named = [f"{plan.sweep.named(plan.sweep.points[k])} block {block}" for k, block in found[:most]]
+    return f"{len(found)} blocks ({', '.join(named)}{', …' if len(found) > most else ''})"
+
+
+def _failed_last_time(plan: Plan) -> list[str]:
+    runs = plan.store.runs() if plan.store else []
+    return runs[-1]["failed"] if runs and plan.missing.any() else []
 
 
 def _axes(plan: Plan) -> str:
@@ -199,9 +208,9 @@ def status_lines(plan: Plan, driven: bool) -> list[str]:
     """Progress of a sweep, read from its store alone."""
     if plan.store is None:
         return [f"{plan.path}: nothing stored yet"]
-    stored = int((~plan.missing).sum())
+    stored, wanted = int(plan.done.sum()), int(plan.wanted.sum())
     lines = [
-        f"{plan.path}: {stored} of {plan.missing.size} blocks ({stored / plan.missing.size:.0%}), "
+        f"{plan.path}: {stored} of {wanted} blocks ({stored / wanted:.0%}), "
         f"{len(plan.sweep.points)} points × {plan.sweep.members} members"
     ]
     runs = plan.store.runs()
@@ -216,3 +225,40 @@ def _state(run: dict[str, Any], driven: bool) -> str:
     if run["state"] == "running":
         return "running now" if driven else "killed; the same command resumes"
     return f"{run['state']} {run['ended']}, {run['blocks_computed']} blocks computed"
+
+
+def precision_line(plan: Plan, precision: Precision, found: Reached) -> str:
+    """Which points missed a precision target."""
+    aim = f"{precision.of} within ± {precision.half_width:g} ({precision.confidence:.0%})"
+    met = f"at {int(found.narrow.sum())} of {len(found.narrow)} points"
+    missed = [
+        f"{plan.sweep.named(plan.sweep.points[k])} (± {found.half_width[k]:.2g} with {found.members[k]} members)"
+        for k in np.flatnonzero(~found.narrow)
+    ]
+    return f"precision: {aim} {met}" + (f"; not at {', '.join(missed)}" if missed else "")
+
+
+def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
+    """What is wrong with which blocks, how their circumstances differ from today's, and what to do."""
+    if not wrong:
+        return ["all blocks are as they should be"]
+    lines = []
+    for checked in wrong:
+        where = f"{plan.sweep.named(plan.sweep.points[checked.k])}, block {checked.block}: {checked.damage}"
+        changed = f"; changed since it was computed: {circumstances_of(plan, checked)}"
+        lines.append(f"differs: {where}{changed}" if checked.differs else f"damaged: {where}")
+    return [*lines, f"{len(wrong)} blocks are wrong; verify.repair=true computes them again"]
+
+
+def convergence_lines(found: list[Shift]) -> list[str]:
+    """A table of how ensemble means move with shorter steps."""
+    width = max(len(f"{shift.point}  {shift.observable}") for shift in found)
+    lines = [f"{'point  observable':<{width}}  {'mean, 95 %':>22}  steps  {'shift, 95 %':>22}"]
+    for shift in found:
+        name = f"{shift.point}  {shift.observable}"
+        mean = f"{shift.mean:.5f} ± {shift.half_width:.5f}"
+        moved = f"{shift.shift:+.5f} ± {shift.shift_half_width:.5f}"
+        verdict = "moves by more than its interval" if shift.moved else ""
+        lines.append(f"{name:<{width}}  {mean:>22}  dt/{shift.factor:<2}  {moved:>22}  {verdict}".rstrip())
+    count = sum(shift.moved for shift in found)
+    return [*lines, f"{count} of {len(found)} means move by more than their interval"]

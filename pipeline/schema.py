@@ -16,6 +16,11 @@ Real = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)
 """A finite number."""
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
 class Section(BaseModel):
     """A checked part of a config, unchangeable."""
 

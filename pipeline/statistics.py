@@ -5,6 +5,7 @@ import xarray
 from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
+_RESAMPLES = 2000
 
 
 def mean(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:
@@ -36,6 +37,37 @@ def fraction(
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
     return _dataset(share, np.maximum(centre - half, 0), np.minimum(centre + half, 1), count)
+
+
+def median(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:
+    """Median over members and its percentile bootstrap interval, of 2000 resamples with a fixed seed.
+
+    values: any dimensions, `dim` among them; NaN: a member that does not count.
+    Returns `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval
+    where one does.
+    """
+    quantiles = xarray.apply_ufunc(
+        _bootstrap,
+        values,
+        input_core_dims=[[dim]],
+        output_core_dims=[["quantile"]],
+        vectorize=True,
+        kwargs={"confidence": confidence},
+    )
+    middle, low, high = (quantiles.isel(quantile=k) for k in range(3))
+    return _dataset(middle, low, high, values.count(dim))
+
+
+def _bootstrap(values: np.ndarray, confidence: float) -> np.ndarray:
+    """The median of (member,) values and the ends of its interval."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return np.full(3, np.nan)
+    if len(values) == 1:
+        return np.array([values[0], -np.inf, np.inf])
+    drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
+    tail = (1 - confidence) / 2
+    return np.array([np.median(values), *np.quantile(np.median(values[drawn], axis=1), [tail, 1 - tail])])
 
 
 def _dataset(

@@ -5,26 +5,25 @@ one per axis (`T`, …)       point                   swept values, in order of 
 variables of the system     point, member, …        float64, NaN where not computed; one chunk a block
 status                      point, member           0 missing, 1 done, 2 diverged
 digest                      point, block            0 never computed, else hash of the block's bytes; written last
-code, seconds               point, block            digest of the code that made the block; time it took
+code, machine, seconds      point, block            digests of the code and machine that made it; time it took
 
 A block is one point × `block_members` members: one chunk of every variable, one task, one writer. So a kill
 at any moment loses unfinished blocks and nothing else: chunks are renamed into place, and a block counts as
 stored only once its digest is.
 """
 
-import functools
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from pipeline.blocks import BOOKKEEPING, ZARR, Location, padded, scan
 from pipeline.faults import Faults
 from pipeline.sweep import Point, Sweep
 from pipeline.systems import Dimension
@@ -32,23 +31,12 @@ from pipeline.systems import Dimension
 if TYPE_CHECKING:  # workers write blocks and should not pay for xarray
     import xarray
 
-SCHEMA = 1
+SCHEMA = 2
 MISSING = 0
-_BOOKKEEPING = {"digest": "u8", "code": "u8", "seconds": "f8"}
 _AXIS_CHUNK = 4096
 
-# The default codecs read flipped bytes without complaint. One byte range a chunk, whatever its values:
-# a chunk of zeros is written too, or "computed" could not be told from "missing".
+# The default codecs read flipped bytes without complaint.
 _COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
-_ZARR = {"array.write_empty_chunks": True}
-
-
-class Location(NamedTuple):
-    """A store as a worker finds it; the extent tells handles opened before a growth from those after."""
-
-    path: str
-    points: int
-    members: int
 
 
 class Store:
@@ -80,12 +68,22 @@ class Store:
 
     def points(self) -> list[Point]:
         """The stored points, in order of arrival."""
-        columns = [self.group[axis][: self.n_points].tolist() for axis in self.axes]
+        try:
+            columns = [self.group[axis][: self.n_points].tolist() for axis in self.axes]
+        except (ValueError, RuntimeError, OSError) as error:
+            raise Faults(
+                [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
+            ) from error
         return list(zip(*columns, strict=True)) if columns else [()]
 
     def bookkeeping(self, name: str) -> np.ndarray:
-        """`digest`, `code` or `seconds` of every block: (point, block)."""
-        return self.group[name][: self.n_points, : self.blocks]
+        """`digest`, `code`, `machine` or `seconds` of every block: (point, block); 0 where it can't be read."""
+        return scan(self.path, name, self.n_points, self.blocks)[0]
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """The machines that computed blocks, by digest."""
+        found = self.path.glob("machines/*/zarr.json")
+        return {path.parent.name: json.loads(path.read_text())["attributes"] for path in found}
 
     def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
         """Remember what a code digest stands for, so that a later one can be told apart by name."""
@@ -118,7 +116,7 @@ def open_store(path: Path) -> Store | None:
     if not (path / "zarr.json").exists():
         raise Faults([f"{path}: expected a store written by this pipeline, got no zarr.json; move it away"])
     try:
-        with zarr.config.set(_ZARR):
+        with zarr.config.set(ZARR):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
         schema = group.attrs.get("schema") if "fingerprint" in group.attrs else None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -129,8 +127,9 @@ def open_store(path: Path) -> Store | None:
         raise Faults(
             [f"{path}: expected a store of this pipeline, got another Zarr group; choose another store.name"]
         )
-    if schema > SCHEMA:
-        raise Faults([f"{path}: expected schema {SCHEMA} or older, got {schema}; update this program to read it"])
+    if schema != SCHEMA:
+        remedy = "update this program to read it" if schema > SCHEMA else "move it away and compute it again"
+        raise Faults([f"{path}: expected a store of schema {SCHEMA}, got {schema}; {remedy}"])
     return Store(path, group)
 
 
@@ -189,7 +188,7 @@ def _create(path: Path, sweep: Sweep) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f"{path.name}.creating-{os.getpid()}")
     points, members = len(sweep.points), sweep.blocks * sweep.block_members
-    with zarr.config.set(_ZARR):
+    with zarr.config.set(ZARR):
         group = zarr.open_group(building, mode="w", zarr_format=3)
         coordinates = _create_coordinates(group, sweep)
         sizes = {name: group[name].shape[-1] for name in coordinates}
@@ -215,7 +214,7 @@ def _create(path: Path, sweep: Sweep) -> None:
             dimension_names=("point", "member"),
         )
         status.attrs.update(long_name="0 missing, 1 done, 2 diverged", flag_values=[0, 1, 2])
-        for name, dtype in _BOOKKEEPING.items():
+        for name, dtype in BOOKKEEPING.items():
             group.create_array(
                 name,
                 shape=(points, sweep.blocks),
@@ -236,6 +235,7 @@ def _create(path: Path, sweep: Sweep) -> None:
         )
         # What changes later is kept out of the root, which so is never seen half-written.
         group.create_group("runs", attributes={"n_points": points, "n_members": members, "code_versions": {}})
+        group.create_group("machines")
     building.rename(path)
 
 
@@ -310,7 +310,7 @@ def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point]) -> Non
         if _varies(sweep, dimension):
             array = group[f"{dimension.name}_at"]
             rows = [
-                _padded(row.astype(float), array.shape[1:]) for row in _coordinates_at(sweep, dimension, points)
+                padded(row.astype(float), array.shape[1:]) for row in _coordinates_at(sweep, dimension, points)
             ]
             array.resize((len(points), *array.shape[1:]))
             array[:] = np.stack(rows)
@@ -351,61 +351,6 @@ def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
                 )
 
 
-def _padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Values, filled up with NaN to a larger shape."""
-    if values.shape == shape:
-        return values
-    padded = np.full(shape, np.nan)
-    padded[tuple(slice(size) for size in values.shape)] = values
-    return padded
-
-
-# --- blocks -----------------------------------------------------------------------------------------------
-
-
-@functools.lru_cache(maxsize=4)
-def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:
-    with zarr.config.set(_ZARR):
-        return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
-
-
-def _arrays(location: Location) -> dict[str, zarr.Array]:
-    """The arrays of a store, opened once a process."""
-    return _handles(location, os.stat(location.path).st_ino)
-
-
-def is_stored(location: Location, point: int, block: int) -> bool:
-    """Whether a block has been written completely."""
-    return bool(_arrays(location)["digest"][point, block])
-
-
-def write_block(
-    location: Location, point: int, block: int, values: Mapping[str, np.ndarray], code: int, seconds: float
-) -> None:
-    """Write a block: its chunk of every variable, then its digest, which makes it count.
-
-    A block that is there already first stops counting.
-    """
-    arrays = _arrays(location)
-    if arrays["digest"][point, block]:
-        arrays["digest"][point, block] = 0
-    digest = hashlib.blake2b(digest_size=8)
-    for name, stored in _block_arrays(arrays):
-        padded = _padded(values[name], (len(values["status"]), *stored.shape[2:]))
-        members = slice(block * stored.chunks[1], (block + 1) * stored.chunks[1])
-        data = np.ascontiguousarray(padded, dtype=stored.dtype)
-        stored[point, members] = data
-        digest.update(name.encode() + b"\0" + data.tobytes())
-    arrays["code"][point, block] = code
-    arrays["seconds"][point, block] = seconds
-    arrays["digest"][point, block] = int.from_bytes(digest.digest(), "little") or 1
-
-
-def _block_arrays(arrays: Mapping[str, zarr.Array]) -> Iterator[tuple[str, zarr.Array]]:
-    """The arrays of which a block is one chunk, in a fixed order."""
-    return ((name, arrays[name]) for name in sorted(arrays) if "member" in arrays[name].metadata.dimension_names)
-
-
 # --- reading ----------------------------------------------------------------------------------------------
 
 
@@ -435,7 +380,7 @@ def stored_points(store: Store, chunks: Any = None) -> "xarray.Dataset":
 
     def opened(*ignored: str) -> "xarray.Dataset":
         raw = xarray.open_zarr(
-            store.path, consolidated=False, chunks=chunks, drop_variables=[*_BOOKKEEPING, *ignored]
+            store.path, consolidated=False, chunks=chunks, drop_variables=[*BOOKKEEPING, *ignored]
         )
         committed = {"point": slice(store.n_points), "member": slice(store.n_members)}
         return raw.isel(committed, missing_dims="ignore")

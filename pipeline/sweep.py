@@ -55,6 +55,11 @@ class Sweep:
         swept = {} if self.noise == "common" else dict(zip(self.axes, point, strict=True))
         return point_seed(self.seed, swept)
 
+    def named(self, point: Point) -> str:
+        """A point for people: T=5, eta=3."""
+        pairs = zip(self.axes, point, strict=True)
+        return ", ".join(f"{axis}={value:g}" for axis, value in pairs) or "the point"
+
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """All that determines the numbers of a store, points and member count aside."""
@@ -116,13 +121,19 @@ def define(config: Config) -> Sweep:
         settings={name: value for name, value in config.settings.items() if name not in axes},
         axes=axes,
         points=tuple(points),
-        members=config.ensemble.members,
+        members=_most_members(config),
         seed=config.ensemble.seed,
         noise=config.ensemble.noise,
         block_members=config.store.block_members,
         records=config.store.records,
         method=config.sampling.method,
     )
+
+
+def _most_members(config: Config) -> int:
+    """Members a point, or as many as a precision target may call for."""
+    precision = config.ensemble.precision
+    return config.ensemble.members if precision is None else precision.max_members
 
 
 def _in_axes(fault: str, axes: Sequence[str], point: Point) -> str:

@@ -5,20 +5,16 @@ A new system is one entry in `SYSTEMS`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from pipeline import patterns
-from pipeline.schema import Real, Section
+from pipeline.schema import Fraction, NonNegative, Positive, Real, Section
 from sim import backpropagation, continuous, kuramoto, network
 
 Settings = Mapping[str, Any]
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,25 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Estimand:
+    """What a precision target may aim at: a mean or median over members, or the share of those with a property."""
+
+    kind: Literal["mean", "median", "fraction"]
+    variables: tuple[str, ...]
+    """Stored variables it is made of."""
+    of_members: Callable[[Mapping[str, np.ndarray], Settings], np.ndarray]
+    """(variables, member first; settings of the point) → (member,) numbers or, for a fraction, booleans."""
+
+
+def _mean(variable: str) -> Estimand:
+    return Estimand("mean", (variable,), lambda values, _: values[variable])
+
+
+def _median(variable: str) -> Estimand:
+    return Estimand("median", (variable,), lambda values, _: values[variable])
+
+
+@dataclass(frozen=True)
 class System:
     """What the pipeline needs to know of a system."""
 
@@ -57,6 +72,10 @@ class System:
     """Predicted cost of a member, in floating-point operations of the kernel."""
     symbols: Mapping[str, tuple[str, str]]
     """Setting → symbol in TeX, unit."""
+    estimands: Mapping[str, Estimand]
+    """What `ensemble.precision.of` may name."""
+    refined: Callable[[Settings, int], Settings] | None = None
+    """(settings, factor) → settings with Euler steps that much shorter and the same noise; None: no steps."""
 
 
 def _recorded_iterations(settings: Settings, records: int) -> np.ndarray:
@@ -179,6 +198,27 @@ _OSCILLATOR_SYMBOLS = {
     "target_mean_abs_weight": ("W", "1"),
 }
 
+SUCCESS_WITHIN = 0.05
+"""A member is successful if |R − R_target| is below this."""
+
+
+def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
+    return np.abs(values["final_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
+
+
+_OSCILLATOR_ESTIMANDS = {
+    "order_parameter": _mean("final_order_parameter"),
+    "error": _mean("final_error"),
+    "mean_abs_weight": _mean("final_mean_abs_weight"),
+    "median_error": _median("final_error"),
+    "success": Estimand("fraction", ("final_order_parameter",), _reached),
+}
+
+
+def _shorter_steps(settings: Settings, factor: int) -> Settings:
+    return {**settings, "dt": settings["dt"] / factor}
+
+
 KURAMOTO = System(
     settings=KuramotoSettings,
     dimensions=(
@@ -211,6 +251,8 @@ KURAMOTO = System(
         "iterations": ("n", "iterations"),
         "trace_duration": ("t", "time"),
     },
+    estimands=_OSCILLATOR_ESTIMANDS,
+    refined=_shorter_steps,
 )
 
 # --- Kuramoto oscillators that learn continuously, beside those that learn interval by interval -----------
@@ -313,6 +355,7 @@ KURAMOTO_CONTINUOUS = System(
     compute=_continuous_block,
     work=_continuous_work,
     symbols={**_OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
+    estimands=_OSCILLATOR_ESTIMANDS,
 )
 
 # --- the feed-forward network -----------------------------------------------------------------------------
@@ -420,6 +463,12 @@ NETWORK = System(
         "robust_sigma": (r"\sigma_R", "1"),
         "threshold": ("h", "1"),
         "backpropagation_rate": (r"\lambda", "1"),
+    },
+    estimands={
+        "error": _mean("final_error"),
+        "robustness": _mean("final_robustness"),
+        "median_error": _median("final_error"),
+        "classified": Estimand("fraction", ("classified",), lambda values, _: values["classified"] == 1),
     },
 )
 

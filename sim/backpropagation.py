@@ -32,6 +32,7 @@ from sim.lanes import (
 from sim.network import Patterns, error_of, hidden_states, output_sums
 from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
 
+_SQUARE = (0, 0)  # the power of the error, as in sim.network.Settings
 INITIAL_SCALE = 0.1
 """Standard deviation of the weights at the start."""
 
@@ -93,7 +94,7 @@ def _descend(hidden, rate, iterations, patterns, seed, members, recorded, error)
         hidden_states(weights, patterns, hidden, x)
         output_sums(weights, patterns, hidden, x, sums)
         if n == recorded[record]:
-            store(error, record, error_of(sums, patterns, False))
+            store(error, record, error_of(sums, patterns, _SQUARE))
             record = min(record + 1, recorded.shape[0] - 1)
         gradient(weights, patterns, hidden, x, sums, slope)
         for k in range(size):

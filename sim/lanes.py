@@ -169,6 +169,11 @@ class Rows:
         kind = self.pointer.type.pointee
         return Rows(self.builder, self._address(row), kind)
 
+    def scalar(self, k: ir.Value) -> "Vector":
+        """Number k of an array of doubles, whatever its shape, in all lanes."""
+        numbers = self.builder.bitcast(self.pointer, _DOUBLE.as_pointer())
+        return _broadcast(self.builder, self.builder.load(self.builder.gep(numbers, [k])), _FLOATS_IR)
+
     def _address(self, row: int | ir.Value) -> ir.Value:
         index = ir.Constant(_WORD, row) if isinstance(row, int) else row
         return self.builder.gep(self.pointer, [index])
@@ -623,19 +628,32 @@ _LOG_TWO = (0.6931471805599453, 2.3190468138462996e-17)
 _MAX_EXPONENT = 700.0  # exp of it, and 1 / exp of it, are normal doubles
 
 
-def exponential(x: Vector) -> Vector:
-    """exp(x) for |x| ≤ 700, to about 1 ulp."""
-    shifted = fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER))
-    power = shifted - _ROUND_TO_INTEGER
-    rest = x
+def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """exp(x) for |x| ≤ 700, to about 1 ulp, of several x in step: their chains of operations overlap."""
+    shifted = [fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER)) for x in xs]
+    rests = list(xs)
     for part in _LOG_TWO:
-        rest = fnma(power, power.lift(part), rest)
-    return (horner(rest, _EXP).as_words() + (shifted.as_words() << 52)).as_floats()
+        rests = [
+            fnma(power - _ROUND_TO_INTEGER, power.lift(part), rest)
+            for power, rest in zip(shifted, rests, strict=True)
+        ]
+    totals = [rest.lift(_EXP[-1]) for rest in rests]
+    for coefficient in _EXP[-2::-1]:
+        totals = [fma(total, rest, coefficient) for total, rest in zip(totals, rests, strict=True)]
+    return tuple(
+        (total.as_words() + (power.as_words() << 52)).as_floats()
+        for total, power in zip(totals, shifted, strict=True)
+    )
+
+
+def logistics(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """1 / (1 + exp(−x)) of several x in step; NaN for NaN."""
+    below = [x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x) for x in xs]
+    bounded = [x.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), x) for x in below]
+    return tuple(1.0 / (1.0 + grown) for grown in exponentials(tuple(-x for x in bounded)))
 
 
 @traced(gives=FLOATS)
 def logistic(x: Vector) -> Vector:
     """1 / (1 + exp(−x)); NaN for NaN."""
-    bounded = x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x)
-    bounded = bounded.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), bounded)
-    return 1.0 / (1.0 + exponential(-bounded))
+    return logistics((x,))[0]

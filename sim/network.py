@@ -20,6 +20,8 @@ is drawn as that. Deleting a hidden node takes its share from every output's sum
 logistic functions an output and pattern, and no forward pass.
 """
 
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +45,7 @@ from sim.lanes import (
     in_lanes,
     load,
     logistic,
+    logistics,
     sqrt,
     store,
     traced,
@@ -56,7 +59,7 @@ CHECK_DIVERGENCE_EVERY = 64
 
 
 # Sizes that kernels know while they compile travel in the length of a tuple.
-_TILE, _SINGLE = (0,) * 10, (0,)
+_TILE, _FEW, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
 class Settings(NamedTuple):
@@ -74,6 +77,11 @@ class Settings(NamedTuple):
     """Mean absolute error instead of mean square error."""
 
     @property
+    def power(self) -> tuple[int, ...]:
+        """The power of |ψ − x| in the error, 1 or 2, as kernels know it: by the length of a tuple."""
+        return (0,) if self.absolute_error else (0, 0)
+
+    @property
     def robust(self) -> bool:
         """Whether learning heeds robustness."""
         return self.robust_eta > 0 or self.robust_sigma > 0
@@ -86,6 +94,7 @@ class Patterns(NamedTuple):
     active: np.ndarray  # the active inputs of every pattern, one pattern after the other
     first: np.ndarray  # (Q + 1,) where each pattern starts in `active`
     target: np.ndarray  # (Q, O) ψ
+    wanted: np.ndarray  # (O Q,) the same, output by output
 
 
 class Learned(NamedTuple):
@@ -119,7 +128,10 @@ def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
     lists = [np.flatnonzero(bitmap) for bitmap in bitmaps]
     wanted = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
     first = np.concatenate([[0], np.cumsum([len(active) for active in lists])])
-    return Patterns(bitmaps.shape[1], np.concatenate(lists).astype(np.int64), first.astype(np.int64), wanted)
+    active = np.concatenate(lists).astype(np.int64)
+    return Patterns(
+        bitmaps.shape[1], active, first.astype(np.int64), wanted, np.ascontiguousarray(wanted.T).ravel()
+    )
 
 
 def connections(inputs: int, hidden: int, outputs: int) -> int:
@@ -153,8 +165,8 @@ def _add(sums: tuple[Vector, ...], others: tuple[Vector, ...]) -> tuple[Vector, 
 def _store_states(sums: tuple[Vector, ...], x: Rows, first: ir.Value, stride: ir.Value) -> None:
     """Their logistic functions to every `stride`-th row from `first` on."""
     row = first
-    for total in sums:
-        x[row] = logistic(total)
+    for state in logistics(sums):
+        x[row] = state
         row = x.builder.add(row, stride)
 
 
@@ -181,51 +193,117 @@ def hidden_states(weights, patterns, hidden, x):
         h += 1
 
 
+@traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
+def _repeated(tile: int, vector: Vector) -> tuple[Vector, ...]:
+    return (vector,) * tile
+
+
+@traced(gives=lambda sums, *_: sums)
+def _add_share(sums: tuple[Vector, ...], weight: Vector, x: Rows, first: ir.Value) -> tuple[Vector, ...]:
+    """The sums plus weight times the states from row `first` on."""
+    states = x.starting_at(first)
+    return tuple(fma(weight, states[a], total) for a, total in enumerate(sums))
+
+
+@traced(gives=types.none)
+def _store_all(sums: tuple[Vector, ...], rows: Rows, first: ir.Value) -> None:
+    there = rows.starting_at(first)
+    for a, total in enumerate(sums):
+        there[a] = total
+
+
+@njit(nogil=True, forceinline=True)
+def _tile_sums(tile, o, q, weights, patterns, hidden, x, sums):
+    """The sums of output o and of as many patterns as `tile` has elements, from q on."""
+    count, first = patterns.target.shape[0], hidden * (patterns.inputs + 1) + o * (hidden + 1)
+    totals = _repeated(tile, load(weights, first + hidden))
+    for h in range(hidden):
+        totals = _add_share(totals, load(weights, first + h), x, h * count + q)
+    _store_all(totals, sums, o * count + q)
+
+
 @njit(nogil=True, forceinline=True)
 def output_sums(weights, patterns, hidden, x, sums):
     """Σ_h w_ho x_h + w_0o of every output and pattern into row o Q + q of sums."""
     count, outputs = patterns.target.shape
     for o in range(outputs):
-        first = hidden * (patterns.inputs + 1) + o * (hidden + 1)
-        for q in range(count):
-            total = load(weights, first + hidden)
-            for h in range(hidden):
-                total = fma(load(weights, first + h), load(x, h * count + q), total)
-            store(sums, o * count + q, total)
+        q = 0
+        while q + len(_FEW) <= count:
+            _tile_sums(_FEW, o, q, weights, patterns, hidden, x, sums)
+            q += len(_FEW)
+        while q < count:
+            _tile_sums(_SINGLE, o, q, weights, patterns, hidden, x, sums)
+            q += 1
+
+
+def _add_errors(
+    totals: tuple[Vector, ...], power: int, sums: list[Vector], wanted: Rows, first: ir.Value
+) -> tuple[Vector, ...]:
+    """The totals plus |ψ − x| or its square, by its power, of outputs from their sums; ψ from wanted[first] on."""
+    added, k = [], first
+    for total, output in zip(totals, logistics(tuple(sums)), strict=True):
+        deviation = output - wanted.scalar(k)
+        added.append(total + absolute(deviation) if power == 1 else fma(deviation, deviation, total))
+        k = wanted.builder.add(k, k.type(1))
+    return tuple(added)
+
+
+@traced(gives=lambda totals, *_: totals)
+def _add_whole(
+    totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, wanted: Rows
+) -> tuple[Vector, ...]:
+    """The totals plus the errors of the outputs whose sums stand from row `first` on."""
+    there = sums.starting_at(first)
+    return _add_errors(totals, power, [there[a] for a in range(len(totals))], wanted, first)
+
+
+@traced(gives=lambda totals, *_: totals)
+def _add_damaged(
+    totals: tuple[Vector, ...], power: int, weight: Vector, x: Rows, k: ir.Value, sums: Rows, first: ir.Value,
+    wanted: Rows,
+) -> tuple[Vector, ...]:  # fmt: skip
+    """The same without the share of a hidden node: its weight times its states from row k of x on."""
+    states, there = x.starting_at(k), sums.starting_at(first)
+    damaged = [fnma(weight, states[a], there[a]) for a in range(len(totals))]
+    return _add_errors(totals, power, damaged, wanted, first)
+
+
+@traced(gives=FLOATS)
+def _total(totals: tuple[Vector, ...]) -> Vector:
+    return reduce(add, totals)
 
 
 @njit(nogil=True, forceinline=True)
-def _add_deviation(total, output, target, absolute_error):
-    deviation = output - target
-    if absolute_error:
-        return total + absolute(deviation)
-    return fma(deviation, deviation, total)
+def error_of(sums, patterns, power):
+    """ε (eq. 6) from the outputs' sums; power: see `Settings.power`."""
+    size = sums.shape[0]
+    few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
+    k = 0
+    while k + len(_FEW) <= size:
+        few = _add_whole(few, power, sums, k, patterns.wanted)
+        k += len(_FEW)
+    while k < size:
+        one = _add_whole(one, power, sums, k, patterns.wanted)
+        k += 1
+    return (_total(few) + _total(one)) * broadcast(1.0 / size)
 
 
 @njit(nogil=True, forceinline=True)
-def error_of(sums, patterns, absolute_error):
-    """ε (eq. 6) from the outputs' sums."""
-    count, outputs = patterns.target.shape
-    total = broadcast(0.0)
-    for o in range(outputs):
-        for q in range(count):
-            output = logistic(load(sums, o * count + q))
-            total = _add_deviation(total, output, patterns.target[q, o], absolute_error)
-    return total * broadcast(1.0 / (count * outputs))
-
-
-@njit(nogil=True, forceinline=True)
-def damaged_errors(weights, patterns, hidden, x, sums, absolute_error, damaged):
+def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
     """ε_k of every hidden node k into row k of damaged: its share of each sum is taken away."""
     count, outputs = patterns.target.shape
     for k in range(hidden):
-        total = broadcast(0.0)
+        few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
         for o in range(outputs):
             weight = load(weights, hidden * (patterns.inputs + 1) + o * (hidden + 1) + k)
-            for q in range(count):
-                output = logistic(fnma(weight, load(x, k * count + q), load(sums, o * count + q)))
-                total = _add_deviation(total, output, patterns.target[q, o], absolute_error)
-        store(damaged, k, total * broadcast(1.0 / (count * outputs)))
+            q, states, first = 0, k * count, o * count
+            while q + len(_FEW) <= count:
+                few = _add_damaged(few, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                q += len(_FEW)
+            while q < count:
+                one = _add_damaged(one, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                q += 1
+        store(damaged, k, (_total(few) + _total(one)) * broadcast(1.0 / (count * outputs)))
 
 
 @njit(nogil=True, forceinline=True)
@@ -280,10 +358,10 @@ def _unless_diverged(weights, value):
 
 
 @kernel
-def _learn(settings, robust, patterns, seed, members, recorded, out):
+def _learn(settings, robust, power, patterns, seed, members, recorded, out):
     """The learning run of eight members: eqs. 4–8, `settings.iterations` times, from w = 0."""
     align_stack()
-    hidden, absolute_error = settings.hidden, settings.absolute_error
+    hidden = settings.hidden
     count, outputs = patterns.target.shape
     x, sums, damaged = empty_rows(hidden * count), empty_rows(outputs * count), empty_rows(hidden)
     generations = start_generations(settings.delay + 1, out.weight.shape[0], broadcast(0.0))
@@ -295,13 +373,13 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
         weights = weights_at(generations, n)
         hidden_states(weights, patterns, hidden, x)
         output_sums(weights, patterns, hidden, x, sums)
-        error = error_of(sums, patterns, absolute_error)
+        error = error_of(sums, patterns, power)
         drift = settings.eta * delayed_change(errors, n, settings.delay, error)
         amplitude = settings.sigma * error
 
         is_recorded = n == recorded[record]
         if robust or is_recorded or n >= averaged_from:
-            damaged_errors(weights, patterns, hidden, x, sums, absolute_error, damaged)
+            damaged_errors(weights, patterns, hidden, x, sums, power, damaged)
             robustness = robustness_of(damaged, settings.threshold)
             if is_recorded:
                 store(out.error, record, error)
@@ -327,11 +405,11 @@ def _learn(settings, robust, patterns, seed, members, recorded, out):
         store(weights, k, valid * load(weights, k))
     hidden_states(weights, patterns, hidden, x)
     output_sums(weights, patterns, hidden, x, sums)
-    damaged_errors(weights, patterns, hidden, x, sums, absolute_error, out.damaged_error)
+    damaged_errors(weights, patterns, hidden, x, sums, power, out.damaged_error)
     averaged = broadcast(float(settings.iterations - averaged_from))
     store(out.final, 0, error_sum / averaged)
     store(out.final, 1, robustness_sum / averaged)
-    store(out.final, 2, error_of(sums, patterns, absolute_error))
+    store(out.final, 2, error_of(sums, patterns, power))
     store(out.final, 3, _classified(sums, patterns))
     copy_rows(weights, out.weight)
 
@@ -357,7 +435,16 @@ def _learn_lanes(
     weights = connections(patterns.inputs, settings.hidden, outputs)
     rows = len(recorded), len(recorded), 4, settings.hidden, weights
     out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
-    _learn(settings, settings.robust, patterns, np.uint64(seed), in_lanes(members[:, None]), recorded, out)
+    _learn(
+        settings,
+        settings.robust,
+        settings.power,
+        patterns,
+        np.uint64(seed),
+        in_lanes(members[:, None]),
+        recorded,
+        out,
+    )
 
     kept = len(members)
     mean_error, mean_robustness, original_error, classified = out.final[:, :kept]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
@@ -63,12 +64,12 @@ def requested_part(plan: Plan) -> xarray.Dataset:
 def _annotate(figure: Figure, plan: Plan, dataset: xarray.Dataset) -> None:
     """Say under a figure how many members it shows, and across it if some are missing."""
     status = dataset["status"]
-    counts = (
-        f"{plan.sweep.members} members a point; diverged: {int((status == 2).sum())} of {int((status > 0).sum())}"
-    )
+    members = np.minimum(plan.wanted.sum(axis=1) * plan.sweep.block_members, plan.sweep.members)
+    counts = f"{members.min()}" if members.min() == members.max() else f"{members.min()} … {members.max()}"
+    counts += f" members a point; diverged: {int((status == 2).sum())} of {int((status > 0).sum())}"
     missing = int(plan.missing.sum())
     if missing:
-        counts += f"; missing blocks: {missing} of {plan.missing.size}"
+        counts += f"; missing blocks: {missing} of {int(plan.wanted.sum())}"
         figure.text(
             0.5, 0.5, "incomplete", fontsize=48, color="0.5", alpha=0.4, rotation=25, ha="center", va="center"
         )

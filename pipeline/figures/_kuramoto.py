@@ -3,9 +3,7 @@
 import xarray
 
 from pipeline import statistics
-
-SUCCESS_WITHIN = 0.05
-"""A member is successful if |R − R_target| is below this."""
+from pipeline.systems import SUCCESS_WITHIN
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:

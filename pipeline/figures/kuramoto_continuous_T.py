@@ -5,8 +5,9 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline import statistics
-from pipeline.figures._kuramoto import SUCCESS_WITHIN, setting
+from pipeline.figures._kuramoto import setting
 from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, mean_curve, panels
+from pipeline.systems import SUCCESS_WITHIN
 
 SCHEMES = (("", "continuous", ORANGE), ("discrete_", "discrete", BLUE))
 SHOWN_T = (10.0, 50.0)

@@ -4,18 +4,17 @@ The plain form is one member's step as one would write it, under vmap. The rewri
 layouts, take cos φ and sin φ anew or turn z by polynomials, and try several ensemble sizes and both kinds of loop.
 """
 
-import functools
-import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.harness import Contestant, Unavailable
+from tests.benchmarks import rival_jax
+from tests.benchmarks.harness import Contestant
 from tests.benchmarks.kuramoto_problem import DT, Problem, contestant
+from tests.benchmarks.rival_jax import BEST, PLAIN
+from tests.benchmarks.rival_jax import jax as _jax
 
-PLAIN, BEST = "JAX, plain", "JAX, best rewrite"
 ENSEMBLES = (8, 16, 64, 512)
 LARGEST_ARRAY = 2**20
 """Numbers in an ensemble's weights at most; the caches hold no more."""
@@ -27,9 +26,8 @@ COS = (-1 / 3628800, 1 / 40320, -1 / 720, 1 / 24, -1 / 2)
 
 
 def contestants(problem: Problem) -> Iterator[Contestant]:
-    if not importlib.util.find_spec("jax"):
-        for family in (PLAIN, BEST):
-            yield Contestant(family, "any", _not_installed)
+    if not rival_jax.is_installed():
+        yield from map(rival_jax.not_installed, (PLAIN, BEST))
         return
     ensembles = [members for members in ENSEMBLES if members * problem.oscillators**2 <= LARGEST_ARRAY]
     steps = [_matvec_recomputed, _matvec_turned, _products_recomputed, _products_turned]
@@ -39,18 +37,6 @@ def contestants(problem: Problem) -> Iterator[Contestant]:
         for step, loop, members in itertools.product(tried, (_fori, _scan), ensembles):
             name = f"{step.__doc__}; {loop.__doc__}; {members} members"
             yield contestant(family, name, _start(step, loop), problem, members, least_steps=BLOCK)
-
-
-def _not_installed():
-    raise Unavailable("jax is not installed")
-
-
-@functools.cache
-def _jax() -> Any:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    return jax
 
 
 # --- one step each: (state, w dt/N, ω dt) to (new state, N r) ---------------------------------------------------

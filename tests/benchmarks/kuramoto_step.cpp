@@ -3,64 +3,13 @@
 // Eight members side by side in one vector, arrays (rows, 8). The size of a tile is a template parameter; a whole
 // system in one tile is the unrolled step. Oscillator counts are multiples of the tile.
 
-#include <cmath>
 #include <cstdlib>
 
-constexpr int LANES = 8, RENORMALISE_EVERY = 32;
+#include "lanes.hpp"
 
-// --- one vector of eight doubles, by the widest instructions the processor has -------------------------------
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-typedef __m512d V;
-static inline V broadcast(double x) { return _mm512_set1_pd(x); }
-static inline V fma(V x, V y, V z) { return _mm512_fmadd_pd(x, y, z); }
-static inline V fnma(V x, V y, V z) { return _mm512_fnmadd_pd(x, y, z); }
-static inline V sqrt(V x) { return _mm512_sqrt_pd(x); }
-#elif defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-struct V { __m256d low, high; };
-static inline V operator+(V x, V y) { return {x.low + y.low, x.high + y.high}; }
-static inline V operator-(V x, V y) { return {x.low - y.low, x.high - y.high}; }
-static inline V operator*(V x, V y) { return {x.low * y.low, x.high * y.high}; }
-static inline V broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
-static inline V fma(V x, V y, V z) {
-    return {_mm256_fmadd_pd(x.low, y.low, z.low), _mm256_fmadd_pd(x.high, y.high, z.high)};
-}
-static inline V fnma(V x, V y, V z) {
-    return {_mm256_fnmadd_pd(x.low, y.low, z.low), _mm256_fnmadd_pd(x.high, y.high, z.high)};
-}
-static inline V sqrt(V x) { return {_mm256_sqrt_pd(x.low), _mm256_sqrt_pd(x.high)}; }
-#else
-typedef double V __attribute__((vector_size(64)));
-static inline V broadcast(double x) { return V{} + x; }
-static inline V fma(V x, V y, V z) {
-    for (int k = 0; k < LANES; k++) z[k] = __builtin_fma(x[k], y[k], z[k]);
-    return z;
-}
-static inline V fnma(V x, V y, V z) { return fma(-x, y, z); }
-static inline V sqrt(V x) {
-    for (int k = 0; k < LANES; k++) x[k] = __builtin_sqrt(x[k]);
-    return x;
-}
-#endif
-
-static_assert(sizeof(V) == LANES * sizeof(double), "one row of an array");
-
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 64")
-#endif
+constexpr int RENORMALISE_EVERY = 32;
 
 // --- the step ------------------------------------------------------------------------------------------------
-
-template <int COUNT> static inline V horner(V x, const double (&coefficients)[COUNT]) {
-    V total = broadcast(coefficients[COUNT - 1]);
-    UNROLLED
-    for (int k = COUNT - 2; k >= 0; k--) total = fma(total, x, broadcast(coefficients[k]));
-    return total;
-}
 
 // sim.lanes.turn_small
 static inline void turn(V &c, V &s, V angle) {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -11,12 +10,14 @@ from numba.core import types
 from sim import oscillators
 from sim.lanes import FLOATS, LANES, Rows, Vector, align_stack, broadcast, fma, in_lanes, traced
 from tests.benchmarks import (
+    cpp,
     kuramoto_cpp,
     kuramoto_jax,
     kuramoto_numba,
     kuramoto_numpy,
     kuramoto_package,
 )
+from tests.benchmarks.goals import Goal, at_least, at_most, goal_lines
 from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data, race, table
 from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
 
@@ -24,7 +25,7 @@ SIZES = (10, 50, 100)
 OURS, PEAK = "sim.oscillators", "FMA peak"
 FAMILIES = (
     OURS,
-    kuramoto_cpp.FAMILY,
+    cpp.FAMILY,
     kuramoto_numba.IDENTITY,
     kuramoto_numba.PLAIN,
     kuramoto_jax.BEST,
@@ -53,8 +54,7 @@ def benchmark(rounds: int) -> Report:
         "Of the core's measured FMA peak, counting 6 flops a pair, 25 an oscillator and 4:",
         *(f"  {entry.problem}: {_peak_line(each)}" for entry, each in zip(races, of_peak, strict=True)),
         "",
-        "Goals, in this run:",
-        *(f"  {_goal_line(goal)}" for goal in goals),
+        *goal_lines(goals),
     ]
     data = {"races": as_data(races), "of_peak": of_peak, "goals": [goal._asdict() for goal in goals]}
     return Report("\n".join(lines), data)
@@ -137,7 +137,7 @@ def _multiply_add(size, rows, factor, addend, count):
 def _of_peak(entry: Race, problem: Problem) -> dict[str, float]:
     """The peak, flop/s, and the fraction of it that our kernel and the C++ reach."""
     peak = entry.winner(PEAK)
-    ratios = {family: entry.ratio(family, PEAK) for family in (OURS, kuramoto_cpp.FAMILY)}
+    ratios = {family: entry.ratio(family, PEAK) for family in (OURS, cpp.FAMILY)}
     fractions = {family: problem.flops / ratio for family, ratio in ratios.items() if ratio is not None}
     return {PEAK: 1 / peak.seconds, **fractions} if peak else {}
 
@@ -156,17 +156,8 @@ OF_PEAK_AT_LEAST = 0.70
 CPP_AT_MOST = 1.15
 
 
-class Goal(NamedTuple):
-    """One thing the kernel should reach."""
-
-    text: str
-    value: float | None
-    """What this run measured; None if it could not."""
-    met: bool | None
-
-
 def _goals(races: list[Race], of_peak: list[dict[str, float]]) -> list[Goal]:
-    smallest, cpp = races[0], kuramoto_cpp.FAMILY
+    smallest = races[0]
     factors = {
         kuramoto_numpy.PLAIN: PLAIN_AT_LEAST,
         kuramoto_numpy.PLAIN_ENSEMBLE: PLAIN_AT_LEAST,
@@ -174,29 +165,15 @@ def _goals(races: list[Race], of_peak: list[dict[str, float]]) -> list[Goal]:
     }
     return [
         *(
-            _at_least(f"{smallest.problem}: times as fast as {family}", smallest.ratio(family, OURS), factor)
+            at_least(f"{smallest.problem}: times as fast as {family}", smallest.ratio(family, OURS), factor)
             for family, factor in factors.items()
         ),
         *(
-            _at_least(f"{entry.problem}: fraction of the FMA peak", fractions.get(OURS), OF_PEAK_AT_LEAST)
+            at_least(f"{entry.problem}: fraction of the FMA peak", fractions.get(OURS), OF_PEAK_AT_LEAST)
             for entry, fractions in zip(races[:2], of_peak[:2], strict=True)
         ),
         *(
-            _at_most(f"{entry.problem}: time over that of {cpp}", entry.ratio(OURS, cpp), CPP_AT_MOST)
+            at_most(f"{entry.problem}: time over that of {cpp.FAMILY}", entry.ratio(OURS, cpp.FAMILY), CPP_AT_MOST)
             for entry in races
         ),
     ]
-
-
-def _at_least(text: str, value: float | None, bound: float) -> Goal:
-    return Goal(f"{text} ≥ {bound:g}", value, None if value is None else value >= bound)
-
-
-def _at_most(text: str, value: float | None, bound: float) -> Goal:
-    return Goal(f"{text} ≤ {bound:g}", value, None if value is None else value <= bound)
-
-
-def _goal_line(goal: Goal) -> str:
-    if goal.value is None:
-        return f"unknown  {goal.text}"
-    return f"{'met' if goal.met else 'MISSED':<9}{goal.text}: {goal.value:.{0 if goal.value > 10 else 2}f}"

@@ -249,7 +249,7 @@ def test_a_scheduler_that_does_not_answer_ends_in_exit_code_4(tmp_path):
     where = ("cluster=scheduler", "cluster.address='tcp://127.0.0.1:9'", "cluster.connect_seconds=1")
     ran = command.run(elsewhere(tmp_path, *where))
     assert ran.returncode == INTERRUPTED
-    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stdout
+    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
@@ -257,7 +257,7 @@ def test_a_scheduler_file_that_is_never_written_ends_in_exit_code_4(tmp_path):
     where = ("cluster=scheduler", f"cluster.scheduler_file={tmp_path}/none", "cluster.connect_seconds=0.5")
     ran = command.run(elsewhere(tmp_path, *where))
     assert ran.returncode == INTERRUPTED
-    assert "cluster.scheduler_file: expected what `dask scheduler --scheduler-file" in ran.stdout
+    assert "cluster.scheduler_file: expected what `dask scheduler --scheduler-file" in ran.stderr
 
 
 def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path):

@@ -98,7 +98,7 @@ def test_an_edit_of_a_constant_that_is_reached_counts(version_after, today):
 def test_code_that_is_not_reached_does_not_count(version_after, today):
     edits = {
         "pipeline/systems.py": with_a_first_line("_kuramoto_work", "unused = 0"),
-        "pipeline/store.py": with_a_first_line("write_block", "unused = 0"),
+        "pipeline/blocks.py": with_a_first_line("digest_of", "unused = 0"),
         "sim/noise.py": lambda text: text + "\n\ndef unused(x):\n    return x\n",
     }
     assert version_after(edits) == today

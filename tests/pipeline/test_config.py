@@ -212,13 +212,18 @@ def request_as_composed():
             "delay": 5, "T": 50.0, "dt": 0.05, "iterations": 50, "weight_control": 0.01,
             "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
         },
-        "ensemble": {"members": 8, "seed": 1, "noise": "independent"},
+        "ensemble": {"members": 8, "seed": 1, "noise": "independent", "precision": None},
         "axes": {},
         "sampling": {"method": "product", "points": None},
         "store": {"root": "data", "name": "a", "suffix": "", "block_members": 8, "records": 5},
         "cluster": {"kind": "local", "workers": 1, "grace_seconds": 1, "no_workers_seconds": 1},
         "figures": {"draw": [], "incomplete": False},
         "on_stale": "stop",
+        "quick": {"iterations": 1},
+        "limits": {"core_hours": None},
+        "verify": {"sample": 1, "share": None, "seed": None, "repair": False},
+        "converge": {"points": 1, "members": 2, "factors": [2]},
+        "source": None,
     }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def test_explain_creates_nothing(tmp_path, main):
     rows = explained(ended.out)
     assert rows["store"] == f"{root}/kuramoto_T.zarr (not there yet)"
     assert rows["points"] == "3 (T: 3 values 1 … 3)"
-    assert rows["members"] == "16 a point, in 2 blocks of 8"
+    assert rows["members"] == "16 a point, in blocks of 8"
     assert rows["blocks"] == "6: 0 stored, 6 to compute"
     assert rows["to compute"] == "6 of points new to the store"
     assert re.match(r"\d+ core-seconds, .* on 2 workers", rows["predicted"])
@@ -116,7 +116,7 @@ def test_explain_computes_nothing_and_counts_what_is_missing_and_why(configure, 
     ended = main(tiny(tmp_path, "action=explain", "axes.T.values=[1,2,3,4]"))
     rows = explained(ended.out)
     assert rows["blocks"] == "8: 1 stored, 7 to compute"
-    assert rows["to compute"] == "2 of points new to the store, 5 of stored points"
+    assert rows["to compute"] == "2 of points new to the store, 5 not computed yet"
     assert files(tmp_path) == before
 
 

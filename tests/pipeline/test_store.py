@@ -15,12 +15,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.blocks import BOOKKEEPING, is_stored, write_block
 from pipeline.execute import compute_block
 from pipeline.faults import Faults
 from pipeline.figures import requested_part
 from pipeline.plan import make_plan
 from pipeline.report import status_lines
-from pipeline.store import SCHEMA, is_stored, open_store, open_sweep, prepare, write_block
+from pipeline.store import SCHEMA, open_store, open_sweep, prepare
 from pipeline.sweep import define
 from pipeline.systems import KURAMOTO, SYSTEMS
 from tests.pipeline.command import ROOT
@@ -559,7 +560,7 @@ def test_plain_xarray_reads_what_open_sweep_reads_without_warnings(overrides, sw
     fill(defined, path)
     raw, read = plain(path), open_sweep(path)
     assert set(defined.axes) <= set(raw.coords)
-    assert set(raw.data_vars) - {"digest", "code", "seconds"} == set(read.data_vars)
+    assert set(raw.data_vars) - set(BOOKKEEPING) == set(read.data_vars)
     for k, point in enumerate(defined.points):
         at = dict(zip(defined.axes, point, strict=True))
         assert {axis: raw[axis].values[k] for axis in defined.axes} == at
@@ -599,7 +600,7 @@ def test_reading_with_dask_chunks_gives_the_same_numbers(templates):
 
 # --- damage -------------------------------------------------------------------------------------------------
 
-BLOCK_ARRAYS = ["order_parameter", "final_error", "weight", "phase", "status", "digest", "code", "seconds"]
+BLOCK_ARRAYS = ["order_parameter", "final_error", "weight", "phase", "status", *BOOKKEEPING]
 
 
 @pytest.mark.parametrize("name", BLOCK_ARRAYS)
@@ -611,7 +612,7 @@ def test_a_flipped_byte_anywhere_in_a_chunk_raises_rather_than_reading_wrong_num
         chunk.write_bytes(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])
         with pytest.raises(ValueError, match="checksum"):
             plain(path)[name].load()
-        if name not in ("digest", "code", "seconds"):
+        if name not in BOOKKEEPING:
             with pytest.raises(ValueError, match="checksum"):
                 open_sweep(path).load()
 

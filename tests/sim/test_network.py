@@ -101,11 +101,11 @@ def test_the_logistic_function_of_no_number_is_no_number():
 
 
 @njit(error_model="numpy")
-def _evaluate(weights, patterns, hidden, threshold, absolute_error, x, sums, damaged, out):
+def _evaluate(weights, patterns, hidden, threshold, power, x, sums, damaged, out):
     network.hidden_states(weights, patterns, hidden, x)
     network.output_sums(weights, patterns, hidden, x, sums)
-    network.damaged_errors(weights, patterns, hidden, x, sums, absolute_error, damaged)
-    lanes.store(out, 0, network.error_of(sums, patterns, absolute_error))
+    network.damaged_errors(weights, patterns, hidden, x, sums, power, damaged)
+    lanes.store(out, 0, network.error_of(sums, patterns, power))
     lanes.store(out, 1, network.robustness_of(damaged, threshold))
 
 
@@ -121,7 +121,8 @@ def test_a_network_is_the_oracles(hidden, outputs, absolute_error):
     threshold = 0.4 if absolute_error else 0.3
     x, sums, damaged, out = (np.empty((rows, 8)) for rows in (hidden * count, outputs * count, hidden, 2))
     _evaluate(
-        lanes.in_lanes(weights), network.encode(bitmaps, target), hidden, threshold, absolute_error,
+        lanes.in_lanes(weights), network.encode(bitmaps, target), hidden, threshold,
+        DEFAULT._replace(absolute_error=absolute_error).power,
         x, sums, damaged, out,
     )  # fmt: skip
     for lane, w in enumerate(weights):

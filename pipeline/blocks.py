@@ -1,0 +1,212 @@
+"""Blocks of a store: written by workers, scanned by drivers, checked against their digests.
+
+A block is one point × `block_members` members: one chunk of every variable and one cell of each of the arrays
+`digest`, `code`, `machine` and `seconds`. It counts as stored once its digest is there, which is written last.
+"""
+
+import functools
+import hashlib
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import google_crc32c
+import numpy as np
+import zarr
+
+from pipeline.provenance import machine
+
+BOOKKEEPING = {"digest": "u8", "code": "u8", "machine": "u8", "seconds": "f8"}
+"""Arrays (point, block), one cell a chunk."""
+ZARR = {"array.write_empty_chunks": True}
+"""A chunk of zeros is written too, or "computed" could not be told from "missing"."""
+
+
+class Location(NamedTuple):
+    """A store as a worker finds it; the extent tells handles opened before a growth from those after."""
+
+    path: str
+    points: int
+    members: int
+
+
+class Damaged(Exception):  # noqa: N818 (a state, not an error of ours)
+    """A chunk of a block can't be read, or a block's bytes are not those its digest was made of."""
+
+
+@functools.lru_cache(maxsize=4)
+def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:
+    with zarr.config.set(ZARR):
+        return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
+
+
+def _arrays(location: Location) -> dict[str, zarr.Array]:
+    """The arrays of a store, opened once a process."""
+    return _handles(location, os.stat(location.path).st_ino)
+
+
+def _block_arrays(arrays: Mapping[str, zarr.Array]) -> Iterator[tuple[str, zarr.Array]]:
+    """The arrays of which a block is one chunk, in a fixed order."""
+    return ((name, arrays[name]) for name in sorted(arrays) if "member" in arrays[name].metadata.dimension_names)
+
+
+# --- one block --------------------------------------------------------------------------------------------
+
+
+def is_stored(location: Location, point: int, block: int) -> bool:
+    """Whether a block has been written completely."""
+    return _cell(Path(location.path) / "digest" / "c" / str(point) / str(block), "<Q") not in (0, None)
+
+
+def write_block(
+    location: Location, point: int, block: int, values: Mapping[str, np.ndarray], code: int, seconds: float,
+    machine_digest: int | None = None,
+) -> None:  # fmt: skip
+    """Write a block: its chunk of every variable, then its digest, which makes it count.
+
+    A block that is there already first stops counting. machine_digest: of the machine that computed it, this one
+    unless told otherwise.
+    """
+    arrays = _arrays(location)
+    if (Path(location.path) / "digest" / "c" / str(point) / str(block)).exists():
+        arrays["digest"][point, block] = 0
+    stored = _as_stored(arrays, values)
+    for name, data in stored.items():
+        size = arrays[name].chunks[1]
+        arrays[name][point, block * size : (block + 1) * size] = data
+    arrays["code"][point, block] = code
+    here = (
+        _note_machine(location.path, os.stat(location.path).st_ino) if machine_digest is None else machine_digest
+    )
+    arrays["machine"][point, block] = here
+    arrays["seconds"][point, block] = seconds
+    arrays["digest"][point, block] = digest_of(stored)
+
+
+def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarray]:
+    """The chunk of every variable of a stored block, `status` among them: (member, …).
+
+    Raises Damaged if a chunk can't be read or the digest does not fit, naming the variable where it is known.
+    """
+    values = {}
+    for name, array in _block_arrays(_arrays(location)):
+        size = array.chunks[1]
+        try:
+            values[name] = np.asarray(array[point, block * size : (block + 1) * size])
+        except Exception as error:  # whatever codecs and the file system come up with
+            raise Damaged(f"{name} can't be read: {_first_line(error)}") from error
+    digest = _cell(Path(location.path) / "digest" / "c" / str(point) / str(block), "<Q")
+    if digest is None:
+        raise Damaged("its digest can't be read")
+    if digest != digest_of(values):
+        raise Damaged("its bytes are not those its digest was made of: a file is lost or was exchanged")
+    return values
+
+
+def as_stored(location: Location, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a store would hold of a block's values: its variables, in its types, padded to its sizes."""
+    return _as_stored(_arrays(location), values)
+
+
+def _as_stored(arrays: Mapping[str, zarr.Array], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    members = len(values["status"])
+    return {
+        name: np.ascontiguousarray(padded(values[name], (members, *array.shape[2:])), dtype=array.dtype)
+        for name, array in _block_arrays(arrays)
+    }
+
+
+def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Values, filled up with NaN to a larger shape."""
+    if values.shape == shape:
+        return values
+    filled = np.full(shape, np.nan)
+    filled[tuple(slice(size) for size in values.shape)] = values
+    return filled
+
+
+def digest_of(values: Mapping[str, np.ndarray]) -> int:
+    """64-bit hash of a block's bytes, never 0."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(values):
+        digest.update(name.encode() + b"\0" + values[name].tobytes())
+    return int.from_bytes(digest.digest(), "little") or 1
+
+
+def forget(location: Location, point: int, block: int) -> None:
+    """Let a block count as not stored, so that the next run computes it."""
+    _arrays(location)["digest"][point, block] = 0
+
+
+@functools.cache
+def _note_machine(path: str, inode: int) -> int:
+    """Leave a description of this machine in a store, once a process and store; its digest."""
+    description = machine()
+    digest = hashlib.blake2b(repr(sorted(description.items())).encode(), digest_size=8).hexdigest()
+    note_machine(Path(path), digest, description)
+    return int(digest, 16)
+
+
+def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
+    """Describe a machine in a store, unless it is known there."""
+    if not (path / "machines" / digest / "zarr.json").exists():
+        # As a root of its own, which others may write at the same time: their description is the same.
+        zarr.create_group(path / "machines" / digest, attributes=dict(description), zarr_format=3, overwrite=True)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+# --- all blocks -------------------------------------------------------------------------------------------
+
+
+def scan(path: Path, name: str, points: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """One of the bookkeeping arrays (point, block), and which of its cells can't be read.
+
+    Cells that are not there or can't be read are 0. Read file by file: through Zarr, the cells of a hundred
+    thousand blocks would take half a minute, this way a second or two.
+    """
+    dtype = np.dtype(BOOKKEEPING[name]).newbyteorder("<")
+    code = {"u8": "<Q", "f8": "<d"}[BOOKKEEPING[name]]
+    cells, damaged = np.zeros((points, blocks), dtype=dtype), np.zeros((points, blocks), dtype=bool)
+    for point, row in _numbered(path / name / "c", points):
+        for block, cell in _numbered(row, blocks):
+            value = _cell(cell, code)
+            if value is None:
+                damaged[point, block] = True
+            else:
+                cells[point, block] = value
+    return cells, damaged
+
+
+def _numbered(folder: Path | str, count: int) -> Iterator[tuple[int, str]]:
+    """Entries of a folder that are named for a number below `count`."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.isdecimal() and int(entry.name) < count:
+                    yield int(entry.name), entry.path
+    except FileNotFoundError:
+        return
+
+
+def _cell(path: Path | str, code: str) -> Any:
+    """The number in a chunk of one number and its CRC-32C; 0 without such a file, None if it can't be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return None
+    try:
+        content = os.read(descriptor, 64)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if len(content) != 12 or google_crc32c.value(content[:8]) != int.from_bytes(content[8:], "little"):
+        return None
+    return struct.unpack(code, content[:8])[0]
