@@ -4,24 +4,28 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 import numpy as np
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import report
 from pipeline.blocks import forget
-from pipeline.cluster import dask_client
+from pipeline.cluster import dask_client, refuse_unusable
+from pipeline.cluster_config import SchedulerCluster, SlurmCluster
 from pipeline.code import code_digest, code_version
 from pipeline.config import Config, check, command_line
 from pipeline.converge import shifts
 from pipeline.cost import core_seconds, refuse_above
-from pipeline.execute import Outcome, Stop, run_blocks, stop_on_signals
+from pipeline.execute import Done, Outcome, Stop, run_blocks, stop_on_signals
 from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults, Interrupted
 from pipeline.lock import is_driven, only_driver
 from pipeline.merge import merge
@@ -35,13 +39,17 @@ from pipeline.verify import Checked, sample, verified
 if TYPE_CHECKING:
     from distributed import Client
 
+    from pipeline.workers import Crew
+
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+_WATCH_SECONDS = 2.0
 _CONF = str(Path(__file__).parent.parent / "conf")
 
 
 def run(config: Config) -> int:
     """Compute what a request needs and the store lacks, then draw its figures."""
     sweep, path = define(config), config.store.path
+    refuse_unusable(config.cluster)
     with stop_on_signals() as stop, only_driver(path) as earlier_died:
         plan = _planned(sweep, config, open_store(path))
         plan.refuse_stale()
@@ -49,26 +57,69 @@ def run(config: Config) -> int:
         outcome = _complete(_planned(sweep, config, prepare(path, sweep, tidy=earlier_died)), config, stop)
     if outcome.interrupted:
         raise Interrupted
+    if not (outcome.failed or _planned(sweep, config, open_store(path), "keep").complete):
+        raise Interrupted("blocks are missing though none failed; the same command computes them")
     return max(BLOCKS_FAILED if outcome.failed else COMPLETE, _draw(sweep, config))
+
+
+def submit(config: Config) -> int:
+    """Submit `run` to Slurm as a batch job of its own, and leave."""
+    from pipeline import batch
+
+    plan = _planned(define(config), config, open_store(config.store.path))
+    plan.refuse_stale()
+    refuse_above(plan, config.limits.core_hours)
+    overrides = HydraConfig.get().overrides.task
+    job = batch.submit(config, [argument for argument in overrides if not _chooses_action(argument)])
+    report.say(f"submitted batch job {job}; follow it with action=status watch=true, stop it with scancel {job}")
+    return COMPLETE
+
+
+def _chooses_action(override: str) -> bool:
+    return override.lstrip("+").partition("=")[0] in ("action", "watch")
 
 
 def explain(config: Config) -> int:
     """Print what `run` would do and what it would cost; compute nothing."""
     plan = _planned(define(config), config, open_store(config.store.path))
-    for line in report.explanation(plan, core_seconds(plan), config.cluster.worker_count):
+    seconds = core_seconds(plan)
+    for line in report.explanation(plan, seconds, config.cluster.worker_count):
         report.say(line)
+    if isinstance(config.cluster, SlurmCluster):
+        from pipeline import batch, slurm  # half a second to import
+
+        for line in batch.advice(plan, seconds, config.cluster) if seconds else []:
+            report.say(line)
+        report.say(f"\n{slurm.job_script(config.cluster)}")
     return COMPLETE
 
 
 def status(config: Config) -> int:
-    """Print how far a sweep is, from its store alone."""
-    plan = _planned(define(config), config, open_store(config.store.path))
-    for line in report.status_lines(plan, is_driven(config.store.path)):
-        report.say(line)
+    """Print how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work."""
+    sweep, path = define(config), config.store.path
+    said: list[str] = []
+    while True:
+        waiting = config.watch and _is_queued(path)  # asked first: a job that ended since has left its mark
+        driven = is_driven(path)
+        plan = _planned(sweep, config, open_store(path))
+        lines = report.status_lines(plan, driven)
+        for line in lines if lines != said else []:
+            report.say(line)
+        said = lines
+        if plan.complete or not (config.watch and (driven or waiting)):
+            break
+        time.sleep(_WATCH_SECONDS)
     if plan.complete:
         return COMPLETE
     runs = plan.store.runs() if plan.store else []
     return BLOCKS_FAILED if runs and runs[-1]["failed"] else INTERRUPTED
+
+
+def _is_queued(path: Path) -> bool:
+    """Whether a batch job for a store is waiting or running."""
+    from pipeline import batch
+
+    return bool(batch.queued_job(path))
 
 
 def draw(config: Config) -> int:
@@ -138,6 +189,7 @@ def converge(config: Config) -> int:
 
 ACTIONS = {
     "run": run,
+    "submit": submit,
     "explain": explain,
     "status": status,
     "figures": draw,
@@ -170,10 +222,10 @@ def _complete(plan: Plan, config: Config, stop: Stop) -> Outcome:
     precision, outcome = config.ensemble.precision, Outcome()
     if not plan.complete:
         report.say(report.announcement(plan))
-        with dask_client(config.cluster) as client:
+        with _workers(plan, config) as (client, crew):
             report.say(f"dashboard: {client.dashboard_link}")
             while True:
-                outcome = _compute(plan, config, client, stop)
+                outcome = _compute(plan, config, client, crew, stop)
                 plan = _planned(plan.sweep, config, open_store(plan.path), "keep")
                 if plan.complete or outcome.interrupted or outcome.failed:
                     break
@@ -191,21 +243,33 @@ def _repair(config: Config, plan: Plan, wrong: list[Checked]) -> int:
         for checked in wrong:
             forget(plan.store.location, int(plan.rows[checked.k]), checked.block)
             bad[checked.k, checked.block] = True
-        with dask_client(config.cluster) as client:
-            outcome = _compute(_whole_plan(config).narrowed_to(bad), config, client, stop)
+        with _workers(plan, config) as (client, crew):
+            outcome = _compute(_whole_plan(config).narrowed_to(bad), config, client, crew, stop)
     if outcome.interrupted:
         raise Interrupted
     return BLOCKS_FAILED if outcome.failed else COMPLETE
 
 
-def _compute(plan: Plan, config: Config, client: "Client", stop: Stop) -> Outcome:
+@contextmanager
+def _workers(plan: Plan, config: Config) -> "Iterator[tuple[Client, Crew]]":
+    """A client of the cluster asked for, and its workers: those that don't fit are refused."""
+    from pipeline.workers import checked_workers  # loads Dask
+
+    with (
+        dask_client(config.cluster) as client,
+        checked_workers(client, plan, lambda line: report.complain([line])) as crew,
+    ):
+        yield client, crew
+
+
+def _compute(plan: Plan, config: Config, client: "Client", crew: "Crew", stop: Stop) -> Outcome:
     """Compute the missing blocks and keep a record of the run in the store."""
     store = plan.store
     assert store is not None
     system = plan.sweep.system_name
     store.add_code_version(f"{code_digest(system):016x}", code_version(system))
     name = _run_name()
-    record = {
+    record: dict[str, Any] = {
         **circumstances(),
         "config": config.model_dump(mode="json"),
         "code": f"{code_digest(system):016x}",
@@ -214,13 +278,25 @@ def _compute(plan: Plan, config: Config, client: "Client", stop: Stop) -> Outcom
         "blocks_computed": 0,
         "stale_blocks_kept": int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
         "failed": [],
+        "workers": [],
     }
     store.record_run(name, record)
 
-    began = time.monotonic()
-    with report.progress(plan, config.cluster.worker_count) as progress:
-        outcome = run_blocks(plan.jobs(), client, config.cluster, progress, stop)
-    for line in report.outcome_lines(plan, outcome, time.monotonic() - began, config.cluster.worker_count):
+    began, noted = time.monotonic(), 0
+    workers = max(config.cluster.worker_count, sum(client.nthreads().values()))
+    with report.progress(plan, workers) as progress:
+
+        def done(block: Done) -> None:
+            nonlocal noted
+            if noted < (noted := len(crew)):
+                record["workers"] = crew.machines()
+                store.record_run(name, record)
+            progress(block)
+
+        outcome = run_blocks(plan.jobs(), client, config.cluster, done, stop, crew.trouble)
+    if isinstance(config.cluster, SchedulerCluster):
+        workers = max(workers, len(crew))  # some came later
+    for line in report.outcome_lines(plan, outcome, time.monotonic() - began, workers):
         report.say(line)
     ended = {
         "ended": _now(),
@@ -253,8 +329,10 @@ def main() -> None:
         try:
             if not interrupted:
                 codes.append(_carry_out(composed))
-        except Interrupted:
+        except Interrupted as error:
             interrupted = True
+            if str(error):
+                report.complain([str(error)])
         except KeyboardInterrupt:
             interrupted = True
             report.complain(["interrupted; the same command resumes, stored blocks are kept"])

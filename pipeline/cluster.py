@@ -1,10 +1,15 @@
-"""Where Dask runs."""
+"""Where Dask runs: on this machine, in jobs of a Slurm cluster, or wherever someone started a scheduler."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pipeline.config import LocalCluster
+from pipeline.cluster_config import Cluster, LocalCluster, SchedulerCluster, SlurmCluster, refuse_open_comms
+from pipeline.faults import Faults, Lost
+from pipeline.security import refuse_readable, security
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -16,27 +21,52 @@ import signal
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 """
-_SINGLE_THREADED = {
+SINGLE_THREADED = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA")
 }
+DASK_OPTIONS = {
+    "distributed.scheduler.no-workers-timeout": None,  # the driver watches; not every scheduler has the option
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.low-level-log-length": 1000,  # else the scheduler keeps what became of 100 000 blocks
+}
+
+_CLOSE_SECONDS = 10.0
+
+
+def refuse_unusable(config: Cluster) -> None:
+    """Raise Faults if a cluster can't be used from here, before anything is written."""
+    if isinstance(config, SlurmCluster):
+        from pipeline.slurm import refuse_unusable as refuse
+
+        refuse(config)
+    elif isinstance(config, SchedulerCluster) and config.tls is not None:
+        refuse_readable(config.tls)
+
+
+def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
+    """A Dask client of the cluster a request asks for.
+
+    Raises Faults if the cluster can't be used as asked, Lost if no scheduler answers.
+    """
+    refuse_unusable(config)
+    clients: dict[str, Callable[[Any], AbstractContextManager[Client]]] = {
+        "local": _local,
+        "slurm": _slurm,
+        "scheduler": _scheduler,
+    }
+    return clients[config.kind](config)
 
 
 @contextmanager
-def dask_client(config: LocalCluster) -> "Iterator[Client]":
-    """A Dask client on single-threaded worker processes of this machine; nothing listens beyond loopback."""
+def _local(config: LocalCluster) -> "Iterator[Client]":
+    """Of single-threaded worker processes of this machine; nothing listens beyond loopback."""
     import dask
     from distributed import Client
     from distributed import LocalCluster as DaskLocalCluster
 
-    options = {
-        "distributed.nanny.pre-spawn-environ": _SINGLE_THREADED,
-        "distributed.scheduler.no-workers-timeout": f"{config.no_workers_seconds} s",
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.system-monitor.gil.enabled": False,
-        "logging.distributed": "critical",  # what fails is reported; workers that part at the end are no news
-    }
     with (
-        dask.config.set(options),
+        dask.config.set({**DASK_OPTIONS, "distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
         DaskLocalCluster(
             n_workers=config.worker_count,
             threads_per_worker=1,
@@ -49,3 +79,55 @@ def dask_client(config: LocalCluster) -> "Iterator[Client]":
         Client(cluster) as client,
     ):
         yield client
+
+
+@contextmanager
+def _slurm(config: SlurmCluster) -> "Iterator[Client]":
+    """Of workers in Slurm jobs; the scheduler is in this process."""
+    from pipeline.slurm import slurm_client
+
+    with slurm_client(config) as client:
+        yield client
+
+
+@contextmanager
+def _scheduler(config: SchedulerCluster) -> "Iterator[Client]":
+    """Of a scheduler that runs already, or is about to."""
+    import dask
+    from distributed import Client
+    from distributed.utils import silence_logging_cmgr
+
+    deadline = time.monotonic() + config.connect_seconds
+    address = config.address or _address_in(config.scheduler_file, deadline)
+    try:
+        refuse_open_comms(address, config.tls)
+    except ValueError as error:
+        raise Faults([f"cluster: expected {error}"]) from error
+    tls = security(config.tls) if config.tls else None
+    with dask.config.set(DASK_OPTIONS), silence_logging_cmgr("CRITICAL"):
+        try:
+            client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))
+        except (OSError, TimeoutError) as error:
+            raise Lost(
+                f"no scheduler answers at {address} ({error}); start it, with workers, or correct cluster.address"
+            ) from error
+        try:
+            yield client
+        finally:
+            with suppress(OSError, TimeoutError):  # of a scheduler that is lost
+                client.close(timeout=_CLOSE_SECONDS)
+
+
+def _address_in(file: Path | None, deadline: float) -> str:
+    """The address in a scheduler file, waiting for one that is still to be written."""
+    assert file is not None
+    while True:
+        try:
+            return json.loads(file.read_text())["address"]
+        except (OSError, ValueError, KeyError) as error:
+            if time.monotonic() > deadline:
+                raise Lost(
+                    f"cluster.scheduler_file: expected what `dask scheduler --scheduler-file {file}` writes, got "
+                    f"{type(error).__name__}: {error}; start the scheduler, or correct the path"
+                ) from error
+        time.sleep(0.2)

@@ -1,7 +1,6 @@
 """From a composed Hydra config to a checked request, or to all its faults at once."""
 
 import difflib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from pipeline.cluster_config import KINDS, Cluster
 from pipeline.derived import derive
 from pipeline.faults import Faults
 from pipeline.schema import Fraction, Positive, Real, Section
@@ -114,20 +114,6 @@ class StoreConfig(Section):
         return self.root / f"{self.full_name}.zarr"
 
 
-class LocalCluster(Section):
-    """Worker processes on this machine."""
-
-    kind: Literal["local"]
-    workers: int | None = Field(ge=1)
-    grace_seconds: float = Field(ge=0, allow_inf_nan=False)
-    no_workers_seconds: float = Field(gt=0, allow_inf_nan=False)
-
-    @property
-    def worker_count(self) -> int:
-        """Worker processes: as asked, else one for each core this process may use."""
-        return self.workers or len(os.sched_getaffinity(0))
-
-
 FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parent / "figures").glob("[a-z]*.py")))
 """Modules that draw a figure. Those with a leading underscore are what they share."""
 
@@ -177,7 +163,8 @@ class FiguresConfig(Section):
 class Config(Section):
     """A whole request. `settings` and `axes` have passed the bounds of their system."""
 
-    action: Literal["run", "explain", "status", "figures", "verify", "merge", "converge"]
+    action: Literal["run", "submit", "explain", "status", "figures", "verify", "merge", "converge"]
+    watch: bool = False
     system: Literal[tuple(SYSTEMS)]  # type: ignore[valid-type]
     settings: dict[str, Any]
     quick: Quick
@@ -185,7 +172,7 @@ class Config(Section):
     axes: dict[str, Axis]
     sampling: Sampling
     store: StoreConfig
-    cluster: LocalCluster
+    cluster: Cluster
     figures: FiguresConfig
     on_stale: Literal["stop", "keep", "recompute"]
     limits: Limits
@@ -298,15 +285,22 @@ def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -
 
 
 def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
-    location, got = (*([prefix] if prefix else []), *fault["loc"]), fault["input"]
+    inside, got = _without_kind(fault["loc"]), fault["input"]
+    location = (*([prefix] if prefix else []), *inside)
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
     if path == "store.name" and got is None:
         return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
     if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key{_suggestion(str(fault['loc'][-1]), _fields_at(model, fault['loc'][:-1]))}"
+        return f"{path}: unknown key{_suggestion(str(inside[-1]), _fields_at(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing" or (isinstance(got, str) and got in ("", "???")):
         return f"{path}: missing; expected {_expected(fault)}"
     return f"{path}: expected {_expected(fault)}, got {got!r}"
+
+
+def _without_kind(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """A fault's location without the kind of cluster that pydantic puts in it."""
+    with_kind = location[:1] == ("cluster",) and location[1:2] and location[1] in KINDS
+    return ("cluster", *location[2:]) if with_kind else location
 
 
 _EXPECTED = {
@@ -320,6 +314,8 @@ _EXPECTED = {
     "too_short": "at least one value",
     "dict_type": "keys with values",
     "model_type": "keys with values",
+    "union_tag_invalid": f"kind to be one of {', '.join(KINDS)}",
+    "union_tag_not_found": f"kind to be one of {', '.join(KINDS)}",
 }
 
 
@@ -331,6 +327,8 @@ def _expected(fault: Mapping[str, Any]) -> str:
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
     """The keys a nested model knows at a location."""
+    if location[:1] == ("cluster",):
+        return tuple(KINDS[str(location[1])].model_fields) if len(location) == 2 else ()
     for part in location:
         field = model.model_fields.get(str(part))
         nested = field.annotation if field else None

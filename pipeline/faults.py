@@ -15,3 +15,7 @@ class Faults(Exception):  # noqa: N818 (one exception, several faults)
 
 class Interrupted(Exception):  # noqa: N818 (no error)
     """A run was stopped before it was complete; what it stored is kept."""
+
+
+class Lost(Interrupted):
+    """There is no cluster to run on, or no more."""

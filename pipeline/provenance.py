@@ -3,6 +3,7 @@
 import os
 import platform
 import shlex
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -19,6 +20,11 @@ def circumstances() -> dict[str, Any]:
         **_commit(),
         **machine(),
     }
+
+
+def machine_of_worker() -> dict[str, Any]:
+    """Host, versions and processor of the worker that calls."""
+    return {"host": socket.gethostname(), **machine()}
 
 
 def machine() -> dict[str, Any]:

@@ -30,6 +30,11 @@ def tiny(root, *overrides):
     return [*TINY, f"store.root={root}", *overrides]
 
 
+def elsewhere(root, *overrides):
+    """The arguments of the tiny sweep on another cluster than this machine's processes."""
+    return [argument for argument in tiny(root, *overrides) if argument != "cluster.workers=2"]
+
+
 def start(arguments, log, module="pipeline", **environment):
     """Start a driver in a process group of its own; its output goes to a file."""
     with Path(log).open("wb") as output:
@@ -63,6 +68,27 @@ def wait_for(happened, what):
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.01)
     return result
+
+
+CONNECT = """
+import os, sys
+from pathlib import Path
+from distributed import Client
+from pipeline.security import security
+try:
+    Client(sys.argv[1], security=security(Path(sys.argv[2])) if sys.argv[2:] else None, timeout=3)
+except OSError:
+    os._exit(7)
+os._exit(0)
+"""
+
+
+def connects(address, tls):
+    """Whether a scheduler lets in a client that has the certificate in a folder, or none."""
+    arguments = [sys.executable, "-c", CONNECT, address, *([str(tls)] if tls else [])]
+    code = subprocess.run(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
+    assert code in (0, 7)
+    return code == 0
 
 
 def worker_processes(driver):

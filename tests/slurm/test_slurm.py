@@ -1,0 +1,298 @@
+"""Sweeps on a real Slurm, as tests/slurm/slurm-up starts one: jobs cancelled, killed, late, requeued; no loss."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.faults import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.store import open_store
+from pipeline.sweep import define
+from tests.pipeline import command
+from tests.pipeline.command import ROOT, connects, elsewhere, wait_for
+from tests.pipeline.contents import block_bytes, fill, stored_blocks
+
+BLOCKS = 24
+LONGER = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10,11,12]",)
+"""Twelve points × two blocks."""
+STUB = {"DASK_DISTRIBUTED__WORKER__PRELOAD": '["tests.pipeline.stub_driver"]'}
+"""Workers with the blocks of tests/pipeline/stub_driver.py."""
+LISTENING = "0A"
+
+
+def without_slurm():
+    """Why Slurm can't be used here; empty if it can."""
+    if shutil.which("sinfo") is None:
+        return "no Slurm here; as root on Debian, tests/slurm/slurm-up starts one"
+    answer = subprocess.run(["sinfo", "--noheader", "--format=%t"], capture_output=True, text=True, check=False)
+    if answer.returncode or not {"idle", "mix", "alloc", "comp"} & set(answer.stdout.split()):
+        return f"Slurm has no node that works: {answer.stdout}{answer.stderr}"
+    return ""
+
+
+SKIPPED = without_slurm()
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "-")]
+
+
+def slurm(command_line):
+    """What one of Slurm's commands says."""
+    return subprocess.run(command_line.split(), capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left():
+    """Cancel the jobs a test leaves."""
+    yield
+    slurm("scancel --me")
+    wait_for(lambda: not jobs(), "an empty queue")
+
+
+@pytest.fixture
+def start():
+    """Start drivers; those that a test leaves running are killed at its end."""
+    started = []
+
+    def start_one(*arguments, **options):
+        started.append(command.start(*arguments, **options))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def expected(configure, tmp_path_factory):
+    """The bytes of the longer sweep's blocks, computed in this process."""
+    config = configure(tmp_path_factory.mktemp("expected"), *LONGER)
+    fill(define(config), config.store.path)
+    return block_bytes(config.store.path)
+
+
+def request(root, *overrides):
+    """The longer sweep in two jobs of two workers."""
+    slurm_cluster = (
+        "cluster=slurm", "cluster.interface=lo", "cluster.jobs=2", "cluster.cores=2", "cluster.memory=1GB",
+        f"cluster.logs={root}/logs", "cluster.walltime=00:10:00", "cluster.grace_seconds=5",
+    )  # fmt: skip
+    return elsewhere(root, *LONGER, *slurm_cluster, *overrides)
+
+
+def slow(root, seconds):
+    """The environment of a driver on whose workers blocks take some time and leave a line each."""
+    return {**STUB, "BLOCK_SECONDS": str(seconds), "BLOCK_LOG": str(root / "blocks")}
+
+
+def jobs(name="sweep-worker,sweep-driver", states="PENDING,RUNNING,COMPLETING"):
+    """Ids of jobs in the queue."""
+    return slurm(f"squeue --me --noheader --format=%A --name={name} --states={states}").split()
+
+
+def processes():
+    """(process id, command line) of all Dask workers' processes of this test's jobs."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if "spawn_main" in line and b"SLURM_JOB_NAME=sweep-worker" in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def logs(root):
+    return "".join(path.read_text() for path in sorted(root.rglob("*.out"))) + "".join(
+        path.read_text() for path in root.glob("log")
+    )
+
+
+# --- run ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_in_slurm_jobs_equals_the_local_one_and_leaves_nothing(tmp_path, expected):
+    ran = command.run(request(tmp_path))
+    assert (ran.returncode, ran.stderr) == (COMPLETE, ""), logs(tmp_path)
+    path = tmp_path / "kuramoto_T.zarr"
+    assert block_bytes(path) == expected
+    (record,) = open_store(path).runs()
+    assert sum(kind["workers"] for kind in record["workers"]) >= 1
+    assert all(kind["cpu"]["features"] for kind in record["workers"])
+    assert [left.name for left in (tmp_path / "logs").iterdir() if left.suffix != ".out"] == []
+    wait_for(lambda: not jobs(), "the end of the jobs")
+
+
+def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp_path, start, expected):
+    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 1))
+    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    workers = wait_for(processes, "workers")
+    (folder,) = (tmp_path / "logs").glob("tls-*")
+    assert [oct(path.stat().st_mode)[-3:] for path in (folder, folder / "pair", *folder.rglob("*.pem"))] == [
+        "700", "700", "600", "600",
+    ]  # fmt: skip
+    ports = {}
+    for pid in (driver.pid, *workers):
+        addresses = listening(pid)
+        assert {address for address, _ in addresses} == {"0100007F"}
+        ports[pid] = [port for _, port in addresses]
+    scheduler = re.findall(r"Registered to:\s+(tls://\S+)", logs(tmp_path))[0]
+    assert int(scheduler.rpartition(":")[2]) in ports[driver.pid]
+    assert not connects(scheduler.replace("tls", "tcp"), None)
+    other = tmp_path / "other"
+    subprocess.run([sys.executable, "-m", "pipeline.security", str(other)], cwd=ROOT, check=True)
+    assert not connects(scheduler, other)
+    assert connects(scheduler, folder / "pair")
+    assert driver.wait(command.PATIENCE) == COMPLETE
+    assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
+    assert not folder.exists()
+
+
+def test_a_sweep_completes_though_a_job_is_cancelled_and_a_worker_killed(tmp_path, start, expected):
+    path = tmp_path / "kuramoto_T.zarr"
+    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 3))
+    wait_for(lambda: stored_blocks(path), "a block")
+    first = wait_for(lambda: jobs("sweep-worker", "RUNNING"), "a job")
+    os.kill(wait_for(processes, "a worker")[-1], signal.SIGKILL)
+    time.sleep(1)
+    slurm(f"scancel {first[0]}")
+    assert driver.wait(2 * command.PATIENCE) == COMPLETE, logs(tmp_path)
+    assert block_bytes(path) == expected
+    assert len(list((tmp_path / "logs").glob("worker-*.out"))) >= 3, "no job took the cancelled one's place"
+
+
+def test_a_walltime_too_short_for_the_sweep_costs_jobs_and_no_results(tmp_path, start, expected):
+    """Workers live for 16 to 32 s, the sweep takes a minute."""
+    short = ("cluster.walltime=00:01:00", "cluster.margin_seconds=36", "cluster.jobs=1")
+    driver = start(request(tmp_path, *short), tmp_path / "log", **slow(tmp_path, 3))
+    assert driver.wait(3 * command.PATIENCE) == COMPLETE, logs(tmp_path)
+    assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
+    assert len(list((tmp_path / "logs").glob("worker-*.out"))) >= 2
+
+
+# --- what can't work ----------------------------------------------------------------------------------------
+
+
+def test_what_slurm_would_not_take_is_a_fault_before_anything_is_written(tmp_path, main):
+    for overrides, said in (
+        (["cluster.partition=nonsense"], "partition"),
+        (["cluster.interface=ib7"], "cluster.interface: expected one of this host's"),
+        (["cluster.cores=10000"], "cluster: expected a job that Slurm accepts"),
+        (["cluster.partition=nonsense", "action=submit"], "partition"),
+    ):
+        ended = main(request(tmp_path, *overrides))
+        assert ended.code == CONFIG_WRONG
+        assert said in ended.err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_that_end_before_a_worker_joins_end_the_run_with_where_to_look(tmp_path):
+    ran = command.run(request(tmp_path, "cluster.setup=[exit 1]", "cluster.jobs=1"))
+    assert ran.returncode == INTERRUPTED, ran.stdout + ran.stderr
+    assert re.search(r"Slurm jobs ended before a worker joined; \S+/logs/worker-\*\.out may say why", ran.stdout)
+
+
+def test_jobs_that_never_start_end_the_run_with_what_to_raise(tmp_path):
+    late = ("cluster.directives=['--begin=now+1hour']", "cluster.no_workers_seconds=3")
+    ran = command.run(request(tmp_path, *late))
+    assert ran.returncode == INTERRUPTED, ran.stdout + ran.stderr
+    assert "no workers for 3 s" in ran.stdout
+    assert not jobs()
+
+
+def test_the_jobs_of_a_killed_driver_end_by_themselves(tmp_path, start):
+    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 1))
+    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    driver.kill()
+    wait_for(lambda: not jobs(states="PENDING,RUNNING"), "the end of the jobs")
+
+
+# --- submit and leave ---------------------------------------------------------------------------------------
+
+
+def submit(root, main, monkeypatch, seconds=1):
+    for name, value in slow(root, seconds).items():
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    ended = main(request(root, "action=submit"))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert time.monotonic() - began < 20
+    return re.match(r"submitted batch job (\d+);", ended.out)[1]
+
+
+@pytest.mark.parametrize("how", ["scontrol requeue", "scancel --signal=TERM --batch"])
+def test_a_submitted_driver_that_is_requeued_completes_and_status_follows_it(
+    how, tmp_path, main, monkeypatch, start, expected
+):
+    """By an administrator, or by itself, at the TERM that Slurm sends the batch shell before the time limit."""
+    path = tmp_path / "kuramoto_T.zarr"
+    job = submit(tmp_path, main, monkeypatch)
+    again = main(request(tmp_path, "action=submit"))
+    assert (again.code, f"job {job} is in Slurm's queue for it" in again.err) == (CONFIG_WRONG, True)
+    watching = start(request(tmp_path, "action=status", "watch=true"), tmp_path / "watched")
+    wait_for(lambda: stored_blocks(path), "a block")
+    assert main(request(tmp_path, "action=status")).code == INTERRUPTED
+    slurm(f"{how} {job}")
+    assert watching.wait(3 * command.PATIENCE) == COMPLETE, logs(tmp_path)
+    lines = (tmp_path / "watched").read_text().splitlines()
+    assert len([line for line in lines if "of 24 blocks" in line]) > 2
+    assert block_bytes(path) == expected
+    assert len(open_store(path).runs()) == 2
+    assert slurm(f"squeue --noheader --format=%A --jobs={job}").split() in ([job], [])
+    assert main(request(tmp_path, "action=status")).code == COMPLETE
+
+
+def test_a_cancelled_driver_stays_away_and_status_says_incomplete(tmp_path, main, monkeypatch, start):
+    job = submit(tmp_path, main, monkeypatch, seconds=2)
+    watching = start(request(tmp_path, "action=status", "watch=true"), tmp_path / "watched")
+    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    slurm(f"scancel {job}")
+    assert watching.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "watched").read_text()
+    wait_for(lambda: not jobs(), "an empty queue")
+
+
+# --- examples -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", ["slurm_allocation.sh", "slurm_single_node.sh"])
+def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, tmp_path, monkeypatch, expected):
+    path = tmp_path / "kuramoto_T.zarr"
+    environment = {**slow(tmp_path, 1), "PYTHON": sys.executable, "INTERFACE": "lo"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    sbatch = ["sbatch", "--parsable", f"--output={tmp_path}/%j.out", "--mem-per-cpu=512M", f"conf/cluster/{script}"]
+    sweep = elsewhere(tmp_path, *LONGER, "cluster.grace_seconds=5")
+    said = subprocess.run([*sbatch, *sweep], cwd=ROOT, capture_output=True, text=True, check=True)
+    wait_for(lambda: stored_blocks(path), "a block")
+    slurm(f"scancel --signal=TERM --batch {said.stdout.strip()}")
+    wait_for(lambda: len(stored_blocks(path)) == BLOCKS, f"all blocks: {logs(tmp_path)[-3000:]}")
+    wait_for(lambda: not jobs("sweep", "PENDING,RUNNING,COMPLETING"), "the end of the job")
+    assert block_bytes(path) == expected
+    assert len(open_store(path).runs()) == 2
+    assert [left.name for left in ROOT.glob(".sweep-*")] == []
+
+
+# --- sockets ------------------------------------------------------------------------------------------------
+
+
+def listening(pid):
+    """(address as the kernel writes it, port) where a process listens."""
+    inodes = {
+        os.readlink(link)[8:-1]
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if os.path.lexists(link) and os.readlink(link).startswith("socket:[")
+    }
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == LISTENING and fields[9] in inodes:
+                address, _, port = fields[1].partition(":")
+                found.append((address, int(port, 16)))
+    return found
