@@ -319,7 +319,11 @@ def _now() -> str:
 def main() -> None:
     """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where one line says what is wrong
-    sys.argv[1:] = command_line(sys.argv[1:])
+    try:
+        sys.argv[1:] = command_line(sys.argv[1:])
+    except Faults as faults:
+        report.complain(faults.faults)
+        sys.exit(CONFIG_WRONG)
     codes: list[int] = []
     interrupted = False
 

@@ -189,7 +189,12 @@ def command_line(arguments: Sequence[str]) -> list[str]:
 
     `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes
     last, so that it shrinks what a sweep says, in whichever order the two are given.
+
+    Raises Faults for arguments without a key.
     """
+    nameless = [argument for argument in arguments if re.match(r"[+~]*=", argument)]
+    if nameless:
+        raise Faults(f"{argument}: expected key=value, got no key" for argument in nameless)
     return sorted(map(_rewritten, arguments), key=lambda argument: argument.startswith("+scale="))
 
 

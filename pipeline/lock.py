@@ -4,12 +4,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.faults import Faults
+
+_MOMENT = 0.1  # seconds
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def only_driver(store: Path) -> Iterator[bool]:
         raise Faults([f"{path}: expected a folder that can be written, got: {error}; set store.root"]) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             file.seek(0)
             raise Faults(
@@ -41,6 +45,15 @@ def only_driver(store: Path) -> Iterator[bool]:
         file.flush()
         yield died
         file.truncate(0)
+
+
+def _lock(file: TextIO) -> None:
+    """Lock a file for oneself. Who asks whether it is locked holds it for a moment, so try twice."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_MOMENT)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_driven(store: Path) -> bool:

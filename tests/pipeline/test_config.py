@@ -140,6 +140,12 @@ def test_an_unknown_key_is_answered_with_the_one_that_was_meant(override, near, 
     assert main(tiny(root, override)).err.endswith(f"did you mean {near}?\n")
 
 
+@pytest.mark.parametrize("nameless", ["=3", "++=3", "="])
+def test_an_argument_without_a_key_is_refused(nameless, tmp_path, main):
+    ended = main(tiny(tmp_path, nameless))
+    assert (ended.code, ended.err) == (CONFIG_WRONG, f"error: {nameless}: expected key=value, got no key\n")
+
+
 @pytest.mark.parametrize("word", ["sweep", "cluster", "system"])
 def test_an_unknown_choice_is_answered_with_the_choices(word, root, main):
     known = {"sweep": "kuramoto_delay", "cluster": "local", "system": "kuramoto"}[word]

@@ -20,6 +20,8 @@ LONG = ("axes.T.values=[20,21,22,23,24,25,26,27,28,29]", "ensemble.members=24", 
 KILLS = 4
 """Times that one sweep is killed before it may end."""
 MOST_SECONDS_TO_DIE = 10
+ROUNDS = range(int(os.environ.get("TORTURE_ROUNDS", "1")))
+"""`make torture` sets more: each kills drivers and workers sixteen times, at moments of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +63,12 @@ def kill(process, workers):
     wait_for(lambda: not alive(everyone), "the end of the workers of a killed driver")
 
 
-@pytest.mark.parametrize(("killed", "seed"), [("driver", 1), ("driver and worker", 2)])
+@pytest.mark.parametrize("seed", [100 * turn + 1 for turn in ROUNDS])
+@pytest.mark.parametrize("killed", ["driver", "driver and worker"])
 def test_a_killed_sweep_is_completed_by_the_same_command(killed, seed, tmp_path, start, undisturbed):
     """Killed again and again at random moments: while nothing, some or most of it is stored."""
     path, arguments = tmp_path / "kuramoto_T.zarr", tiny(tmp_path, *LONG)
-    rng = random.Random(seed)
+    rng = random.Random(f"{killed} {seed}")
     kept = {}
     for _ in range(KILLS):
         enough = len(stored_blocks(path)) + 1  # workers may have stored some after their driver had died
@@ -87,10 +90,11 @@ def test_a_killed_sweep_is_completed_by_the_same_command(killed, seed, tmp_path,
     assert {name: now[name] for name in kept} == kept
 
 
-def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(tmp_path, start, main):
+@pytest.mark.parametrize("seed", [100 * turn + 4 for turn in ROUNDS])
+def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(seed, tmp_path, start, main):
     """At random moments between the start of the process and the first blocks."""
     path, arguments = tmp_path / "kuramoto_T.zarr", tiny(tmp_path)
-    rng = random.Random(4)
+    rng = random.Random(seed)
     for _ in range(KILLS):
         process = start(arguments, tmp_path / "log")
         time.sleep(rng.uniform(0.3, 2.5))
@@ -102,9 +106,10 @@ def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(
     assert [left.name for left in tmp_path.glob("*.creating-*")] == []
 
 
-def test_a_sweep_completes_though_its_workers_are_killed_all_along(tmp_path, start, undisturbed):
+@pytest.mark.parametrize("seed", [100 * turn + 3 for turn in ROUNDS])
+def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_path, start, undisturbed):
     path = tmp_path / "kuramoto_T.zarr"
-    rng = random.Random(3)
+    rng = random.Random(seed)
     process = start(tiny(tmp_path, *LONG), tmp_path / "log")
     kept, killed = {}, set()
     for enough in sorted(rng.sample(range(1, BLOCKS - 10), KILLS)):

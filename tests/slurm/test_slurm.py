@@ -266,7 +266,13 @@ def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, t
     environment = {**slow(tmp_path, 1), "PYTHON": sys.executable, "INTERFACE": "lo"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    sbatch = ["sbatch", "--parsable", f"--output={tmp_path}/%j.out", "--mem-per-cpu=512M", f"conf/cluster/{script}"]
+    sbatch = [
+        "sbatch",
+        "--parsable",
+        f"--output={tmp_path}/%j.out",
+        "--mem-per-cpu=512M",
+        f"conf/cluster/{script}",
+    ]
     sweep = elsewhere(tmp_path, *LONGER, "cluster.grace_seconds=5")
     said = subprocess.run([*sbatch, *sweep], cwd=ROOT, capture_output=True, text=True, check=True)
     wait_for(lambda: stored_blocks(path), "a block")
