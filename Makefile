@@ -1,7 +1,7 @@
 # make run   set up, then the main sweep: figure 7 of the paper
 # make test  set up, then all tests
-# make bench set up, then the kernel benchmarks
-# make torture  512 random kills of drivers and workers, and a death at every write; the better part of an hour
+# make bench  set up, then the kernel benchmarks
+# make torture  set up, then 512 random kills of drivers and workers and a death at every write: most of an hour
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
