@@ -357,6 +357,12 @@ def _carry_out(composed: DictConfig) -> int:
     except Faults as faults:
         report.complain(faults.faults)
         return CONFIG_WRONG
+    except ValueError as error:
+        if "checksum" not in str(error):  # of a chunk, by Zarr
+            raise
+        why = "a chunk can't be read, its checksum does not match; find and mend it with action=verify"
+        report.complain([f"{composed.store.root}/{composed.store.name}{composed.store.suffix}.zarr: {why}"])
+        return BLOCKS_FAILED
     except OSError as error:
         if error.errno not in _DISK_TROUBLE:
             raise

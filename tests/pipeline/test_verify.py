@@ -106,6 +106,17 @@ def test_no_flipped_byte_of_any_chunk_of_a_block_gives_a_wrong_number(path):
     assert all(again[name].tobytes() == sound[name].tobytes() for name in sound)
 
 
+def test_no_figure_is_drawn_from_a_damaged_chunk(path, tmp_path, main):
+    _flip(path / "final_error" / "c" / "1" / "0")
+    _flip(path / "final_order_parameter" / "c" / "1" / "0")
+    ended = main(tiny(tmp_path, "action=figures", "figures.draw=[kuramoto_T]"))
+    assert ended.code == BLOCKS_FAILED
+    assert ended.err == (
+        f"error: {path}: a chunk can't be read, its checksum does not match; find and mend it with action=verify\n"
+    )
+    assert not (tmp_path / "figures" / "kuramoto_T.png").exists()
+
+
 def test_a_chunk_of_another_block_is_no_substitute(path, tmp_path, main):
     shutil.copy(path / "weight" / "c" / "0" / "0" / "0", path / "weight" / "c" / "1" / "0" / "0")
     ended = main(tiny(tmp_path, *VERIFY))
