@@ -152,7 +152,7 @@ def verify(config: Config) -> int:
     plan = _whole_plan(config)
     chosen = sample(plan, config.verify)
     report.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
-    with dask_client(config.cluster) as client:
+    with _workers(plan, config) as (client, _):
         wrong = [checked for checked in verified(plan, chosen, client) if checked.damage]
     for line in report.verification_lines(plan, wrong):
         report.say(line)
