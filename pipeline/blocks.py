@@ -77,10 +77,11 @@ def write_block(
         size = arrays[name].chunks[1]
         arrays[name][point, block * size : (block + 1) * size] = data
     arrays["code"][point, block] = code
-    here = (
-        _note_machine(location.path, os.stat(location.path).st_ino) if machine_digest is None else machine_digest
-    )
-    arrays["machine"][point, block] = here
+    if machine_digest is None:
+        digest, description = _here()
+        note_machine(Path(location.path), digest, description)
+        machine_digest = int(digest, 16)
+    arrays["machine"][point, block] = machine_digest
     arrays["seconds"][point, block] = seconds
     arrays["digest"][point, block] = digest_of(stored)
 
@@ -141,12 +142,10 @@ def forget(location: Location, point: int, block: int) -> None:
 
 
 @functools.cache
-def _note_machine(path: str, inode: int) -> int:
-    """Leave a description of this machine in a store, once a process and store; its digest."""
+def _here() -> tuple[str, dict[str, Any]]:
+    """The digest and the description of this machine."""
     description = machine()
-    digest = hashlib.blake2b(repr(sorted(description.items())).encode(), digest_size=8).hexdigest()
-    note_machine(Path(path), digest, description)
-    return int(digest, 16)
+    return hashlib.blake2b(repr(sorted(description.items())).encode(), digest_size=8).hexdigest(), description
 
 
 def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
