@@ -4,6 +4,7 @@ A block is one point × `block_members` members: one chunk of every variable and
 `digest`, `code`, `machine` and `seconds`. It counts as stored once its digest is there, which is written last.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -151,8 +152,9 @@ def _here() -> tuple[str, dict[str, Any]]:
 def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
     """Describe a machine in a store, unless it is known there."""
     if not (path / "machines" / digest / "zarr.json").exists():
-        # As a root of its own, which others may write at the same time: their description is the same.
-        zarr.create_group(path / "machines" / digest, attributes=dict(description), zarr_format=3, overwrite=True)
+        # As a root of its own. Others may do so at the same time: what they write says the same, and has to stay.
+        with contextlib.suppress(zarr.errors.ContainsGroupError):
+            zarr.create_group(path / "machines" / digest, attributes=dict(description), zarr_format=3)
 
 
 def _first_line(error: Exception) -> str:

@@ -181,3 +181,15 @@ def test_an_axis_that_can_not_be_read_is_told_and_nothing_touched(path, tmp_path
     assert ended.code == CONFIG_WRONG
     assert "the values of its axes can't be read" in ended.err
     assert files(path) == before
+
+
+def test_workers_that_note_the_same_machine_at_the_same_time_do_not_disturb_each_other(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pipeline.blocks import note_machine
+
+    zarr.create_group(tmp_path / "machines", zarr_format=3)
+    for turn in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: note_machine(tmp_path, f"{turn:016x}", {"cpu": "abacus"}), range(8)))  # noqa: B023
+        assert zarr.open_group(tmp_path / "machines" / f"{turn:016x}", mode="r").attrs["cpu"] == "abacus"
