@@ -58,7 +58,16 @@ def _block_arrays(arrays: Mapping[str, zarr.Array]) -> Iterator[tuple[str, zarr.
 
 def is_stored(location: Location, point: int, block: int) -> bool:
     """Whether a block has been written completely."""
-    return _cell(Path(location.path) / "digest" / "c" / str(point) / str(block), "<Q") not in (0, None)
+    return cell(location, "digest", point, block) not in (0, None)
+
+
+def cell(location: Location, name: str, point: int, block: int) -> int | None:
+    """A block's `digest`, `code` or `machine`: 0 if there is none, None if it can't be read."""
+    return _cell(_cell_file(location, name, point, block), "<Q")
+
+
+def _cell_file(location: Location, name: str, point: int, block: int) -> Path:
+    return Path(location.path) / name / "c" / str(point) / str(block)
 
 
 def write_block(
@@ -71,7 +80,7 @@ def write_block(
     unless told otherwise.
     """
     arrays = _arrays(location)
-    if (Path(location.path) / "digest" / "c" / str(point) / str(block)).exists():
+    if _cell_file(location, "digest", point, block).exists():
         arrays["digest"][point, block] = 0
     stored = _as_stored(arrays, values)
     for name, data in stored.items():
@@ -99,7 +108,7 @@ def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarr
             values[name] = np.asarray(array[point, block * size : (block + 1) * size])
         except Exception as error:  # whatever codecs and the file system come up with
             raise Damaged(f"{name} can't be read: {_first_line(error)}") from error
-    digest = _cell(Path(location.path) / "digest" / "c" / str(point) / str(block), "<Q")
+    digest = cell(location, "digest", point, block)
     if digest is None:
         raise Damaged("its digest can't be read")
     if digest != digest_of(values):

@@ -35,11 +35,8 @@ def merge(sweep: Sweep, path: Path, source: Path, tidy: bool) -> Merged:
         raise Faults([f"source: expected another store than {path}"])
     check_same_sweep(theirs, sweep)
     whole = whole_store(sweep, theirs)
-    reordered = replace(sweep, axes=theirs.axes, points=tuple(_reordered(sweep, theirs.axes)))
-    points = dict.fromkeys([*reordered.points, *whole.points])
-    ours = prepare(
-        path, replace(reordered, points=tuple(points), members=max(sweep.members, theirs.n_members)), tidy
-    )
+    points = tuple(dict.fromkeys([*sweep.points, *whole.points]))
+    ours = prepare(path, replace(sweep, points=points, members=max(sweep.members, whole.members)), tidy)
     _check_sizes(ours, theirs)
     for digest, description in theirs.machines().items():
         note_machine(path, digest, description)
@@ -65,11 +62,6 @@ def _take(whole: Sweep, ours: Store, theirs: Store) -> Merged:
             write_block(ours.location, new_row, int(block), values, *made)
             taken += 1
     return Merged(taken, int((from_theirs.stored & to_ours.stored).sum()), damaged)
-
-
-def _reordered(sweep: Sweep, axes: tuple[str, ...]) -> list[tuple]:
-    by_axis = [sweep.axes.index(axis) for axis in axes]
-    return [tuple(point[k] for k in by_axis) for point in sweep.points]
 
 
 def _check_sizes(ours: Store, theirs: Store) -> None:

@@ -138,7 +138,9 @@ class Plan:
 
 def whole_store(sweep: Sweep, store: Store) -> Sweep:
     """A sweep of all points and members that a store of its kind holds, whatever was asked for."""
-    return replace(sweep, axes=store.axes, points=tuple(store.points()), members=store.n_members)
+    by_axis = [store.axes.index(axis) for axis in sweep.axes]
+    points = tuple(tuple(point[k] for k in by_axis) for point in store.points())
+    return replace(sweep, points=points, members=store.n_members)
 
 
 def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> Plan:

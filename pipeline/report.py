@@ -245,8 +245,10 @@ def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
     lines = []
     for checked in wrong:
         where = f"{plan.sweep.named(plan.sweep.points[checked.k])}, block {checked.block}: {checked.damage}"
-        changed = f"; changed since it was computed: {circumstances_of(plan, checked)}"
-        lines.append(f"differs: {where}{changed}" if checked.differs else f"damaged: {where}")
+        if checked.differs:
+            lines.append(f"differs: {where}; changed since it was computed: {circumstances_of(plan, checked)}")
+        else:
+            lines.append(f"damaged: {where}")
     return [*lines, f"{len(wrong)} blocks are wrong; verify.repair=true computes them again"]
 
 

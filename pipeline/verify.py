@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.blocks import Damaged, as_stored, read_block
+from pipeline.blocks import Damaged, as_stored, cell, read_block
 from pipeline.code import code_digest
 from pipeline.config import Verify
 from pipeline.execute import block_values
@@ -25,7 +25,6 @@ class Checked(NamedTuple):
     k: int
     """Number of its point in the plan."""
     block: int
-    recomputed: bool
     damage: str
     """What is wrong; empty if nothing is."""
     differs: bool
@@ -48,9 +47,8 @@ def verified(plan: Plan, chosen: set[tuple[int, int]], client: "Client") -> Iter
 def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
     """Stored blocks (point, block) chosen at random."""
     blocks = np.argwhere(plan.stored)
-    count = len(blocks) if options.share is not None else options.sample or 0
-    if options.share is not None:
-        count = int(np.ceil(options.share * len(blocks)))
+    share = options.share
+    count = (options.sample or 0) if share is None else int(np.ceil(share * len(blocks)))
     chosen = np.random.default_rng(options.seed).permutation(len(blocks))[:count]
     return {(int(k), int(block)) for k, block in blocks[chosen]}
 
@@ -60,9 +58,9 @@ def check_block(where: tuple[int, int], job: Job, recompute: bool) -> Checked:
     try:
         stored = read_block(job.location, job.point, job.block)
     except Damaged as damage:
-        return Checked(*where, recompute, str(damage), differs=False)
+        return Checked(*where, str(damage), differs=False)
     differences = _differences(stored, as_stored(job.location, block_values(job))) if recompute else []
-    return Checked(*where, recompute, "; ".join(differences), differs=bool(differences))
+    return Checked(*where, "; ".join(differences), differs=bool(differences))
 
 
 def _differences(stored: dict[str, np.ndarray], today: dict[str, np.ndarray]) -> list[str]:
@@ -81,13 +79,13 @@ def _differences(stored: dict[str, np.ndarray], today: dict[str, np.ndarray]) ->
 
 def circumstances_of(plan: Plan, checked: Checked) -> str:
     """How the circumstances in which a block was computed differ from today's."""
-    store, row = plan.store, int(plan.rows[checked.k])
+    store = plan.store
     assert store is not None
+    where = int(plan.rows[checked.k]), checked.block
     changes = []
-    if store.bookkeeping("code")[row, checked.block] != np.uint64(code_digest(plan.sweep.system_name)):
+    if cell(store.location, "code", *where) != code_digest(plan.sweep.system_name):
         changes.append("code")
-    digest = f"{int(store.bookkeeping('machine')[row, checked.block]):016x}"
-    then = store.machines().get(digest)
+    then = store.machines().get(f"{cell(store.location, 'machine', *where) or 0:016x}")
     if then is None:
         changes.append("its machine is not known")
     else:
