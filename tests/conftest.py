@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from pipeline.__main__ import main as entry_point
 from pipeline.config import check, command_line
+from tests.pipeline import command
 from tests.pipeline.command import ROOT, tiny
 
 
@@ -43,3 +44,18 @@ def main(monkeypatch, capsys):
         return Ended(left.value.code, *capsys.readouterr())
 
     return ended
+
+
+@pytest.fixture
+def start():
+    """Start drivers; those that a test leaves running are killed at its end."""
+    started = []
+
+    def start_one(*arguments, **options):
+        started.append(command.start(*arguments, **options))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.wait()

@@ -92,21 +92,6 @@ def cluster(tmp_path):
         yield started
 
 
-@pytest.fixture
-def start():
-    """Start drivers; those that a test leaves running are killed at its end."""
-    started = []
-
-    def start_one(*arguments, **options):
-        started.append(command.start(*arguments, **options))
-        return started[-1]
-
-    yield start_one
-    for process in started:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def expected(configure, tmp_path_factory):
     """The bytes of the longer sweep's blocks, computed in this process."""

@@ -32,21 +32,6 @@ def undisturbed(configure, tmp_path_factory):
     return block_bytes(config.store.path)
 
 
-@pytest.fixture
-def start():
-    """Start drivers; those that a test leaves running are killed at its end."""
-    started = []
-
-    def start_one(*arguments, **options):
-        started.append(command.start(*arguments, **options))
-        return started[-1]
-
-    yield start_one
-    for process in started:
-        process.kill()
-        process.wait()
-
-
 def files_of(blocks, files):
     """The files of some blocks."""
     chunks = {f"/c/{point}/{block}" for point, block in blocks}
