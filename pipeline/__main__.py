@@ -17,29 +17,29 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import report
-from pipeline.blocks import forget
-from pipeline.cluster import dask_client, refuse_unusable
-from pipeline.cluster_config import SchedulerCluster, SlurmCluster
-from pipeline.code import code_digest, code_version
-from pipeline.config import Config, check, command_line
-from pipeline.converge import shifts
-from pipeline.cost import core_seconds, refuse_above
-from pipeline.execute import Done, Outcome, Stop, run_blocks, stop_on_signals
-from pipeline.faults import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Faults, Interrupted
-from pipeline.lock import is_driven, only_driver
-from pipeline.merge import merge
-from pipeline.plan import Plan, make_plan, whole_store
-from pipeline.precision import reached, wanted
+from pipeline import console
+from pipeline.checks.merge import merge
+from pipeline.checks.timestep import shifts
+from pipeline.checks.verify import Checked, sample, verified
+from pipeline.cluster.clients import dask_client, refuse_unusable
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Interrupted, RequestError
+from pipeline.execution.driver import BlockReport, Outcome, Stop, run_blocks, stop_on_signals
+from pipeline.plan.cost import core_seconds, refuse_above
+from pipeline.plan.planning import Plan, make_plan, whole_store
+from pipeline.plan.stopping import reached, wanted
 from pipeline.provenance import circumstances
-from pipeline.store import Store, check_same_sweep, open_store, prepare
-from pipeline.sweep import Sweep, define
-from pipeline.verify import Checked, sample, verified
+from pipeline.request.clusters import SchedulerCluster, SlurmCluster
+from pipeline.request.config import Config, check, command_line
+from pipeline.request.sweep import Sweep, define
+from pipeline.store.blocks import forget
+from pipeline.store.lock import is_driven, only_driver
+from pipeline.store.stores import Store, check_same_sweep, open_store, prepare
+from pipeline.systems.code_version import code_digest, code_version
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from pipeline.workers import Crew
+    from pipeline.execution.admission import Workers
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 _WATCH_SECONDS = 2.0
@@ -64,14 +64,14 @@ def run(config: Config) -> int:
 
 def submit(config: Config) -> int:
     """Submit `run` to Slurm as a batch job of its own, and leave."""
-    from pipeline import batch
+    from pipeline.cluster import batch
 
     plan = _planned(define(config), config, open_store(config.store.path))
     plan.refuse_stale()
     refuse_above(plan, config.limits.core_hours)
     overrides = HydraConfig.get().overrides.task
     job = batch.submit(config, [argument for argument in overrides if not _chooses_action(argument)])
-    report.say(f"submitted batch job {job}; follow it with action=status watch=true, stop it with scancel {job}")
+    console.say(f"submitted batch job {job}; follow it with action=status watch=true, stop it with scancel {job}")
     return COMPLETE
 
 
@@ -83,14 +83,17 @@ def explain(config: Config) -> int:
     """Print what `run` would do and what it would cost; compute nothing."""
     plan = _planned(define(config), config, open_store(config.store.path))
     seconds = core_seconds(plan)
-    for line in report.explanation(plan, seconds, config.cluster.worker_count):
-        report.say(line)
+    for line in console.explanation(plan, seconds, config.cluster.worker_count):
+        console.say(line)
     if isinstance(config.cluster, SlurmCluster):
-        from pipeline import batch, slurm  # half a second to import
+        from pipeline.cluster import (
+            batch,
+            slurm,  # half a second to import
+        )
 
         for line in batch.advice(plan, seconds, config.cluster) if seconds else []:
-            report.say(line)
-        report.say(f"\n{slurm.job_script(config.cluster)}")
+            console.say(line)
+        console.say(f"\n{slurm.job_script(config.cluster)}")
     return COMPLETE
 
 
@@ -102,9 +105,9 @@ def status(config: Config) -> int:
         waiting = config.watch and _is_queued(path)  # asked first: a job that ended since has left its mark
         driven = is_driven(path)
         plan = _planned(sweep, config, open_store(path))
-        lines = report.status_lines(plan, driven)
+        lines = console.status_lines(plan, driven)
         for line in lines if lines != said else []:
-            report.say(line)
+            console.say(line)
         said = lines
         if plan.complete or not (config.watch and (driven or waiting)):
             break
@@ -117,7 +120,7 @@ def status(config: Config) -> int:
 
 def _is_queued(path: Path) -> bool:
     """Whether a batch job for a store is waiting or running."""
-    from pipeline import batch
+    from pipeline.cluster import batch
 
     return bool(batch.queued_job(path))
 
@@ -135,7 +138,7 @@ def _draw(sweep: Sweep, config: Config) -> int:
 
     plan = _planned(sweep, config, open_store(config.store.path), "keep")
     if plan.store is None or not (plan.complete or config.figures.incomplete):
-        report.complain(
+        console.complain(
             [
                 f"{plan.path}: {int(plan.missing.sum())} of {int(plan.wanted.sum())} blocks are missing; run the "
                 "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
@@ -143,7 +146,7 @@ def _draw(sweep: Sweep, config: Config) -> int:
         )
         return INTERRUPTED
     for path in figures.draw(config, plan):
-        report.say(f"figure: {path}")
+        console.say(f"figure: {path}")
     return COMPLETE
 
 
@@ -151,11 +154,11 @@ def verify(config: Config) -> int:
     """Check all blocks of a store, compute some of them again, and repair what is wrong if asked."""
     plan = _whole_plan(config)
     chosen = sample(plan, config.verify)
-    report.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
+    console.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
     with _workers(plan, config) as (client, _):
         wrong = [checked for checked in verified(plan, chosen, client) if checked.damage]
-    for line in report.verification_lines(plan, wrong):
-        report.say(line)
+    for line in console.verification_lines(plan, wrong):
+        console.say(line)
     if not wrong or not config.verify.repair:
         return BLOCKS_FAILED if wrong else COMPLETE
     return _repair(config, plan, wrong)
@@ -164,7 +167,7 @@ def verify(config: Config) -> int:
 def take_over(config: Config) -> int:
     """Take over the blocks of another store of the same sweep."""
     if config.source is None:
-        raise Faults(["source: missing; expected the store to take blocks from"])
+        raise RequestError(["source: missing; expected the store to take blocks from"])
     path, started = config.store.path, _now()
     with only_driver(path) as earlier_died:
         merged = merge(define(config), path, config.source, tidy=earlier_died)
@@ -173,17 +176,19 @@ def take_over(config: Config) -> int:
         record = {**circumstances(), "started": started, "ended": _now(), "state": "merged"}
         record |= {"source": str(config.source), "blocks_computed": 0, "blocks_taken": merged.taken}
         store.record_run(_run_name(), {**record, "failed": merged.damaged})
-    report.say(f"{path}: {merged.taken} blocks taken over from {config.source}, {merged.known} were there already")
+    console.say(
+        f"{path}: {merged.taken} blocks taken over from {config.source}, {merged.known} were there already"
+    )
     for line in merged.damaged:
-        report.say(f"failed: {line}")
+        console.say(f"failed: {line}")
     return BLOCKS_FAILED if merged.damaged else COMPLETE
 
 
 def converge(config: Config) -> int:
     """Rerun some points with shorter steps; say which ensemble means move by more than their interval."""
     with dask_client(config.cluster) as client:
-        for line in report.convergence_lines(list(shifts(define(config), config.converge, client))):
-            report.say(line)
+        for line in console.convergence_lines(list(shifts(define(config), config.converge, client))):
+            console.say(line)
     return COMPLETE
 
 
@@ -212,7 +217,7 @@ def _whole_plan(config: Config) -> Plan:
     path, sweep = config.store.path, define(config)
     store = open_store(path)
     if store is None:
-        raise Faults([f"{path}: expected a store, got nothing there; run the sweep first"])
+        raise RequestError([f"{path}: expected a store, got nothing there; run the sweep first"])
     check_same_sweep(store, sweep)
     return make_plan(whole_store(sweep, store), path, store, "keep")
 
@@ -221,17 +226,17 @@ def _complete(plan: Plan, config: Config, stop: Stop) -> Outcome:
     """Compute what is missing, in as many rounds as a precision target takes."""
     precision, outcome = config.ensemble.precision, Outcome()
     if not plan.complete:
-        report.say(report.announcement(plan))
+        console.say(console.announcement(plan))
         with _workers(plan, config) as (client, crew):
-            report.say(f"dashboard: {client.dashboard_link}")
+            console.say(f"dashboard: {client.dashboard_link}")
             while True:
                 outcome = _compute(plan, config, client, crew, stop)
                 plan = _planned(plan.sweep, config, open_store(plan.path), "keep")
                 if plan.complete or outcome.interrupted or outcome.failed:
                     break
-                report.say(report.announcement(plan))
+                console.say(console.announcement(plan))
     if precision is not None:
-        report.say(report.precision_line(plan, precision, reached(plan, precision)))
+        console.say(console.precision_line(plan, precision, reached(plan, precision)))
     return outcome
 
 
@@ -251,18 +256,18 @@ def _repair(config: Config, plan: Plan, wrong: list[Checked]) -> int:
 
 
 @contextmanager
-def _workers(plan: Plan, config: Config) -> "Iterator[tuple[Client, Crew]]":
+def _workers(plan: Plan, config: Config) -> "Iterator[tuple[Client, Workers]]":
     """A client of the cluster asked for, and its workers: those that don't fit are refused."""
-    from pipeline.workers import checked_workers  # loads Dask
+    from pipeline.execution.admission import checked_workers  # loads Dask
 
     with (
         dask_client(config.cluster) as client,
-        checked_workers(client, plan, lambda line: report.complain([line])) as crew,
+        checked_workers(client, plan, lambda line: console.complain([line])) as crew,
     ):
         yield client, crew
 
 
-def _compute(plan: Plan, config: Config, client: "Client", crew: "Crew", stop: Stop) -> Outcome:
+def _compute(plan: Plan, config: Config, client: "Client", crew: "Workers", stop: Stop) -> Outcome:
     """Compute the missing blocks and keep a record of the run in the store."""
     store = plan.store
     assert store is not None
@@ -284,9 +289,9 @@ def _compute(plan: Plan, config: Config, client: "Client", crew: "Crew", stop: S
 
     began, noted = time.monotonic(), 0
     workers = max(config.cluster.worker_count, sum(client.nthreads().values()))
-    with report.progress(plan, workers) as progress:
+    with console.progress(plan, workers) as progress:
 
-        def done(block: Done) -> None:
+        def done(block: BlockReport) -> None:
             nonlocal noted
             if noted < (noted := len(crew)):
                 record["workers"] = crew.machines()
@@ -296,13 +301,13 @@ def _compute(plan: Plan, config: Config, client: "Client", crew: "Crew", stop: S
         outcome = run_blocks(plan.jobs(), client, config.cluster, done, stop, crew.trouble)
     if isinstance(config.cluster, SchedulerCluster):
         workers = max(workers, len(crew))  # some came later
-    for line in report.outcome_lines(plan, outcome, time.monotonic() - began, workers):
-        report.say(line)
+    for line in console.outcome_lines(plan, outcome, time.monotonic() - began, workers):
+        console.say(line)
     ended = {
         "ended": _now(),
         "state": "interrupted" if outcome.interrupted else "ended",
         "blocks_computed": outcome.computed,
-        "failed": report.failures(plan, outcome),
+        "failed": console.failures(plan, outcome),
     }
     store.record_run(name, {**record, **ended})
     return outcome
@@ -321,8 +326,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here, where one line says what is wrong
     try:
         sys.argv[1:] = command_line(sys.argv[1:])
-    except Faults as faults:
-        report.complain(faults.faults)
+    except RequestError as faults:
+        console.complain(faults.faults)
         sys.exit(CONFIG_WRONG)
     codes: list[int] = []
     interrupted = False
@@ -336,15 +341,15 @@ def main() -> None:
         except Interrupted as error:
             interrupted = True
             if str(error):
-                report.complain([str(error)])
+                console.complain([str(error)])
         except KeyboardInterrupt:
             interrupted = True
-            report.complain(["interrupted; the same command resumes, stored blocks are kept"])
+            console.complain(["interrupted; the same command resumes, stored blocks are kept"])
 
     try:
         one_request()
     except (HydraException, OmegaConfBaseException) as error:
-        report.complain([_one_line(error)])
+        console.complain([_one_line(error)])
         codes.append(CONFIG_WRONG)
     sys.exit(INTERRUPTED if interrupted else max(codes, default=COMPLETE))
 
@@ -354,20 +359,20 @@ def _carry_out(composed: DictConfig) -> int:
     try:
         config = check(composed)
         return ACTIONS[config.action](config)
-    except Faults as faults:
-        report.complain(faults.faults)
+    except RequestError as faults:
+        console.complain(faults.faults)
         return CONFIG_WRONG
     except ValueError as error:
         if "checksum" not in str(error):  # of a chunk, by Zarr
             raise
         why = "a chunk can't be read, its checksum does not match; find and mend it with action=verify"
-        report.complain([f"{composed.store.root}/{composed.store.name}{composed.store.suffix}.zarr: {why}"])
+        console.complain([f"{composed.store.root}/{composed.store.name}{composed.store.suffix}.zarr: {why}"])
         return BLOCKS_FAILED
     except OSError as error:
         if error.errno not in _DISK_TROUBLE:
             raise
         where = error.filename or composed.store.root
-        report.complain([f"{where}: {error.strerror}; stored blocks are kept, the same command resumes"])
+        console.complain([f"{where}: {error.strerror}; stored blocks are kept, the same command resumes"])
         return INTERRUPTED
 
 

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pipeline.__main__ import main as entry_point
-from pipeline.config import check, command_line
-from tests.pipeline import command
-from tests.pipeline.command import ROOT, tiny
+from pipeline.request.config import check, command_line
+from tests import command
+from tests.command import ROOT, tiny
 
 
 @pytest.fixture(scope="session")

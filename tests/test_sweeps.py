@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from pipeline.faults import COMPLETE
-from pipeline.store import open_sweep
-from tests.pipeline import command
-from tests.pipeline.command import ROOT
+from pipeline.errors import COMPLETE
+from pipeline.store.stores import open_sweep
+from tests import command
+from tests.command import ROOT
 
 FILES = sorted((ROOT / "conf" / "sweep").glob("*.yaml"))
 SHRUNK = (

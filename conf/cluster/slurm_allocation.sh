@@ -30,7 +30,7 @@ stop() {
 
 shared=$(mktemp -d "$PWD/.sweep-$SLURM_JOB_ID-XXXXXX")   # only you can read it
 trap 'kill $scheduler $workers 2>/dev/null; rm -rf "$shared"' EXIT
-"$python" -m pipeline.security "$shared/tls" || exit
+"$python" -m pipeline.cluster.security "$shared/tls" || exit
 tls=(--tls-ca-file "$shared/tls/ca.pem" --tls-cert "$shared/tls/ca.pem" --tls-key "$shared/tls/key.pem")
 export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True
 

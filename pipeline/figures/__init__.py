@@ -14,12 +14,12 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.config import Config
-from pipeline.faults import Faults
+from pipeline.errors import RequestError
 from pipeline.figures._style import STYLE
-from pipeline.plan import Plan
+from pipeline.plan.planning import Plan
 from pipeline.provenance import circumstances
-from pipeline.store import on_grid, open_sweep, stored_points
+from pipeline.request.config import Config
+from pipeline.store.stores import on_grid, open_sweep, stored_points
 
 
 def draw(config: Config, plan: Plan) -> list[Path]:
@@ -42,13 +42,13 @@ def draw(config: Config, plan: Plan) -> list[Path]:
 def _complete_store(config: Config, name: str) -> xarray.Dataset:
     """The store of another sweep that a figure shows too.
 
-    Raises Faults if it is not there or not complete.
+    Raises RequestError if it is not there or not complete.
     """
     path = config.store.root / f"{name}{config.store.suffix}.zarr"
     dataset = open_sweep(path)
     absent = int((dataset["status"] == 0).sum())
     if absent:
-        raise Faults([f"{path}: expected a complete store to draw beside, got {absent} members missing"])
+        raise RequestError([f"{path}: expected a complete store to draw beside, got {absent} members missing"])
     return dataset
 
 

@@ -2,8 +2,8 @@
 
 import xarray
 
-from pipeline import statistics
-from pipeline.systems import SUCCESS_WITHIN
+from pipeline.plan import intervals
+from pipeline.systems.interface import SUCCESS_WITHIN
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -24,4 +24,4 @@ def successful(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None
 
 def success_fraction(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.Dataset:
     """Share of successful members among all computed, the diverged included."""
-    return statistics.fraction(successful(dataset, order_parameter), dataset["status"] > 0)
+    return intervals.fraction(successful(dataset, order_parameter), dataset["status"] > 0)

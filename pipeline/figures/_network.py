@@ -5,8 +5,8 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._style import BLACK, BLUE, ORANGE, colour_map, panels
+from pipeline.plan import intervals
 
 
 def done(dataset: xarray.Dataset) -> xarray.Dataset:
@@ -29,7 +29,7 @@ def least_map(
     most members diverged have no mean.
     """
     mostly_done = (dataset["status"] == 2).mean("member") < 0.5
-    mean = statistics.mean(values.where(dataset["status"] == 1))
+    mean = intervals.mean(values.where(dataset["status"] == 1))
     estimate = mean["estimate"].where(mostly_done)
     figure, (ax,) = panels(1, 1, width=5.8, height=4.8)
     mesh = colour_map(ax, estimate, *axes, cmap="viridis_r")
@@ -74,7 +74,7 @@ def error_histograms(
     """
     networks, bins = done(dataset), list(np.linspace(0, top, 46))
     works = (networks["damaged_error"] < threshold).where(dataset["status"] == 1)
-    robustness = statistics.mean(works.mean("hidden_node"))
+    robustness = intervals.mean(works.mean("hidden_node"))
     mean, half = float(robustness["estimate"]), float(robustness["high"] - robustness["estimate"])
     for ax, name, text in (
         (whole, "original_error", ensemble),

@@ -7,7 +7,7 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline import statistics
+from pipeline.plan import intervals
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#999999"
 
@@ -64,7 +64,7 @@ def mean_curve(
     ax: Axes, x: xarray.DataArray, values: xarray.DataArray, label: str, color: str, linestyle: str = "-"
 ) -> None:
     """The mean over the members and its 95 % interval."""
-    mean = statistics.mean(values)
+    mean = intervals.mean(values)
     ax.plot(x, mean["estimate"], color=color, linestyle=linestyle, label=label)
     ax.fill_between(x, mean["low"], mean["high"], color=color, alpha=0.35, linewidth=0)
 

@@ -8,9 +8,9 @@ the last 1 % of iterations. Both are drawn.
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._kuramoto import done, setting, success_fraction, successful
 from pipeline.figures._style import BLUE, GREY, ORANGE, interval_points, log_axis, panels, reference_line
+from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -29,10 +29,10 @@ def draw(dataset: xarray.Dataset) -> Figure:
         ),
     ):
         counted = successful(dataset, reached)
-        interval_points(order, T, statistics.mean(reached.where(counted)), label, color)
-        interval_points(weight, T, statistics.mean(strength.where(counted)), label, color)
+        interval_points(order, T, intervals.mean(reached.where(counted)), label, color)
+        interval_points(weight, T, intervals.mean(strength.where(counted)), label, color)
         interval_points(success, T, success_fraction(dataset, reached), label, color)
-    interval_points(weight, T, statistics.mean(every), "all members", GREY)
+    interval_points(weight, T, intervals.mean(every), "all members", GREY)
     reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
     reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
     order.set(ylabel="$R$, successful members", ylim=(0.5, 0.7))

@@ -4,10 +4,10 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._kuramoto import setting
 from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, mean_curve, panels
-from pipeline.systems import SUCCESS_WITHIN
+from pipeline.plan import intervals
+from pipeline.systems.interface import SUCCESS_WITHIN
 
 SCHEMES = (("", "continuous", ORANGE), ("discrete_", "discrete", BLUE))
 SHOWN_T = (10.0, 50.0)
@@ -31,10 +31,10 @@ def draw(dataset: xarray.Dataset) -> Figure:
     for prefix, label, colour in SCHEMES:
         final = dataset[f"{prefix}final_order_parameter"]
         reached = abs(final - setting(dataset, "target_order_parameter")) < SUCCESS_WITHIN
-        success = statistics.fraction(reached, dataset["status"] > 0)
+        success = intervals.fraction(reached, dataset["status"] > 0)
         interval_points(axes[2], T, success, label, colour)
         weights = dataset[f"{prefix}final_mean_abs_weight"].where(dataset["status"] == 1)
-        interval_points(axes[3], T, statistics.mean(weights), label, colour)
+        interval_points(axes[3], T, intervals.mean(weights), label, colour)
     axes[2].set(ylabel="fraction successful", ylim=(0, 1))
     axes[3].set(ylabel=r"$\langle|w|\rangle$, all members", yscale="log")
     for ax, what in ((axes[2], "share"), (axes[3], "mean")):

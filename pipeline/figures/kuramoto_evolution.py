@@ -4,9 +4,9 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._kuramoto import done, setting, successful
 from pipeline.figures._style import BLUE, GREY, ORANGE, panels, reference_line
+from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -16,7 +16,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
     member = dataset.isel(member=typical)
     figure, (error, weight, before, after) = panels(2, 2, width=4.2)
     for ax, name in ((error, "error"), (weight, "mean_abs_weight")):
-        average = statistics.mean(ensemble[name])
+        average = intervals.mean(ensemble[name])
         iteration = dataset["iteration"]
         ax.plot(iteration, member[name], color=BLUE, linewidth=0.8, label=f"member {typical}")
         ax.plot(iteration, average["estimate"], color=ORANGE, label="mean of all members")

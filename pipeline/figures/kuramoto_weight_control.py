@@ -3,9 +3,9 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._kuramoto import done, setting, success_fraction
 from pipeline.figures._style import BLUE, GREEN, interval_points, log_axis, panels, reference_line, spread_band
+from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -16,7 +16,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
         (order, "final_order_parameter", "$R$"),
         (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$"),
     ):
-        interval_points(ax, beta, statistics.mean(counted[name]), "mean, 95 % interval")
+        interval_points(ax, beta, intervals.mean(counted[name]), "mean, 95 % interval")
         spread_band(ax, beta, counted[name], "central 68 % of members", BLUE)
         ax.set_ylabel(symbol)
     reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")

@@ -3,9 +3,9 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline import statistics
 from pipeline.figures._network import done, typical_member
 from pipeline.figures._style import BLACK, BLUE, ORANGE, mean_curve, panels, spread_band
+from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -22,6 +22,6 @@ def draw(dataset: xarray.Dataset) -> Figure:
         descent = dataset["backpropagation_error"]
         mean_curve(ax, dataset["epoch"], descent, "back-propagation, mean of all", BLACK, linestyle="--")
     ax.set(xlabel="iteration $n$", ylabel=r"error $\epsilon$ (mean square)", yscale="log")
-    right = statistics.mean((dataset["classified"] == 1).where(dataset["status"] == 1))
+    right = intervals.mean((dataset["classified"] == 1).where(dataset["status"] == 1))
     ax.legend(title=f"all patterns classified by {float(right['estimate']):.1%} of the networks")
     return figure

@@ -3,9 +3,9 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.derived import STATISTICS
 from pipeline.figures._network import error_histograms
 from pipeline.figures._style import panels
+from pipeline.store.derived import STATISTICS
 
 TOP = 0.15
 """Right end of the histograms; few networks lie beyond."""

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from pipeline import patterns
 from pipeline.figures._network import typical_member
 from pipeline.figures._style import BLUE, ORANGE
+from pipeline.systems import patterns
 
 
 def draw(dataset: xarray.Dataset) -> Figure:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import execute
-from pipeline.cluster import dask_client
-from pipeline.cluster_config import LocalCluster
-from pipeline.execute import Done, run_blocks
-from pipeline.plan import Job
-from pipeline.store import Location
+from pipeline.cluster.clients import dask_client
+from pipeline.execution import driver
+from pipeline.execution.driver import BlockReport, run_blocks
+from pipeline.plan.planning import Job
+from pipeline.request.clusters import LocalCluster
+from pipeline.store.stores import Location
 
 WORKERS = 2
 MAPPED = 20_000
@@ -30,9 +30,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def nothing(job: Job) -> Done:
+def nothing(job: Job) -> BlockReport:
     """A block that computes and stores nothing."""
-    return Done(job, computed=True, seconds=0.0, diverged=0)
+    return BlockReport(job, computed=True, seconds=0.0, diverged=0)
 
 
 def jobs(count: int) -> Iterator[Job]:
@@ -59,13 +59,13 @@ def through_the_executor(count: int, samples: int) -> tuple[float, list[float]]:
     memory: list[float] = []
     ended = 0
 
-    def progress(_: Done) -> None:
+    def progress(_: BlockReport) -> None:
         nonlocal ended
         ended += 1
         if ended % (count // samples) == 0:
             memory.append(resident_mb())
 
-    real, execute.compute_block = execute.compute_block, nothing
+    real, driver.compute_block = driver.compute_block, nothing
     try:
         with dask_client(cluster()) as client:
             run_blocks(jobs(100), client, cluster(), lambda done: None)
@@ -73,7 +73,7 @@ def through_the_executor(count: int, samples: int) -> tuple[float, list[float]]:
             outcome = run_blocks(jobs(count), client, cluster(), progress)
             seconds = time.perf_counter() - began
     finally:
-        execute.compute_block = real
+        driver.compute_block = real
     assert (outcome.computed, outcome.failed, outcome.interrupted) == (count, {}, "")
     return seconds / count, memory
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from pipeline import patterns
+from pipeline.systems import patterns
 from sim import network, noise
 from tests.benchmarks.harness import Contestant, Prepared, Wrong
 from tests.reference import network as reference

@@ -5,9 +5,9 @@ import autograd.numpy as differentiable
 import numpy as np
 import pytest
 
-from pipeline import patterns
+from pipeline.systems import patterns
 from sim import backpropagation, network, noise
-from tests.pipeline.command import ROOT
+from tests.command import ROOT
 from tests.reference import network as reference
 
 SEED = 7

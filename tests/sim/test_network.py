@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numba import njit
 from omegaconf import OmegaConf
 
-from pipeline import patterns
+from pipeline.systems import patterns
 from sim import lanes, network, noise
 from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
 from sim.network import Settings
-from tests.pipeline.command import ROOT
+from tests.command import ROOT
 from tests.reference import network as reference
 
 few_examples = settings(max_examples=25, deadline=None, derandomize=True)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.faults import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.store import open_store
-from pipeline.sweep import define
-from tests.pipeline import command
-from tests.pipeline.command import ROOT, connects, elsewhere, wait_for
-from tests.pipeline.contents import block_bytes, fill, stored_blocks
+from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.request.sweep import define
+from pipeline.store.stores import open_store
+from tests import command
+from tests.command import ROOT, connects, elsewhere, wait_for
+from tests.contents import block_bytes, fill, stored_blocks
 
 BLOCKS = 24
 LONGER = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10,11,12]",)
 """Twelve points × two blocks."""
-STUB = {"DASK_DISTRIBUTED__WORKER__PRELOAD": '["tests.pipeline.stub_driver"]'}
+STUB = {"DASK_DISTRIBUTED__WORKER__PRELOAD": '["tests.stub_driver"]'}
 """Workers with the blocks of tests/pipeline/stub_driver.py."""
 LISTENING = "0A"
 
@@ -131,7 +131,7 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
     assert int(scheduler.rpartition(":")[2]) in ports[driver.pid]
     assert not connects(scheduler.replace("tls", "tcp"), None)
     other = tmp_path / "other"
-    subprocess.run([sys.executable, "-m", "pipeline.security", str(other)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "pipeline.cluster.security", str(other)], cwd=ROOT, check=True)
     assert not connects(scheduler, other)
     assert connects(scheduler, folder / "pair")
     assert driver.wait(command.PATIENCE) == COMPLETE

@@ -1,0 +1,132 @@
+"""The driver as a Slurm batch job that requeues itself, and what to ask Slurm for."""
+
+import json
+import math
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.cluster.slurm import job_script, refuse_script, refuse_without_slurm
+from pipeline.console import duration
+from pipeline.errors import INTERRUPTED, RequestError
+from pipeline.plan.planning import Plan
+from pipeline.request.clusters import SlurmCluster, as_walltime, seconds_of
+from pipeline.request.config import Config
+
+_NOTICE_SECONDS = 60
+"""Slurm signals up to a minute late; this comes on top of the driver's grace time."""
+_TARGET_SECONDS, _MOST_JOBS, _MOST_WALLTIME = 3600, 100, 86400
+_START_SECONDS = 120
+"""From the start of a job to its first block, on a slow file system."""
+
+_SCRIPT = """\
+#!/bin/bash
+{directives}
+
+# TERM comes some time before the time limit, to this shell alone; and with scancel, to every process, but then the
+# job no longer counts as running, and stays away.
+requeue=
+stop() {{
+    if [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then requeue=yes; fi
+    kill -TERM "$driver"
+}}
+{setup}
+trap stop TERM
+{command} &
+driver=$!
+while wait "$driver"; code=$?; kill -0 "$driver" 2>/dev/null; do :; done
+if [ "$requeue" ] && [ "$code" = {interrupted} ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+exit "$code"
+"""
+
+
+def submit(config: Config, arguments: list[str]) -> str:
+    """Submit a run with some command-line arguments as a batch job; the job's id.
+
+    Raises RequestError if there is no Slurm here, if it refuses the job, or if one for this store is in the queue.
+    """
+    if not isinstance(config.cluster, SlurmCluster):
+        raise RequestError([f"action: expected submit with cluster=slurm, got cluster={config.cluster.kind}"])
+    refuse_without_slurm()
+    if earlier := queued_job(config.store.path):
+        raise RequestError(
+            [f"{config.store.path}: job {earlier} is in Slurm's queue for it; wait for it, or scancel it"]
+        )
+    script = driver_script(config.cluster, arguments)
+    refuse_script(script)
+    refuse_script(job_script(config.cluster))
+    config.cluster.logs.mkdir(parents=True, exist_ok=True)
+    config.store.root.mkdir(parents=True, exist_ok=True)
+    said = subprocess.run(["sbatch", "--parsable"], input=script, capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise RequestError([f"cluster: expected a job that Slurm accepts, got: {' '.join(said.stderr.split())}"])
+    job = said.stdout.strip().partition(";")[0]
+    _note(config.store.path).write_text(json.dumps({"job": job}))
+    return job
+
+
+def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
+    """The batch job of a driver."""
+    options = {
+        "job-name": "sweep-driver",
+        "partition": cluster.partition,
+        "account": cluster.account,
+        "ntasks": 1,
+        "cpus-per-task": 1,
+        "mem": cluster.driver.memory.removesuffix("B"),
+        "time": cluster.driver.walltime,
+        "signal": f"B:TERM@{math.ceil(cluster.grace_seconds) + _NOTICE_SECONDS}",
+        "output": f"{cluster.logs.resolve()}/driver-%j.out",
+        "open-mode": "append",
+    }
+    lines = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return _SCRIPT.format(
+        directives="\n".join(f"#SBATCH {line}" for line in [*lines, "--requeue", *cluster.directives]),
+        setup="\n".join(cluster.setup),
+        command=shlex.join([sys.executable, "-m", "pipeline", *arguments, "++action=run"]),
+        interrupted=INTERRUPTED,
+    )
+
+
+def queued_job(store: Path) -> str:
+    """The batch job for a store that is in Slurm's queue, waiting or running; empty if there is none."""
+    try:
+        job = json.loads(_note(store).read_text())["job"]
+        squeue = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
+        state = subprocess.run(squeue, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired):
+        return ""
+    return job if state in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "SUSPENDED") else ""
+
+
+def _note(store: Path) -> Path:
+    """Where the id of a store's batch job is kept."""
+    return store.with_name(f"{store.name}.job")
+
+
+def advice(plan: Plan, core_seconds: float, cluster: SlurmCluster) -> list[str]:
+    """What a sweep will cost on a Slurm cluster; jobs and walltime to ask for so that it takes about an hour."""
+    missing = plan.missing.sum(axis=1)
+    block = core_seconds * float(plan.block_work[missing > 0].max()) / plan.remaining_work
+    full = math.ceil(missing.sum() / cluster.cores)
+    jobs = min(max(1, math.ceil(core_seconds / cluster.cores / _TARGET_SECONDS)), full, _MOST_JOBS)
+    # Half as much again, as the model is one; a walltime that is too short costs a new job, not results.
+    margin = max(cluster.margin_seconds, 2 * block)
+    needed = _START_SECONDS + 1.5 * (core_seconds / jobs / cluster.cores + block + margin)
+    walltime = as_walltime(min(300 * math.ceil(needed / 300), _MOST_WALLTIME))
+    proposal = f"cluster.jobs={jobs} cluster.walltime={walltime}"
+    if margin > cluster.margin_seconds:
+        proposal += f" cluster.margin_seconds={math.ceil(margin)}"
+    rows = [
+        (
+            "node-hours",
+            f"{core_seconds / cluster.cores / 3600:.3g} of {cluster.cores} cores each; a block: {duration(block)}",
+        ),
+        ("proposed", proposal),
+    ]
+    if block > seconds_of(cluster.walltime) - 1.5 * cluster.margin_seconds:
+        rows.append(
+            ("impossible", f"a block takes longer than a worker lives, in a walltime of {cluster.walltime}")
+        )
+    return [f"{name:<12}{text}" for name, text in rows]

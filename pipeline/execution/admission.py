@@ -1,0 +1,151 @@
+"""What the workers of a run are: recorded when they join, refused if they would compute something else."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from distributed import WorkerPlugin
+from distributed.core import Status
+
+from pipeline.errors import ClusterLost
+from pipeline.execution.driver import set_stopping
+from pipeline.plan.planning import Plan
+from pipeline.provenance import machine_of_worker
+from pipeline.systems.code_version import code_digest
+
+if TYPE_CHECKING:
+    from distributed import Client, Worker
+
+_TOPIC = "pipeline-workers"
+_REPLY_SECONDS, _END_SECONDS = 60.0, 10.0
+_PATIENCE_SECONDS = 20.0
+"""How long a run waits for a worker that fits once one has been refused."""
+
+
+class Environment(NamedTuple):
+    """What must be the same on all workers, and on the driver, for blocks to be of one kind."""
+
+    code: str
+    numpy: str
+    """Major version: others draw, sum or compile differently."""
+    numba: str
+    """Major version; numba has been at 0 for ever, so the second number counts with it."""
+
+    def differences(self, other: "Environment") -> str:
+        """What another machine has in place of this, in words; empty if all is the same."""
+        pairs = zip(self._fields, self, other, strict=True)
+        return "; ".join(f"{name} {theirs}, expected {ours}" for name, ours, theirs in pairs if ours != theirs)
+
+
+def environment_here(system: str) -> Environment:
+    """What this process is."""
+    import numba
+    import numpy as np
+
+    return Environment(f"{code_digest(system):016x}", major(np.__version__), major(numba.__version__))
+
+
+def major(version: str) -> str:
+    """The part of a version whose change may change results: 2 of 2.3.1, 0.62 of 0.62.0."""
+    first, *rest = re.findall(r"\d+", version)
+    return f"0.{rest[0]}" if first == "0" and rest else first
+
+
+class _Check(WorkerPlugin):
+    """Describes a worker to the driver as it joins, before it may take blocks; ends it if it doesn't fit."""
+
+    name = "pipeline-check"  # one for all drivers: that of a driver that died is replaced by the next
+
+    def __init__(self, run: str, system: str, store: str) -> None:
+        self.run, self.system, self.store = run, system, store
+        self.expected = environment_here(system)
+
+    def setup(self, worker: "Worker") -> None:
+        """On the worker. It reads no tasks before all plugins are set up."""
+        set_stopping(self.store, False)  # an earlier driver may have been interrupted
+        differences = self.expected.differences(environment_here(self.system))
+        about = machine_of_worker()
+        worker.log_event(
+            _TOPIC, {"run": self.run, "address": worker.address, "refused": differences, "about": about}
+        )
+        if differences:
+            worker.status = Status.closing_gracefully  # takes no tasks from here on
+            worker.loop.call_later(0.2, worker.close, reason=f"refused by the driver: {differences}")
+
+
+class Workers:
+    """The workers that joined a run so far."""
+
+    def __init__(self, run: str, client: "Client", refuse: Callable[[str], Any]) -> None:
+        self._run, self._client, self._refuse = run, client, refuse
+        self._joined: dict[str, dict[str, Any]] = {}
+        self._accepted, self._first_refusal, self._last_refusal = False, 0.0, ""
+
+    def note(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Enter what a worker said of itself; called in Dask's thread."""
+        message = event[1]
+        if message["run"] != self._run or message["address"] in self._joined:
+            return
+        self._joined[message["address"]] = message
+        if not message["refused"]:
+            self._accepted = True
+            return
+        self._first_refusal = self._first_refusal or time.monotonic()
+        host = message["about"]["host"]
+        self._last_refusal = f"worker {message['address']} on {host} is refused: {message['refused']}"
+        self._refuse(f"{self._last_refusal}; start workers from the driver's checkout and environment")
+
+    def __len__(self) -> int:
+        return len(self._joined)
+
+    def machines(self) -> list[dict[str, Any]]:
+        """Workers as the record of a run keeps them: one entry a kind of machine, with the hosts and how many."""
+        kinds: dict[str, dict[str, Any]] = {}
+        for message in list(self._joined.values()):
+            about = message["about"] | ({"refused": message["refused"]} if message["refused"] else {})
+            host = about.pop("host")
+            kind = kinds.setdefault(repr(about), {"workers": 0, "hosts": [], **about})
+            kind["workers"] += 1
+            kind["hosts"] = sorted({*kind["hosts"], host})
+        return list(kinds.values())
+
+    def trouble(self) -> str:
+        """Why there is no hope for this run: workers came, and none fits, or none can. Empty while there is."""
+        waited = time.monotonic() - self._first_refusal
+        hopeless = self._last_refusal and not self._accepted and waited > _PATIENCE_SECONDS
+        if hopeless:
+            return self._last_refusal
+        return getattr(getattr(self._client, "cluster", None), "trouble", str)()
+
+
+@contextmanager
+def checked_workers(client: "Client", plan: Plan, refuse: Callable[[str], Any]) -> Iterator[Workers]:
+    """Check all workers of a client, those that are there and those to come, for the time of a run.
+
+    refuse: gets a line for every worker that is refused, saying what it has and what was expected.
+
+    Raises ClusterLost if the scheduler doesn't answer.
+    """
+    assert plan.store is not None
+    run = uuid4().hex
+    crew = Workers(run, client, refuse)
+    try:
+        client.subscribe_topic(_TOPIC, crew.note)
+        check = _Check(run, plan.sweep.system_name, plan.store.location.path)
+        client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)
+        said_before = client.sync(client.get_events, _TOPIC, callback_timeout=_REPLY_SECONDS)
+    except (OSError, TimeoutError) as error:
+        raise ClusterLost(
+            f"the Dask scheduler or a worker did not answer: {error or type(error).__name__}"
+        ) from error
+    for event in said_before:  # before the scheduler knew of the subscription
+        crew.note(event)
+    try:
+        yield crew
+    finally:
+        if client.status == "running":
+            with suppress(OSError, TimeoutError, ValueError):  # the scheduler is lost, or another run took over
+                client.sync(client.unregister_worker_plugin, _Check.name, callback_timeout=_END_SECONDS)

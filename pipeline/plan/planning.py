@@ -1,0 +1,162 @@
+"""What a request needs that the store lacks, and what computing it will cost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.errors import RequestError
+from pipeline.request.sweep import Sweep
+from pipeline.store.blocks import Location, scan
+from pipeline.store.stores import Store, check_same_sweep
+from pipeline.systems.code_version import code_digest, code_version
+
+
+class Job(NamedTuple):
+    """One block, as a worker gets it."""
+
+    location: Location
+    system: str
+    settings: dict[str, Any]
+    seed: int
+    point: int
+    """Index of the point in the store."""
+    block: int
+    block_members: int
+    records: int
+    overwrite: bool
+    """Compute even if stored: the stored block is stale."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The blocks of a sweep: (point, block) arrays in the order of the sweep's points."""
+
+    sweep: Sweep
+    path: Path
+    store: Store | None
+    rows: np.ndarray
+    """(point,) index of each point in the store; -1: not there yet."""
+    stored: np.ndarray
+    """(point, block) recorded as computed."""
+    damaged: np.ndarray
+    """(point, block) recorded as computed, but the record can't be read: to be computed again."""
+    on_stale: str
+    wanted: np.ndarray
+    """(point, block) asked for: all, unless a precision target asks for fewer."""
+
+    @cached_property
+    def stale(self) -> np.ndarray:
+        """(point, block) asked for and computed, by code that differs from today's."""
+        stale = np.zeros_like(self.stored)
+        if self.store is not None:
+            known, blocks = self.rows >= 0, min(self.stored.shape[1], self.store.blocks)
+            codes = self.store.bookkeeping("code")[self.rows[known], :blocks]
+            stale[known, :blocks] = codes != np.uint64(code_digest(self.sweep.system_name))
+        return stale & self.stored & self.wanted
+
+    @cached_property
+    def missing(self) -> np.ndarray:
+        """(point, block) to be computed."""
+        return self.wanted & ~self.stored | (self.stale if self.on_stale == "recompute" else False)
+
+    @property
+    def done(self) -> np.ndarray:
+        """(point, block) asked for and there."""
+        return self.wanted & ~self.missing
+
+    @cached_property
+    def block_work(self) -> np.ndarray:
+        """(point,) predicted cost of a block, in floating-point operations."""
+        work = self.sweep.system.work
+        per_member = [work(self.sweep.settings_at(point)) for point in self.sweep.points]
+        return np.array(per_member) * self.sweep.block_members
+
+    @property
+    def remaining_work(self) -> float:
+        """Predicted cost of the missing blocks."""
+        return float(self.block_work @ self.missing.sum(axis=1))
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block of the request is stored."""
+        return not self.missing.any()
+
+    def jobs(self) -> Iterator[Job]:
+        """Missing blocks, breadth-first over members, so that a partial store is usable; longest first."""
+        longest_first = np.argsort(-self.block_work, kind="stable")
+        for block in range(self.sweep.blocks):
+            for k in longest_first[self.missing[longest_first, block]]:
+                yield self.job(int(k), block)
+
+    def job(self, k: int, block: int) -> Job:
+        """A block of the sweep's k-th point, which the store must have room for."""
+        assert self.store is not None
+        point = self.sweep.points[k]
+        return Job(
+            location=self.store.location,
+            system=self.sweep.system_name,
+            settings=self.sweep.settings_at(point),
+            seed=self.sweep.seed_at(point),
+            point=int(self.rows[k]),
+            block=block,
+            block_members=self.sweep.block_members,
+            records=self.sweep.records,
+            overwrite=bool(self.stored[k, block]),
+        )
+
+    def narrowed_to(self, wanted: np.ndarray) -> "Plan":
+        """The same with fewer blocks asked for."""
+        return replace(self, wanted=wanted)
+
+    def changed_code(self) -> list[str]:
+        """Names of the definitions in which today's code differs from that of the stale blocks."""
+        if self.store is None or not self.stale.any():
+            return []
+        today = code_version(self.sweep.system_name)
+        codes = self.store.bookkeeping("code")[self.rows[self.rows >= 0]]
+        changed: set[str] = set()
+        for code in {f"{int(code):016x}" for code in np.unique(codes)} & set(self.store.code_versions):
+            then = self.store.code_versions[code]
+            changed |= {name for name in today | then if today.get(name) != then.get(name)}
+        return sorted(changed)
+
+    def refuse_stale(self) -> None:
+        """Raise RequestError if stored blocks were made by other code and the request doesn't say what to do."""
+        if self.on_stale == "stop" and self.stale.any():
+            raise RequestError(
+                [
+                    f"on_stale: {int(self.stale.sum())} stored blocks of {self.path} were computed by other code "
+                    f"(changed since: {', '.join(self.changed_code()) or 'unknown'}); expected on_stale=keep, to "
+                    "use them as they are, or on_stale=recompute, got on_stale=stop"
+                ]
+            )
+
+
+def whole_store(sweep: Sweep, store: Store) -> Sweep:
+    """A sweep of all points and members that a store of its kind holds, whatever was asked for."""
+    by_axis = [store.axes.index(axis) for axis in sweep.axes]
+    points = tuple(tuple(point[k] for k in by_axis) for point in store.points())
+    return replace(sweep, points=points, members=store.n_members)
+
+
+def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> Plan:
+    """Compare a sweep with the store at a path (None: nothing there).
+
+    Raises RequestError if the store holds another sweep.
+    """
+    shape = len(sweep.points), sweep.blocks
+    rows, stored, damaged = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    if store is not None:
+        check_same_sweep(store, sweep)
+        by_axis = [store.axes.index(axis) for axis in sweep.axes]
+        row_of = {tuple(point[k] for k in by_axis): row for row, point in enumerate(store.points())}
+        rows = np.array([row_of.get(point, -1) for point in sweep.points])
+        known, blocks = rows >= 0, min(sweep.blocks, store.blocks)
+        digests, unreadable = scan(store.path, "digest", store.n_points, store.blocks)
+        stored[known, :blocks] = digests[rows[known], :blocks] != 0
+        damaged[known, :blocks] = unreadable[rows[known], :blocks]
+    return Plan(sweep, path, store, rows, stored, damaged, on_stale, np.ones(shape, dtype=bool))

@@ -1,0 +1,413 @@
+"""The store: one Zarr group a sweep, grown in both directions, written by workers, readable with plain xarray.
+
+array                       dims                    content
+one per axis (`T`, …)       point                   swept values, in order of arrival
+variables of the system     point, member, …        float64, NaN where not computed; one chunk a block
+status                      point, member           0 missing, 1 done, 2 diverged
+digest                      point, block            0 never computed, else hash of the block's bytes; written last
+code, machine, seconds      point, block            digests of the code and machine that made it; time it took
+
+A block is one point × `block_members` members: one chunk of every variable, one task, one writer. So a kill
+at any moment loses unfinished blocks and nothing else: chunks are renamed into place, and a block counts as
+stored only once its digest is.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from pipeline.errors import RequestError
+from pipeline.request.sweep import Point, Sweep
+from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, padded, scan
+from pipeline.systems.interface import Dimension
+
+if TYPE_CHECKING:  # workers write blocks and should not pay for xarray
+    import xarray
+
+SCHEMA = 2
+MISSING = 0
+_AXIS_CHUNK = 4096
+
+# The default codecs read flipped bytes without complaint.
+_COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
+
+
+class Store:
+    """An open store. Readers see the committed extent: arrays may already be larger."""
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path, self.group = path, group
+        attributes, state = dict(group.attrs), dict(group["runs"].attrs)
+        self.fingerprint: dict[str, Any] = attributes["fingerprint"]
+        self.axes: tuple[str, ...] = tuple(attributes["axes"])
+        self.n_points: int = state["n_points"]
+        self.n_members: int = state["n_members"]
+        self.code_versions: dict[str, dict[str, str]] = state["code_versions"]
+
+    @property
+    def block_members(self) -> int:
+        """Members a block."""
+        return self.fingerprint["block_members"]
+
+    @property
+    def blocks(self) -> int:
+        """Blocks a point."""
+        return self.n_members // self.block_members
+
+    @property
+    def location(self) -> Location:
+        """What a worker needs to write to this store."""
+        return Location(str(self.path.resolve()), self.n_points, self.n_members)
+
+    def points(self) -> list[Point]:
+        """The stored points, in order of arrival."""
+        try:
+            columns = [self.group[axis][: self.n_points].tolist() for axis in self.axes]
+        except (ValueError, RuntimeError, OSError) as error:
+            raise RequestError(
+                [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
+            ) from error
+        return list(zip(*columns, strict=True)) if columns else [()]
+
+    def bookkeeping(self, name: str) -> np.ndarray:
+        """`digest`, `code`, `machine` or `seconds` of every block: (point, block); 0 where it can't be read."""
+        return scan(self.path, name, self.n_points, self.blocks)[0]
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """The machines that computed blocks, by digest."""
+        found = self.path.glob("machines/*/zarr.json")
+        return {path.parent.name: json.loads(path.read_text())["attributes"] for path in found}
+
+    def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
+        """Remember what a code digest stands for, so that a later one can be told apart by name."""
+        if digest not in self.code_versions:
+            self.code_versions[digest] = dict(definitions)
+            self.group["runs"].attrs.update(code_versions=self.code_versions)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The records of all runs, oldest first."""
+        # Read as files: of a driver killed at its first record, zarr would find and lament half a group.
+        records = sorted(self.path.glob("runs/*/zarr.json"))
+        return [json.loads(record.read_text())["attributes"] for record in records]
+
+    def record_run(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write or replace the record of a run."""
+        path = self.path / "runs" / name
+        if (path / "zarr.json").exists():
+            zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
+        else:  # as a root of its own: below another group, zarr would write that one's metadata again
+            zarr.create_group(path, zarr_format=3, attributes=dict(record))
+
+
+def open_store(path: Path) -> Store | None:
+    """The store at a path, None if there is nothing.
+
+    Raises RequestError if what is there is no store of ours, or one of a newer schema.
+    """
+    if not path.exists():
+        return None
+    if not (path / "zarr.json").exists():
+        raise RequestError([f"{path}: expected a store written by this pipeline, got no zarr.json; move it away"])
+    try:
+        with zarr.config.set(ZARR):
+            group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        schema = group.attrs.get("schema") if "fingerprint" in group.attrs else None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RequestError(
+            [f"{path}: can't be read as a Zarr group ({error}); restore it from a copy or move it away"]
+        ) from error
+    if not isinstance(schema, int):
+        raise RequestError(
+            [f"{path}: expected a store of this pipeline, got another Zarr group; choose another store.name"]
+        )
+    if schema != SCHEMA:
+        remedy = "update this program to read it" if schema > SCHEMA else "move it away and compute it again"
+        raise RequestError([f"{path}: expected a store of schema {SCHEMA}, got {schema}; {remedy}"])
+    return Store(path, group)
+
+
+def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
+    """The store at a path, made or grown so that it has room for all of a sweep.
+
+    tidy: first remove half-written files of a driver or workers that died. The lock must be held.
+
+    Raises RequestError if the store there holds another sweep, with the differences.
+    """
+    if tidy:
+        _remove_leftovers(path)
+    store = open_store(path)
+    if store is None:
+        _create(path, sweep)
+    else:
+        check_same_sweep(store, sweep)
+        _grow(store, sweep)
+    prepared = open_store(path)
+    assert prepared is not None
+    return prepared
+
+
+def check_same_sweep(store: Store, sweep: Sweep) -> None:
+    """Raise RequestError, one a difference, if a store's numbers are not those of a sweep."""
+    stored, asked = _flat(store.fingerprint), _flat(sweep.fingerprint)
+    faults = [
+        f"{key}: {store.path} holds {stored.get(key, 'nothing')}, got a request for {asked.get(key, 'nothing')}"
+        for key in sorted(stored | asked)
+        if stored.get(key) != asked.get(key)
+    ]
+    if faults:
+        raise RequestError([*faults, "store.name: choose another name for this sweep, or undo the changes above"])
+
+
+def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint by the keys a user would set."""
+    where = {"seed": "ensemble.", "noise": "ensemble.", "block_members": "store.", "records": "store."}
+    flat = {f"settings.{name}": value for name, value in fingerprint["settings"].items()}
+    flat |= {f"{where.get(key, '')}{key}": value for key, value in fingerprint.items() if key != "settings"}
+    return flat
+
+
+def _remove_leftovers(path: Path) -> None:
+    for unfinished in path.parent.glob(f"{path.name}.creating-*"):
+        shutil.rmtree(unfinished)
+    for partial in path.rglob("*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+# --- creating and growing ---------------------------------------------------------------------------------
+
+
+def _create(path: Path, sweep: Sweep) -> None:
+    """Build a store aside and rename it: it appears complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f"{path.name}.creating-{os.getpid()}")
+    points, members = len(sweep.points), sweep.blocks * sweep.block_members
+    with zarr.config.set(ZARR):
+        group = zarr.open_group(building, mode="w", zarr_format=3)
+        coordinates = _create_coordinates(group, sweep)
+        sizes = {name: group[name].shape[-1] for name in coordinates}
+        for variable in sweep.system.variables:
+            if all(sizes[dim] for dim in variable.dims):
+                array = group.create_array(
+                    variable.name,
+                    shape=(points, members, *(sizes[dim] for dim in variable.dims)),
+                    chunks=(1, sweep.block_members, *(sizes[dim] for dim in variable.dims)),
+                    dtype="f8",
+                    fill_value=np.nan,
+                    compressors=_COMPRESSORS,
+                    dimension_names=("point", "member", *variable.dims),
+                )
+                array.attrs.update(long_name=variable.long_name, units=variable.units)
+        status = group.create_array(
+            "status",
+            shape=(points, members),
+            chunks=(1, sweep.block_members),
+            dtype="u1",
+            fill_value=MISSING,
+            compressors=_COMPRESSORS,
+            dimension_names=("point", "member"),
+        )
+        status.attrs.update(long_name="0 missing, 1 done, 2 diverged", flag_values=[0, 1, 2])
+        for name, dtype in BOOKKEEPING.items():
+            group.create_array(
+                name,
+                shape=(points, sweep.blocks),
+                chunks=(1, 1),
+                dtype=dtype,
+                fill_value=0,
+                compressors=(Crc32cCodec(),),
+                dimension_names=("point", "block"),
+            )
+        _write_axes(group, sweep, sweep.points)
+        at_points = [f"{d.name}_at" for d in sweep.system.dimensions if _varies(sweep, d)]
+        group.attrs.update(
+            schema=SCHEMA,
+            fingerprint=sweep.fingerprint,
+            axes=list(sweep.axes),
+            coordinates=" ".join([*sweep.axes, *at_points]),
+            sampling=sweep.method,
+        )
+        # What changes later is kept out of the root, which so is never seen half-written.
+        group.create_group("runs", attributes={"n_points": points, "n_members": members, "code_versions": {}})
+        group.create_group("machines")
+    building.rename(path)
+
+
+def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
+    """Coordinate arrays of the system's dimensions and of the axes; names of the dimensions."""
+    model = sweep.system.settings
+    for axis in sweep.axes:
+        symbol, units = sweep.system.symbols.get(axis, (axis, "1"))
+        array = group.create_array(
+            axis,
+            shape=(0,),
+            chunks=(_AXIS_CHUNK,),
+            dtype="i8" if model.model_fields[axis].annotation is int else "f8",
+            fill_value=0,
+            compressors=_COMPRESSORS,
+            dimension_names=("point",),
+        )
+        array.attrs.update(long_name=axis, units=units, symbol=symbol)
+    for dimension in sweep.system.dimensions:
+        _create_dimension(group, sweep, dimension)
+    return [dimension.name for dimension in sweep.system.dimensions]
+
+
+def _coordinates_at(sweep: Sweep, dimension: Dimension, points: Sequence[Point]) -> list[np.ndarray]:
+    return [dimension.coordinate(sweep.settings_at(point), sweep.records) for point in points]
+
+
+def _varies(sweep: Sweep, dimension: Dimension) -> bool:
+    """Whether a dimension's coordinate differs from point to point."""
+    return any(axis in dimension.depends_on for axis in sweep.axes)
+
+
+def _create_dimension(group: zarr.Group, sweep: Sweep, dimension: Dimension) -> None:
+    """The coordinate of a dimension; where it differs between points, a plain index and `<name>_at` (point, …)."""
+    varies = _varies(sweep, dimension)
+    coordinates = _coordinates_at(sweep, dimension, sweep.points if varies else sweep.points[:1])
+    size = max(len(coordinate) for coordinate in coordinates)
+    values = np.arange(size) if varies else coordinates[0]
+    array = group.create_array(
+        dimension.name,
+        shape=(size,),
+        chunks=(max(1, size),),
+        dtype=values.dtype,
+        fill_value=0,
+        compressors=_COMPRESSORS,
+        dimension_names=(dimension.name,),
+    )
+    array[:] = values
+    array.attrs.update(
+        long_name=f"index of {dimension.name}" if varies else dimension.long_name, units=dimension.units
+    )
+    if varies:
+        at = group.create_array(
+            f"{dimension.name}_at",
+            shape=(0, size),
+            chunks=(64, max(1, size)),
+            dtype="f8",
+            fill_value=np.nan,
+            compressors=_COMPRESSORS,
+            dimension_names=("point", dimension.name),
+        )
+        at.attrs.update(long_name=dimension.long_name, units=dimension.units)
+
+
+def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point]) -> None:
+    """Write the coordinates of all points, those already there included (their values don't change)."""
+    for k, axis in enumerate(sweep.axes):
+        array = group[axis]
+        array.resize((len(points),))
+        array[:] = [point[k] for point in points]
+    for dimension in sweep.system.dimensions:
+        if _varies(sweep, dimension):
+            array = group[f"{dimension.name}_at"]
+            rows = [
+                padded(row.astype(float), array.shape[1:]) for row in _coordinates_at(sweep, dimension, points)
+            ]
+            array.resize((len(points), *array.shape[1:]))
+            array[:] = np.stack(rows)
+
+
+def _grow(store: Store, sweep: Sweep) -> None:
+    """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
+    group, known = store.group, store.points()
+    by_axis = [store.axes.index(axis) for axis in sweep.axes]
+    arrived = {tuple(point[k] for k in by_axis) for point in known}
+    new = [point for point in sweep.points if point not in arrived]
+    points = [tuple(point[k] for k in by_axis) for point in known] + new
+    members = max(store.n_members, sweep.blocks * sweep.block_members)
+    if not new and members == store.n_members:
+        return
+    _check_room(store, sweep, new)
+    for name, array in group.arrays():
+        dims = array.metadata.dimension_names
+        extent = {"point": len(points), "member": members, "block": members // store.block_members}
+        shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
+        if shape != array.shape and name not in store.axes and not name.endswith("_at"):
+            array.resize(shape)
+    _write_axes(group, sweep, points)
+    group["runs"].attrs.update(n_points=len(points), n_members=members)
+
+
+def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
+    """Raise RequestError if a new point has longer coordinates than the store was made for."""
+    for dimension in sweep.system.dimensions:
+        if _varies(sweep, dimension):
+            size, need = store.group[dimension.name].shape[0], _coordinates_at(sweep, dimension, new)
+            if any(len(coordinate) > size for coordinate in need):
+                raise RequestError(
+                    [
+                        f"{store.path}: made for at most {size} values along {dimension.name}, got a point with "
+                        f"{max(map(len, need))}; choose another store.name for the larger systems"
+                    ]
+                )
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> "xarray.Dataset":
+    """A stored sweep as an xarray Dataset, its axes as sorted dimensions.
+
+    path: folder of the store; chunks: as for `xarray.open_zarr`; None reads lazily without Dask.
+
+    Dimensions are the axes, `member`, and those of each variable. A sweep that was not sampled on a grid keeps
+    the dimension `point`, with its axes as coordinates along it. Combinations of axis values that were never
+    asked for, and blocks not yet computed, have `status` 0 and NaN.
+
+    Raises RequestError if the folder holds no store of this pipeline.
+    """
+    store = open_store(Path(path))
+    if store is None:
+        raise RequestError([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
+    dataset = stored_points(store, chunks)
+    if not store.axes:
+        return dataset.isel(point=0)
+    return on_grid(dataset, store.axes) if store.group.attrs["sampling"] == "product" else dataset
+
+
+def stored_points(store: Store, chunks: Any = None) -> "xarray.Dataset":
+    """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
+    import xarray
+
+    def opened(*ignored: str) -> "xarray.Dataset":
+        raw = xarray.open_zarr(
+            store.path, consolidated=False, chunks=chunks, drop_variables=[*BOOKKEEPING, *ignored]
+        )
+        committed = {"point": slice(store.n_points), "member": slice(store.n_members)}
+        return raw.isel(committed, missing_dims="ignore")
+
+    try:
+        dataset = opened()
+    except ValueError:  # a growth under way or cut short: arrays differ in extent, beyond what is committed
+        names = [name for name, _ in store.group.arrays()]
+        dataset = xarray.merge([opened(*(other for other in names if other != name)) for name in names])
+    dataset.attrs = {"store": str(store.path), **store.fingerprint}
+    return dataset.assign_coords(member=np.arange(store.n_members))
+
+
+def on_grid(dataset: "xarray.Dataset", axes: Sequence[str]) -> "xarray.Dataset":
+    """Points laid out along sorted axes; holes of the grid have status 0 and NaN."""
+    import xarray
+
+    values = {axis: np.unique(dataset[axis].values) for axis in axes}
+    index = np.full([len(column) for column in values.values()], -1)
+    where = tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())
+    index[where] = np.arange(dataset.sizes["point"])
+    attributes = {axis: dataset[axis].attrs for axis in axes}
+    grid = dataset.drop_vars(list(axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=tuple(axes)))
+    if (index < 0).any():
+        present = xarray.DataArray(index >= 0, dims=tuple(axes))
+        status = grid["status"].where(present, MISSING).astype(np.uint8)
+        grid = grid.where(present).assign(status=status)
+        at_points = {name: grid[name].where(present) for name in grid.coords if set(axes) <= set(grid[name].dims)}
+        grid = grid.assign_coords(at_points)
+    return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})

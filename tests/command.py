@@ -1,0 +1,115 @@
+"""The command line as a real process, its workers, and what it has stored so far."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+TINY = (
+    "+sweep=kuramoto_T",
+    "axes.T.values=[1,2,3]",
+    "settings.iterations=40",
+    "ensemble.members=16",
+    "store.block_members=8",
+    "store.records=5",
+    "figures.draw=[]",
+    "cluster.workers=2",
+)
+"""A sweep of three points × two blocks, each computed in a millisecond."""
+
+STUB = "tests.stub_driver"
+PATIENCE = 60
+"""Seconds after which something that should have happened counts as never happening."""
+
+
+def tiny(root, *overrides):
+    """The arguments of the tiny sweep, its store in a folder."""
+    return [*TINY, f"store.root={root}", *overrides]
+
+
+def elsewhere(root, *overrides):
+    """The arguments of the tiny sweep on another cluster than this machine's processes."""
+    return [argument for argument in tiny(root, *overrides) if argument != "cluster.workers=2"]
+
+
+def start(arguments, log, module="pipeline", **environment):
+    """Start a driver in a process group of its own; its output goes to a file."""
+    with Path(log).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def run(arguments, module="pipeline", **environment):
+    """Run a command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+
+
+def wait_for(happened, what):
+    """Wait until something has happened; what it returned."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := happened()):
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.01)
+    return result
+
+
+CONNECT = """
+import os, sys
+from pathlib import Path
+from distributed import Client
+from pipeline.cluster.security import security
+try:
+    Client(sys.argv[1], security=security(Path(sys.argv[2])) if sys.argv[2:] else None, timeout=3)
+except OSError:
+    os._exit(7)
+os._exit(0)
+"""
+
+
+def connects(address, tls):
+    """Whether a scheduler lets in a client that has the certificate in a folder, or none."""
+    arguments = [sys.executable, "-c", CONNECT, address, *([str(tls)] if tls else [])]
+    code = subprocess.run(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
+    assert code in (0, 7)
+    return code == 0
+
+
+def worker_processes(driver):
+    """Process ids of a driver's workers."""
+    return [pid for pid, parent, command in _processes() if parent == driver and "spawn_main" in command]
+
+
+def alive(pids):
+    """Those of some processes that still run."""
+    return sorted({pid for pid, *_ in _processes()} & set(pids))
+
+
+def _processes():
+    """(process id, parent's id, command line) of all processes that are not zombies."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state != "Z":
+            found.append((int(folder.name), int(parent), command))
+    return found

@@ -1,0 +1,189 @@
+"""Points, and the seed of each: a function of the root seed and the swept values alone."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import RequestError
+from pipeline.request.sweep import define, point_seed
+
+many_examples = settings(max_examples=200, deadline=None, derandomize=True)
+few_examples = settings(max_examples=15, deadline=None, derandomize=True)
+seeds = st.integers(0, 2**64 - 1)
+names = st.sampled_from(["T", "delay", "eta", "sigma", "weight_control"])
+# -0.0 and 0.0 are one setting to a user
+values = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False).filter(lambda value: value != 0))
+swept = st.dictionaries(names, values, max_size=4)
+HYPERCUBE = ("sampling.method=latin_hypercube", "sampling.points=16")
+
+
+@pytest.fixture
+def sweep(configure):
+    """A sweep from overrides; it needs no store."""
+    return lambda *overrides: define(configure("nowhere", *overrides))
+
+
+# --- points -------------------------------------------------------------------------------------------------
+
+
+def test_product_is_every_combination_in_order(sweep):
+    defined = sweep("axes.T.values=[3,1]", "axes.eta.values=[5,4,6]")
+    assert defined.axes == ("T", "eta")
+    assert defined.points == ((3, 5), (3, 4), (3, 6), (1, 5), (1, 4), (1, 6))
+
+
+def test_zip_pairs_the_axes(sweep):
+    defined = sweep("sampling.method=zip", "axes.T.values=[3,1,1]", "axes.eta.values=[5,4,6]")
+    assert defined.points == ((3, 5), (1, 4), (1, 6))
+
+
+def test_a_sweep_without_axes_is_one_point(sweep):
+    defined = sweep("~axes.T", "settings.T=7")
+    assert (defined.axes, defined.points) == ((), ((),))
+    assert defined.settings_at(())["T"] == 7
+
+
+def test_the_same_pair_twice_is_refused(sweep):
+    with pytest.raises(RequestError, match="twice"):
+        sweep("sampling.method=zip", "axes.T.values=[3,1,3]", "axes.eta.values=[5,4,5]")
+
+
+def test_values_of_a_whole_setting_are_integers_and_of_a_real_one_floats(sweep):
+    defined = sweep("axes.T.values=[3]", "axes.delay.values=[2.0,4]")
+    assert [[type(value) for value in point] for point in defined.points] == [[float, int]] * 2
+    assert defined.points == ((3.0, 2), (3.0, 4))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "values"),
+    [
+        ("start:1,stop:3,num:3", [1, 2, 3]),
+        ("start:0.1,stop:0.5,num:5,scale:linear", [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("start:3,stop:1,num:3", [3, 2, 1]),
+        ("start:0.1,stop:1000,num:5,scale:log", [0.1, 1, 10, 100, 1000]),
+        ("start:7,stop:9,num:1", [7]),
+    ],
+)
+def test_spaced_axes_equal_explicit_values_and_so_do_their_seeds(sweep, spacing, values):
+    spaced, explicit = sweep(f"axes.T={{values:null,{spacing}}}"), sweep(f"axes.T.values={values}")
+    assert spaced.points == explicit.points == tuple((value,) for value in values)
+    assert [spaced.seed_at(point) for point in spaced.points] == [
+        explicit.seed_at(point) for point in explicit.points
+    ]
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 7, 12, 1000])
+def test_thinning_keeps_the_ends_and_the_order(sweep, points):
+    full = sweep("axes.T.values=[1,2,3,5,7,10,20,30,50,70,100,200]")
+    thinned = sweep("axes.T.values=[1,2,3,5,7,10,20,30,50,70,100,200]", f"sampling.points={points}")
+    assert len(thinned.points) == min(points, 12)
+    assert set(thinned.points) <= set(full.points)
+    assert thinned.points == tuple(sorted(thinned.points))
+    if points > 1:
+        assert (thinned.points[0], thinned.points[-1]) == (full.points[0], full.points[-1])
+
+
+def test_thinning_a_plane_keeps_its_corners_and_its_budget(sweep):
+    defined = sweep("axes.T.values=[1,2,3,4,5,6]", "axes.eta.values=[1,2,3,4,5]", "sampling.points=10")
+    assert len(defined.points) == 9
+    assert {(1, 1), (1, 5), (6, 1), (6, 5)} <= set(defined.points)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_latin_hypercube_has_one_point_in_every_stratum_of_every_axis(sweep, seed):
+    defined = sweep(
+        *HYPERCUBE, f"ensemble.seed={seed}",
+        "axes.T.values=[10,20,50]", "axes.eta.values=[0.1,30]", "axes.target_order_parameter.values=[0,1]",
+    )  # fmt: skip
+    T, eta, target = np.array(defined.points).T
+    for unit in ((T - 10) / 40, np.log(eta / 0.1) / math.log(300), target):
+        assert sorted(np.floor(unit * 16).astype(int)) == list(range(16))
+
+
+def test_a_latin_hypercube_is_the_same_every_time_and_another_for_another_seed(sweep):
+    axes = ("axes.T.values=[10,20]", "axes.eta.values=[1,2]")
+    first, again, other = (sweep(*HYPERCUBE, *axes, f"ensemble.seed={seed}").points for seed in (1, 1, 2))
+    assert first == again
+    assert not set(first) & set(other)
+
+
+def test_a_latin_hypercube_over_a_whole_setting_has_whole_values_within_bounds(sweep):
+    defined = sweep(*HYPERCUBE, "axes.T.values=[10,20]", "axes.delay.values=[1,8]")
+    delays = [delay for _, delay in defined.points]
+    assert {type(delay) for delay in delays} == {int}
+    assert min(delays) >= 1
+    assert max(delays) <= 8
+
+
+# --- seeds --------------------------------------------------------------------------------------------------
+
+
+def test_seeds_never_change_between_versions():
+    assert point_seed(1, {}) == 18232024504446223411
+    assert point_seed(1, {"T": 10.0}) == 8220136436197037627
+    assert point_seed(2**64 - 1, {"delay": 5, "eta": 0.3}) == 9510906904843156468
+
+
+@many_examples
+@given(seeds, swept, st.randoms(use_true_random=False))
+def test_seeds_do_not_depend_on_the_order_of_axes(root, point, random):
+    shuffled = list(point.items())
+    random.shuffle(shuffled)
+    assert point_seed(root, dict(shuffled)) == point_seed(root, point)
+    assert 0 <= point_seed(root, point) < 2**64
+
+
+@many_examples
+@given(seeds, swept, swept)
+def test_seeds_differ_between_points(root, one, other):
+    same = [(name, type(value), value) for name, value in sorted(one.items())] == [
+        (name, type(value), value) for name, value in sorted(other.items())
+    ]
+    assert (point_seed(root, one) == point_seed(root, other)) == same
+
+
+@many_examples
+@given(seeds, seeds, swept)
+def test_seeds_differ_between_root_seeds(one, other, point):
+    assert (point_seed(one, point) == point_seed(other, point)) == (one == other)
+
+
+@few_examples
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=4, unique=True),
+    st.lists(st.integers(1, 50), max_size=4, unique=True),
+    st.booleans(),
+)
+def test_seeds_of_points_do_not_depend_on_the_rest_of_the_grid(configure, few, more, eta_first):
+    def seeds_of(Ts, etas, eta_first=False):
+        axes = [f"axes.T.values={Ts}", f"axes.eta.values={etas}"]
+        defined = define(configure("nowhere", *axes[:: -1 if eta_first else 1]))
+        return {
+            tuple(sorted(zip(defined.axes, point, strict=True))): defined.seed_at(point)
+            for point in defined.points
+        }
+
+    small = seeds_of(few, [3])
+    large = seeds_of(sorted({*few, *more}), [2, 3], eta_first)
+    assert small.items() <= large.items()
+    assert len(set(large.values())) == len(large)
+
+
+def test_common_noise_is_the_same_at_every_point_and_depends_on_the_root_seed(sweep):
+    common = sweep("ensemble.noise=common", "axes.eta.values=[1,2]")
+    assert len({common.seed_at(point) for point in common.points}) == 1
+    other = sweep("ensemble.noise=common", "ensemble.seed=2")
+    assert other.seed_at(other.points[0]) != common.seed_at(common.points[0])
+
+
+def test_independent_noise_differs_from_point_to_point(sweep):
+    independent = sweep("axes.eta.values=[1,2]")
+    assert len({independent.seed_at(point) for point in independent.points}) == len(independent.points) == 6
+
+
+def test_minus_zero_is_the_point_zero(sweep):
+    minus, zero = (sweep(f"axes.sigma.values=[{value}]") for value in ("-0.0", "0.0"))
+    assert minus.seed_at(minus.points[0]) == zero.seed_at(zero.points[0])

@@ -1,0 +1,84 @@
+"""Disks that are full or can't be written: an error that says so, and nothing lost."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
+from tests import command
+from tests.command import tiny
+from tests.contents import assert_same_values, files
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mount a small file system, (size, options) → its folder; skipped where that is not allowed."""
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+
+    def mount(size, *options):
+        if os.geteuid() or not shutil.which("mount"):
+            pytest.skip("mounting needs root")
+        what = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", str(folder)]
+        if subprocess.run(what, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+
+
+def remount(folder, options):
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+LONG = ("settings.iterations=400", "store.records=400")
+
+
+def _digests(folder):
+    """The files of the digests of stored blocks, bytes and times."""
+    found = {name: kept for name, kept in files(folder).items() if "/digest/c/" in name}
+    return {name: kept for name, kept in found.items() if not name.endswith(".partial") and any(kept[0][:8])}
+
+
+def test_a_disk_that_fills_up_costs_no_stored_block_and_the_run_goes_on_when_there_is_room(
+    mounted, configure, tmp_path
+):
+    folder = mounted("700k")
+    arguments = tiny(folder, *LONG)
+    ran = command.run(arguments)
+    assert ran.returncode in (BLOCKS_FAILED, INTERRUPTED)
+    assert "No space left on device" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    stored = {
+        name: kept for name, kept in files(folder).items() if "/digest/c/" in name and ".partial" not in name
+    }
+    remount(folder, "size=20m")
+    again = command.run(arguments)
+    assert (again.returncode, again.stderr) == (COMPLETE, "")
+    assert _digests(folder).items() >= stored.items()
+    command.run(tiny(tmp_path / "other", *LONG))
+    assert_same_values(folder / "kuramoto_T.zarr", tmp_path / "other" / "kuramoto_T.zarr")
+
+
+def test_a_disk_without_any_room_is_told_by_the_driver(mounted):
+    ran = command.run(tiny(mounted("16k")))
+    assert ran.returncode in (CONFIG_WRONG, INTERRUPTED)
+    assert "No space left on device" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_folder_that_can_only_be_read_is_read_but_not_run(mounted):
+    folder = mounted("20m")
+    assert command.run(tiny(folder)).returncode == COMPLETE
+    remount(folder, "ro")
+    before = files(folder)
+    for action in ("status", "explain", "verify"):
+        ended = command.run(tiny(folder, f"action={action}"))
+        assert (ended.returncode, ended.stderr) == (COMPLETE, ""), action
+    refused = command.run(tiny(folder, "ensemble.members=24"))
+    assert refused.returncode == CONFIG_WRONG
+    assert "expected a folder that can be written" in refused.stderr
+    assert files(folder) == before

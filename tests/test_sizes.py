@@ -1,0 +1,86 @@
+"""Plans and stores of the size that users have, in the time and memory that they have."""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pipeline.errors import COMPLETE
+from pipeline.plan.planning import make_plan
+from pipeline.request.sweep import define
+from pipeline.store.stores import open_store, prepare
+from pipeline.systems.code_version import code_digest
+from tests.command import ROOT, tiny
+from tests.contents import block_files, fill
+
+GENEROUS = 4
+"""Times as long as on an idle machine of today may pass on a busy one; what is meant is seconds, not minutes."""
+
+
+def explain(*arguments):
+    """Explain in a process of its own: output, seconds, and kB of memory at most."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    began = time.monotonic()
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return ran.stdout, time.monotonic() - began, max(before, after)
+
+
+@pytest.mark.parametrize("shape", ["{start: 1, stop: 9, num: 100}", "{start: 1, stop: 9, num: 1000}"])
+def test_a_million_blocks_are_explained_in_seconds_and_within_a_gigabyte(shape, tmp_path):
+    members = 80 if "num: 100}" in shape else 8
+    out, seconds, kilobytes = explain(
+        "store.name=a", f"store.root={tmp_path}", "store.block_members=8", "settings.iterations=100",
+        "axes.T={start: 1, stop: 100, num: 1000}", f"axes.eta={shape}", f"ensemble.members={members}",
+        "action=explain",
+    )  # fmt: skip
+    assert "blocks      1000000: 0 stored, 1000000 to compute" in out
+    assert seconds < 15 * GENEROUS
+    assert kilobytes < 1_000_000
+
+
+def test_a_hundred_thousand_stored_blocks_are_read_in_seconds(configure, tmp_path, main):
+    arguments = tiny(
+        tmp_path, "axes.T={start: 1, stop: 100, num: 1000}", "axes.T.values=null", "ensemble.members=800"
+    )
+    config = configure(tmp_path, *arguments[len(tiny(tmp_path)) :])
+    path = config.store.path
+    store = prepare(path, define(config))
+    cells = {"digest": 7, "code": code_digest("kuramoto")}
+    for name, value in cells.items():
+        store.group[name][0, 0] = value
+        chunk = (path / name / "c" / "0" / "0").read_bytes()
+        for point in range(1000):
+            folder = path / name / "c" / str(point)
+            folder.mkdir(exist_ok=True)
+            for block in range(100):
+                (folder / str(block)).write_bytes(chunk)
+    began = time.monotonic()
+    ended = main([*arguments, "action=status"])
+    seconds = time.monotonic() - began
+    assert ended.code == COMPLETE
+    assert "100000 of 100000 blocks (100%)" in ended.out
+    assert seconds < 3 * GENEROUS
+
+
+def test_growth_of_twenty_points_to_forty_computes_the_new_blocks_alone(configure, tmp_path):
+    few = ("settings.iterations=1", "settings.oscillators=3", "store.block_members=24", "settings.dt=0.5")
+    small = define(configure(
+        tmp_path, *few, f"axes.T.values={[k + 1 for k in range(20)]}", "ensemble.members=96",
+    ))  # fmt: skip
+    large = define(configure(
+        tmp_path, *few, f"axes.T.values={[k / 2 + 0.5 for k in range(40)]}", "ensemble.members=192",
+    ))  # fmt: skip
+    path = tmp_path / "a.zarr"
+    assert len(fill(small, path)) == 20 * 4
+    before = block_files(path)
+    assert len(fill(large, path)) == 40 * 8 - 20 * 4
+    after = block_files(path)
+    assert {name: after[name] for name in before} == before
+    plan = make_plan(large, path, open_store(path), "stop")
+    assert plan.complete
+    assert np.array_equal(plan.rows[1::2], np.arange(20))
