@@ -1,5 +1,32 @@
-"""Parameter sweeps of the systems in `sim`: planned, computed on Dask workers, stored in Zarr, drawn."""
+"""Parameter sweeps of stochastic dynamical systems: planned, computed on Dask workers, stored in Zarr, drawn.
 
-from pipeline.store.stores import open_sweep
+The words are those of the command line: `pipeline.run("+sweep=kuramoto_T", "axes.T.values=[5,10]")` does what
+`python -m pipeline +sweep=kuramoto_T axes.T.values=[5,10]` does.
+"""
 
-__all__ = ["open_sweep"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.api import draw, explain, run, status, verify
+    from pipeline.errors import BlocksFailed, RequestError
+    from pipeline.plan import table
+    from pipeline.store import open_sweep
+
+__all__ = ["BlocksFailed", "RequestError", "draw", "explain", "open_sweep", "run", "status", "table", "verify"]
+
+_ROOMS = {
+    "draw": "api", "explain": "api", "run": "api", "status": "api", "verify": "api",
+    "table": "plan", "open_sweep": "store", "BlocksFailed": "errors", "RequestError": "errors",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Each is imported when it is used: a worker, or a status, needs few of them."""
+    if name in _ROOMS:
+        return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

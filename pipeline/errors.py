@@ -13,6 +13,22 @@ class RequestError(Exception):
         super().__init__("\n".join(self.faults))
 
 
+class BlocksFailed(Exception):  # noqa: N818 (a state of a sweep)
+    """Some blocks could not be computed, or are not as they should be: one line each; the others are stored."""
+
+    def __init__(self, failures: Iterable[str]) -> None:
+        self.failures = list(failures)
+        super().__init__("\n".join(self.failures))
+
+
+class BlockError(Exception):
+    """A block could not be computed: where in its system's code, what was expected and got, in one line."""
+
+
+class Damaged(Exception):  # noqa: N818 (a state of a file)
+    """A chunk of a store can't be read, or a block's bytes are not those its digest was made of."""
+
+
 class Interrupted(Exception):  # noqa: N818 (no error)
     """A run was stopped before it was complete; what it stored is kept."""
 

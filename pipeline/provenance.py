@@ -2,10 +2,8 @@
 
 import os
 import platform
-import shlex
 import socket
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,9 @@ from typing import Any
 _PACKAGES = ("numpy", "numba", "llvmlite", "dask", "distributed", "xarray", "zarr", "hydra-core")
 
 
-def circumstances() -> dict[str, Any]:
-    """Command, commit, versions and machine of this process."""
-    return {
-        "command": shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]),
-        **_commit(),
-        **machine(),
-    }
+def circumstances(command: str) -> dict[str, Any]:
+    """A command, and commit, versions and machine of this process."""
+    return {"command": command, **commit(), **machine()}
 
 
 def machine_of_worker() -> dict[str, Any]:
@@ -36,7 +30,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _commit() -> dict[str, Any]:
+def commit() -> dict[str, Any]:
     """The commit this code was checked out from, and whether files differ from it; None outside a checkout."""
     root = Path(__file__).parent.parent
 

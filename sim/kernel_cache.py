@@ -9,9 +9,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 from numba import njit
+
+from sim.kernel_folder import kernels_root
 
 
 def _sources_digest() -> str:
@@ -22,9 +25,8 @@ def _sources_digest() -> str:
 
 
 def _cache_folder() -> Path:
-    """`$NUMBA_CACHE_DIR`, the user's cache folder or, where that can't be written, a private temporary one."""
-    root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "autonomous-learning" / f"kernels-{_sources_digest()}"
+    """Below `kernels_root` or, where that can't be written, a private temporary folder."""
+    folder = kernels_root() / f"kernels-{_sources_digest()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -41,10 +43,15 @@ def _cache_folder() -> Path:
 _FOLDER = _cache_folder()
 
 
-def kernel(function: Callable) -> Callable:
-    """Compile a function with numba, once per machine: without the GIL, cached on disk."""
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function with numba, once per machine: without the GIL, cached on disk.
+
+    For kernels outside `sim` too: those are kept where numba is told to, which for a system's module is a folder of
+    this version of its code.
+    """
     previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_FOLDER)  # read while the decorator runs, at no other time
+    if function.__module__.partition(".")[0] == __package__:
+        numba.config.CACHE_DIR = str(_FOLDER)  # read while the decorator runs, at no other time
     try:
         return njit(function, nogil=True, cache=True, error_model="numpy")
     finally:

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import RequestError
-from pipeline.plan.planning import make_plan, whole_store
-from pipeline.request.sweep import Sweep
-from pipeline.store.blocks import Damaged, note_machine, read_block, write_block
-from pipeline.store.stores import Store, check_same_sweep, open_store, prepare
+from pipeline.errors import Damaged, RequestError
+from pipeline.plan import make_plan, whole_store
+from pipeline.request import Sweep
+from pipeline.store import Store, check_same_sweep, note_machine, open_store, prepare, read_block, write_block
 
 
 class Merged(NamedTuple):
@@ -67,10 +66,10 @@ def _take(whole: Sweep, ours: Store, theirs: Store) -> Merged:
 def _check_sizes(ours: Store, theirs: Store) -> None:
     """Raise RequestError if some variable has another length in one of the stores."""
     for name, array in theirs.group.arrays():
-        if array.ndim > 2 and ours.group[name].shape[2:] != array.shape[2:]:
+        if array.ndim > 2 and ours.array(name).shape[2:] != array.shape[2:]:
             raise RequestError(
                 [
                     f"source: {name} has {array.shape[2:]} values a member in {theirs.path}, {ours.path} was made "
-                    f"for {ours.group[name].shape[2:]}; merge into a new store with both sets of points"
+                    f"for {ours.array(name).shape[2:]}; merge into a new store with both sets of points"
                 ]
             )

@@ -1,16 +1,18 @@
 """Converge: some points of a sweep again with shorter Euler steps and the same noise."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray
 
+from pipeline.cluster import map_unordered
 from pipeline.errors import RequestError
 from pipeline.plan import intervals
-from pipeline.request.config import Converge
-from pipeline.request.sweep import Sweep
-from pipeline.systems.interface import SYSTEMS
+from pipeline.request import Converge, Point, Sweep
+from pipeline.systems import compute_members, loaded, search_in
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -43,8 +45,26 @@ class Shift(NamedTuple):
         return self.half_width < abs(self.shift) <= self.shift_half_width
 
 
-def shifts(sweep: Sweep, options: Converge, client: "Client") -> Iterator[Shift]:
-    """Rerun evenly spread points with steps shorter by each factor; compare the means of every final observable.
+class _Task(NamedTuple):
+    """Some members of a point with shorter steps, as a worker gets them."""
+
+    point: Point
+    factor: int
+    first: int
+    """The first of its members."""
+    members: int
+    settings: dict[str, Any]
+    seed: int
+    system: str
+    folders: tuple[str, ...]
+
+
+def shifts(
+    sweep: Sweep, options: Converge, client: "Client | None", folders: tuple[str, ...] = ()
+) -> Iterator[Shift]:
+    """Rerun evenly spread points with steps shorter by each factor; compare the means of every scalar variable.
+
+    client: None computes in this process; folders: where workers look for the system.
 
     Raises RequestError if the system has no steps to shorten.
     """
@@ -53,35 +73,36 @@ def shifts(sweep: Sweep, options: Converge, client: "Client") -> Iterator[Shift]
         raise RequestError([f"system: {sweep.system_name} can't be rerun with shorter steps and the same noise"])
     count = min(options.points, len(sweep.points))
     chosen = [sweep.points[k] for k in np.linspace(0, len(sweep.points) - 1, count).round().astype(int)]
-    members = np.array_split(np.arange(options.members), -(-options.members // _CHUNK))
-    factors = (1, *options.factors)
-    runs = {
-        (point, factor): client.map(
-            _observables,
-            [sweep.system_name] * len(members),
-            [refined(sweep.settings_at(point), factor)] * len(members),
-            [sweep.seed_at(point)] * len(members),
-            members,
-            pure=False,
+    starts = range(0, options.members, _CHUNK)
+    tasks = [
+        _Task(
+            point, factor, first, min(_CHUNK, options.members - first), refined(sweep.settings_at(point), factor),
+            sweep.seed_at(point), sweep.system_name, folders,
         )
-        for point in chosen
-        for factor in factors
-    }
+        for point, factor, first in product(chosen, (1, *options.factors), starts)
+    ]  # fmt: skip
+    parts: dict[tuple[Point, int], dict[int, dict[str, np.ndarray]]] = defaultdict(dict)
+    for task, observables in map_unordered(client, _observables, tasks):
+        parts[task.point, task.factor][task.first] = observables
     for point in chosen:
-        values = {factor: _joined(client.gather(runs[point, factor])) for factor in factors}
+        values = {factor: _joined(parts[point, factor]) for factor in (1, *options.factors)}
         for name in values[1]:
             for factor in options.factors:
                 yield _shift(sweep.named(point), name, factor, values[1][name], values[factor][name])
 
 
-def _observables(system: str, settings: dict[str, Any], seed: int, members: np.ndarray) -> dict[str, np.ndarray]:
-    """The final observables of some members: variables that are one number a member."""
-    values = SYSTEMS[system].compute(settings, seed, members, 2)
-    return {variable.name: values[variable.name] for variable in SYSTEMS[system].variables if not variable.dims}
+def _observables(task: _Task) -> tuple[_Task, dict[str, np.ndarray]]:
+    """The variables of some members that are one number each."""
+    search_in(task.folders)
+    members = np.arange(task.first, task.first + task.members)
+    values = compute_members(task.system, task.settings, task.seed, members, 2)
+    scalars = [variable.name for variable in loaded(task.system).system.variables if not variable.dims]
+    return task, {name: values[name] for name in scalars}
 
 
-def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _joined(parts: dict[int, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    in_order = [parts[first] for first in sorted(parts)]
+    return {name: np.concatenate([part[name] for part in in_order]) for name in in_order[0]}
 
 
 def _shift(point: str, name: str, factor: int, before: np.ndarray, after: np.ndarray) -> Shift:
@@ -96,3 +117,18 @@ def _shift(point: str, name: str, factor: int, before: np.ndarray, after: np.nda
         float(moved["estimate"]),
         float(moved["high"] - moved["estimate"]),
     )
+
+
+def convergence_lines(found: list[Shift]) -> list[str]:
+    """A table of how ensemble means move with shorter steps."""
+    width = max(len(f"{shift.point}  {shift.observable}") for shift in found)
+    lines = [f"{'point  observable':<{width}}  {'mean, 95 %':>22}  steps  {'shift, 95 %':>22}"]
+    for shift in found:
+        name = f"{shift.point}  {shift.observable}"
+        mean = f"{shift.mean:.5f} ± {shift.half_width:.5f}"
+        moved = f"{shift.shift:+.5f} ± {shift.shift_half_width:.5f}"
+        verdict = "moves by more than its interval" if shift.moved else ""
+        verdict = "undecided, needs more members" if shift.undecided else verdict
+        lines.append(f"{name:<{width}}  {mean:>22}  dt/{shift.factor:<2}  {moved:>22}  {verdict}".rstrip())
+    count = sum(shift.moved for shift in found)
+    return [*lines, f"{count} of {len(found)} means move by more than their interval"]

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pipeline.execution.driver import block_values
-from pipeline.plan.planning import Job, Plan
+from pipeline.cluster import map_unordered
+from pipeline.errors import BlockError, Damaged
+from pipeline.plan import Execution, Job, Plan
 from pipeline.provenance import machine
-from pipeline.request.config import Verify
-from pipeline.store.blocks import Damaged, as_stored, cell, read_block
-from pipeline.systems.code_version import code_digest
+from pipeline.request import Verify
+from pipeline.store import as_stored, cell, read_block
+from pipeline.systems import loaded
 
 if TYPE_CHECKING:
     from distributed import Client
-
-_BATCH = 1000
-"""Blocks at Dask at any time."""
 
 
 class Checked(NamedTuple):
@@ -31,17 +29,13 @@ class Checked(NamedTuple):
     """Whether it reads well, yet is not what it would be if computed today."""
 
 
-def verified(plan: Plan, chosen: set[tuple[int, int]], client: "Client") -> Iterator[Checked]:
-    """Check all stored blocks of a plan on Dask's workers, and compute the chosen ones again."""
-    from distributed import as_completed
-
+def verified(
+    plan: Plan, chosen: set[tuple[int, int]], client: "Client | None", execution: Execution
+) -> Iterator[Checked]:
+    """Check all stored blocks of a plan, and compute the chosen ones again; on Dask's workers or, without, here."""
     blocks = [(int(k), int(block)) for k, block in np.argwhere(plan.stored)]
-    for start in range(0, len(blocks), _BATCH):
-        batch = blocks[start : start + _BATCH]
-        jobs = [plan.job(*where) for where in batch]
-        futures = client.map(check_block, batch, jobs, [where in chosen for where in batch], pure=False)
-        for future in as_completed(futures):
-            yield future.result()
+    jobs = [plan.job(k, block, execution) for k, block in blocks]
+    return map_unordered(client, check_block, blocks, jobs, [where in chosen for where in blocks])
 
 
 def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
@@ -59,7 +53,10 @@ def check_block(where: tuple[int, int], job: Job, recompute: bool) -> Checked:
         stored = read_block(job.location, job.point, job.block)
     except Damaged as damage:
         return Checked(*where, str(damage), differs=False)
-    differences = _differences(stored, as_stored(job.location, block_values(job))) if recompute else []
+    try:
+        differences = _differences(stored, as_stored(job.location, job.values())) if recompute else []
+    except BlockError as error:
+        return Checked(*where, f"it can't be computed again: {error}", differs=True)
     return Checked(*where, "; ".join(differences), differs=bool(differences))
 
 
@@ -83,7 +80,7 @@ def circumstances_of(plan: Plan, checked: Checked) -> str:
     assert store is not None
     where = int(plan.rows[checked.k]), checked.block
     changes = []
-    if cell(store.location, "code", *where) != code_digest(plan.sweep.system_name):
+    if cell(store.location, "code", *where) != loaded(plan.sweep.system_name).digest:
         changes.append("code")
     then = store.machines().get(f"{cell(store.location, 'machine', *where) or 0:016x}")
     if then is None:
@@ -103,3 +100,17 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield f"processor {then['cpu']['name']}, now {now['cpu']['name']}"
     elif then["cpu"]["features"] != now["cpu"]["features"]:
         yield "processor features"
+
+
+def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
+    """What is wrong with which blocks, how their circumstances differ from today's, and what to do."""
+    if not wrong:
+        return ["all blocks are as they should be"]
+    lines = []
+    for checked in wrong:
+        where = f"{plan.sweep.named(plan.sweep.points[checked.k])}, block {checked.block}: {checked.damage}"
+        if checked.differs:
+            lines.append(f"differs: {where}; changed since it was computed: {circumstances_of(plan, checked)}")
+        else:
+            lines.append(f"damaged: {where}")
+    return [*lines, f"{len(wrong)} blocks are wrong; verify.repair=true computes them again"]

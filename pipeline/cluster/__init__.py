@@ -1,0 +1,111 @@
+"""Where Dask runs: on this machine, in jobs of a Slurm cluster, or wherever someone started a scheduler.
+
+Dask and Slurm's tools are imported when a cluster is used: a status, or a run with nothing to do, needs neither.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cluster.security import refuse_readable
+from pipeline.request import Cluster, Config, LocalCluster, SchedulerCluster, SerialCluster, SlurmCluster
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from pipeline.plan import Plan
+
+__all__ = [
+    "advice",
+    "dask_client",
+    "job_script",
+    "map_unordered",
+    "maybe_client",
+    "queued_job",
+    "refuse_unusable",
+    "submit",
+]
+
+_BATCH = 1000
+"""Calls at Dask at any time."""
+
+
+def refuse_unusable(config: Cluster) -> None:
+    """Raise RequestError if a cluster can't be used from here, before anything is written."""
+    if isinstance(config, SlurmCluster):
+        from pipeline.cluster.slurm import refuse_unusable as refuse
+
+        refuse(config)
+    elif isinstance(config, SchedulerCluster) and config.tls is not None:
+        refuse_readable(config.tls)
+
+
+def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
+    """A Dask client of the cluster a request asks for.
+
+    Raises RequestError if the cluster can't be used as asked, ClusterLost if no scheduler answers.
+    """
+    refuse_unusable(config)
+    if isinstance(config, LocalCluster):
+        from pipeline.cluster.local import local_client
+
+        return local_client(config)
+    if isinstance(config, SlurmCluster):
+        from pipeline.cluster.slurm import slurm_client
+
+        return slurm_client(config)
+    assert not isinstance(config, SerialCluster), "this process needs no client"
+    from pipeline.cluster.scheduler import scheduler_client
+
+    return scheduler_client(config)
+
+
+@contextmanager
+def maybe_client(config: Cluster) -> "Iterator[Client | None]":
+    """A client of the cluster asked for; None for this process."""
+    if isinstance(config, SerialCluster):
+        yield None
+        return
+    with dask_client(config) as client:
+        yield client
+
+
+def map_unordered(client: "Client | None", function: Callable[..., Any], *columns: Sequence[Any]) -> Iterator[Any]:
+    """What a function gives for each row of some columns, in any order: on a client's workers, or here without one."""
+    if client is None:
+        yield from map(function, *columns)
+        return
+    from distributed import as_completed
+
+    for start in range(0, len(columns[0]), _BATCH):
+        futures = client.map(function, *(column[start : start + _BATCH] for column in columns), pure=False)
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def submit(config: Config) -> str:
+    """Submit a run as a batch job of its own: see `pipeline.cluster.batch.submit`."""
+    from pipeline.cluster import batch
+
+    return batch.submit(config)
+
+
+def queued_job(config: Config) -> str:
+    """The batch job for a request's store that is in Slurm's queue, waiting or running; empty if there is none."""
+    from pipeline.cluster import batch
+
+    return batch.queued_job(config.store.path)
+
+
+def advice(plan: "Plan", core_seconds: float, config: SlurmCluster) -> list[str]:
+    """What a sweep will cost on a Slurm cluster, and what to ask for."""
+    from pipeline.cluster import batch
+
+    return batch.advice(plan, core_seconds, config)
+
+
+def job_script(config: SlurmCluster) -> str:
+    """The script of a job of workers."""
+    from pipeline.cluster import slurm
+
+    return slurm.job_script(config)

@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 from pipeline.cluster.slurm import job_script, refuse_script, refuse_without_slurm
-from pipeline.console import duration
 from pipeline.errors import INTERRUPTED, RequestError
-from pipeline.plan.planning import Plan
-from pipeline.request.clusters import SlurmCluster, as_walltime, seconds_of
-from pipeline.request.config import Config
+from pipeline.plan import Plan
+from pipeline.request import Config, SlurmCluster, as_walltime, seconds_of
+from pipeline.words import duration
 
 _NOTICE_SECONDS = 60
 """Slurm signals up to a minute late; this comes on top of the driver's grace time."""
@@ -41,8 +40,8 @@ exit "$code"
 """
 
 
-def submit(config: Config, arguments: list[str]) -> str:
-    """Submit a run with some command-line arguments as a batch job; the job's id.
+def submit(config: Config) -> str:
+    """Submit a request's run as a batch job; the job's id.
 
     Raises RequestError if there is no Slurm here, if it refuses the job, or if one for this store is in the queue.
     """
@@ -53,7 +52,7 @@ def submit(config: Config, arguments: list[str]) -> str:
         raise RequestError(
             [f"{config.store.path}: job {earlier} is in Slurm's queue for it; wait for it, or scancel it"]
         )
-    script = driver_script(config.cluster, arguments)
+    script = driver_script(config.cluster, _arguments(config))
     refuse_script(script)
     refuse_script(job_script(config.cluster))
     config.cluster.logs.mkdir(parents=True, exist_ok=True)
@@ -64,6 +63,12 @@ def submit(config: Config, arguments: list[str]) -> str:
     job = said.stdout.strip().partition(";")[0]
     _note(config.store.path).write_text(json.dumps({"job": job}))
     return job
+
+
+def _arguments(config: Config) -> list[str]:
+    """The arguments that make a driver run a request."""
+    folder = [] if config.config_dir is None else ["--config-dir", str(config.config_dir.resolve())]
+    return [*folder, *config.overrides, "++action=run"]
 
 
 def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
@@ -84,7 +89,7 @@ def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
     return _SCRIPT.format(
         directives="\n".join(f"#SBATCH {line}" for line in [*lines, "--requeue", *cluster.directives]),
         setup="\n".join(cluster.setup),
-        command=shlex.join([sys.executable, "-m", "pipeline", *arguments, "++action=run"]),
+        command=shlex.join([sys.executable, "-m", "pipeline", *arguments]),
         interrupted=INTERRUPTED,
     )
 

@@ -17,10 +17,10 @@ from dask_jobqueue.slurm import SLURMJob
 from distributed import Client, Security
 from distributed.deploy.adaptive import Adaptive
 
-from pipeline.cluster.clients import DASK_OPTIONS, SINGLE_THREADED
+from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
 from pipeline.cluster.security import CERTIFICATE, KEY, security, temporary_certificates
 from pipeline.errors import RequestError
-from pipeline.request.clusters import SlurmCluster
+from pipeline.request import SlurmCluster
 
 _CHECK_SECONDS = 5
 """Between looks at Slurm's queue. One squeue for all jobs of the user: light for any controller."""

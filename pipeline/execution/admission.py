@@ -2,19 +2,21 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from distributed import WorkerPlugin
 from distributed.core import Status
 
-from pipeline.errors import ClusterLost
-from pipeline.execution.driver import set_stopping
-from pipeline.plan.planning import Plan
+from pipeline.digest import as_hex
+from pipeline.errors import ClusterLost, RequestError
+from pipeline.execution.worker import set_stopping
+from pipeline.plan import Plan
 from pipeline.provenance import machine_of_worker
-from pipeline.systems.code_version import code_digest
+from pipeline.systems import find, loaded, search_in
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -40,17 +42,20 @@ class Environment(NamedTuple):
         return "; ".join(f"{name} {theirs}, expected {ours}" for name, ours, theirs in pairs if ours != theirs)
 
 
-def environment_here(system: str) -> Environment:
-    """What this process is."""
-    import numba
-    import numpy as np
+def environment_here(system: str, folders: Iterable[str] = ()) -> Environment:
+    """What this process is, with the code of a system as its files are now."""
+    search_in(folders)
+    try:
+        find(system)
+        code = as_hex(loaded(system).digest)
+    except RequestError as error:
+        code = f"none ({error})"
+    return Environment(code, major(version("numpy")), major(version("numba")))
 
-    return Environment(f"{code_digest(system):016x}", major(np.__version__), major(numba.__version__))
 
-
-def major(version: str) -> str:
+def major(release: str) -> str:
     """The part of a version whose change may change results: 2 of 2.3.1, 0.62 of 0.62.0."""
-    first, *rest = re.findall(r"\d+", version)
+    first, *rest = re.findall(r"\d+", release)
     return f"0.{rest[0]}" if first == "0" and rest else first
 
 
@@ -59,14 +64,16 @@ class _Check(WorkerPlugin):
 
     name = "pipeline-check"  # one for all drivers: that of a driver that died is replaced by the next
 
-    def __init__(self, run: str, system: str, store: str) -> None:
-        self.run, self.system, self.store = run, system, store
-        self.expected = environment_here(system)
+    def __init__(self, run: str, plan: Plan, folders: Iterable[str]) -> None:
+        assert plan.store is not None
+        self.run, self.system, self.store = run, plan.sweep.system_name, plan.store.location.path
+        self.folders = tuple(folders)
+        self.environment = environment_here(self.system, self.folders)
 
     def setup(self, worker: "Worker") -> None:
         """On the worker. It reads no tasks before all plugins are set up."""
-        set_stopping(self.store, False)  # an earlier driver may have been interrupted
-        differences = self.expected.differences(environment_here(self.system))
+        set_stopping(self.store, False, worker)  # an earlier driver may have been interrupted
+        differences = self.environment.differences(environment_here(self.system, self.folders))
         about = machine_of_worker()
         worker.log_event(
             _TOPIC, {"run": self.run, "address": worker.address, "refused": differences, "about": about}
@@ -122,19 +129,20 @@ class Workers:
 
 
 @contextmanager
-def checked_workers(client: "Client", plan: Plan, refuse: Callable[[str], Any]) -> Iterator[Workers]:
+def checked_workers(
+    client: "Client", plan: Plan, folders: Iterable[str], refuse: Callable[[str], Any]
+) -> Iterator[Workers]:
     """Check all workers of a client, those that are there and those to come, for the time of a run.
 
-    refuse: gets a line for every worker that is refused, saying what it has and what was expected.
+    folders: where workers look for the system; refuse: gets a line for every worker that is refused, saying what it has and what was expected.
 
     Raises ClusterLost if the scheduler doesn't answer.
     """
-    assert plan.store is not None
     run = uuid4().hex
-    crew = Workers(run, client, refuse)
+    workers = Workers(run, client, refuse)
     try:
-        client.subscribe_topic(_TOPIC, crew.note)
-        check = _Check(run, plan.sweep.system_name, plan.store.location.path)
+        client.subscribe_topic(_TOPIC, workers.note)
+        check = _Check(run, plan, folders)
         client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)
         said_before = client.sync(client.get_events, _TOPIC, callback_timeout=_REPLY_SECONDS)
     except (OSError, TimeoutError) as error:
@@ -142,9 +150,9 @@ def checked_workers(client: "Client", plan: Plan, refuse: Callable[[str], Any]) 
             f"the Dask scheduler or a worker did not answer: {error or type(error).__name__}"
         ) from error
     for event in said_before:  # before the scheduler knew of the subscription
-        crew.note(event)
+        workers.note(event)
     try:
-        yield crew
+        yield workers
     finally:
         if client.status == "running":
             with suppress(OSError, TimeoutError, ValueError):  # the scheduler is lost, or another run took over

@@ -3,7 +3,7 @@
 import xarray
 
 from pipeline.plan import intervals
-from pipeline.systems.interface import SUCCESS_WITHIN
+from pipeline.systems import COMPUTED, MISSING, find
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -11,17 +11,25 @@ def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
     return dataset[name] if name in dataset.coords else xarray.DataArray(dataset.attrs["settings"][name])
 
 
-def done(dataset: xarray.Dataset) -> xarray.DataArray:
-    """Members that were computed and did not diverge."""
-    return dataset["status"] == 1
+def is_valid(dataset: xarray.Dataset) -> xarray.DataArray:
+    """Whether a member was computed and did not diverge."""
+    return dataset["status"] == COMPUTED
+
+
+def reached(dataset: xarray.Dataset, order_parameter: xarray.DataArray) -> xarray.DataArray:
+    """Whether an order parameter is as close to the target as the system's estimand `success` wants it."""
+    success = find("kuramoto").estimands["success"]
+    target = {"target_order_parameter": setting(dataset, "target_order_parameter")}
+    near: xarray.DataArray = success.of_members({"final_order_parameter": order_parameter}, target)
+    return near
 
 
 def successful(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.DataArray:
     """Members that reached the target, by R averaged over the last 1 % of iterations or by another given R."""
-    reached = dataset["final_order_parameter"] if order_parameter is None else order_parameter
-    return done(dataset) & (abs(reached - setting(dataset, "target_order_parameter")) < SUCCESS_WITHIN)
+    by = dataset["final_order_parameter"] if order_parameter is None else order_parameter
+    return is_valid(dataset) & reached(dataset, by)
 
 
 def success_fraction(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.Dataset:
     """Share of successful members among all computed, the diverged included."""
-    return intervals.fraction(successful(dataset, order_parameter), dataset["status"] > 0)
+    return intervals.fraction(successful(dataset, order_parameter), dataset["status"] != MISSING)

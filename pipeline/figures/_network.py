@@ -7,16 +7,17 @@ from matplotlib.figure import Figure
 
 from pipeline.figures._style import BLACK, BLUE, ORANGE, colour_map, panels
 from pipeline.plan import intervals
+from pipeline.systems import COMPUTED, DIVERGED
 
 
-def done(dataset: xarray.Dataset) -> xarray.Dataset:
+def valid_only(dataset: xarray.Dataset) -> xarray.Dataset:
     """A dataset of members that did not diverge, NaN for those that did."""
-    return dataset.where(dataset["status"] == 1)
+    return dataset.where(dataset["status"] == COMPUTED)
 
 
 def typical_member(dataset: xarray.Dataset) -> int:
     """The member with the median final error."""
-    error = dataset["final_error"].where(dataset["status"] == 1, np.inf).values
+    error = dataset["final_error"].where(dataset["status"] == COMPUTED, np.inf).values
     return int(np.argsort(error)[len(error) // 2])
 
 
@@ -28,8 +29,8 @@ def least_map(
     A point may be the least if its 95 % interval reaches below the upper end of the least mean's. Points at which
     most members diverged have no mean.
     """
-    mostly_done = (dataset["status"] == 2).mean("member") < 0.5
-    mean = intervals.mean(values.where(dataset["status"] == 1))
+    mostly_done = (dataset["status"] == DIVERGED).mean("member") < 0.5
+    mean = intervals.mean(values.where(dataset["status"] == COMPUTED))
     estimate = mean["estimate"].where(mostly_done)
     figure, (ax,) = panels(1, 1, width=5.8, height=4.8)
     mesh = colour_map(ax, estimate, *axes, cmap="viridis_r")
@@ -72,8 +73,8 @@ def error_histograms(
 
     top: right end of both; what lies beyond is counted in the last bin.
     """
-    networks, bins = done(dataset), list(np.linspace(0, top, 46))
-    works = (networks["damaged_error"] < threshold).where(dataset["status"] == 1)
+    networks, bins = valid_only(dataset), list(np.linspace(0, top, 46))
+    works = (networks["damaged_error"] < threshold).where(dataset["status"] == COMPUTED)
     robustness = intervals.mean(works.mean("hidden_node"))
     mean, half = float(robustness["estimate"]), float(robustness["high"] - robustness["estimate"])
     for ax, name, text in (

@@ -8,7 +8,7 @@ the last 1 % of iterations. Both are drawn.
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import done, setting, success_fraction, successful
+from pipeline.figures._kuramoto import is_valid, setting, success_fraction, successful
 from pipeline.figures._style import BLUE, GREY, ORANGE, interval_points, log_axis, panels, reference_line
 from pipeline.plan import intervals
 
@@ -17,7 +17,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
     """Means with 95 % intervals, ⟨|w|⟩ of all members for comparison; the share of successful ones beside them."""
     T = dataset["T"]
     last = dataset[["order_parameter", "mean_abs_weight"]].isel(iteration=-1)
-    every = dataset["final_mean_abs_weight"].where(done(dataset))
+    every = dataset["final_mean_abs_weight"].where(is_valid(dataset))
     figure, (order, weight, success) = panels(1, 3, width=3.9, height=3.4)
     for reached, strength, label, color in (
         (last["order_parameter"], last["mean_abs_weight"], "successful in the last interval", BLUE),

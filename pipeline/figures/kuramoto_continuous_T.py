@@ -4,10 +4,10 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import setting
+from pipeline.figures._kuramoto import is_valid, reached
 from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, mean_curve, panels
 from pipeline.plan import intervals
-from pipeline.systems.interface import SUCCESS_WITHIN
+from pipeline.systems import MISSING
 
 SCHEMES = (("", "continuous", ORANGE), ("discrete_", "discrete", BLUE))
 SHOWN_T = (10.0, 50.0)
@@ -22,7 +22,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
     for ax, k in zip(axes, shown, strict=False):
         point = dataset.isel(T=k)
         for prefix, label, colour in SCHEMES:
-            errors = point[f"{prefix}error"].where(point["status"] == 1)
+            errors = point[f"{prefix}error"].where(is_valid(point))
             mean_curve(ax, point["time_at"] / 1000, errors, label, colour)
         ax.set(xlabel="simulated time (1000)", ylabel=r"mean error $\epsilon$", ylim=(0, None))
         ax.legend(title=f"$T$ = {float(T[k]):g}; mean, 95 % interval")
@@ -30,10 +30,9 @@ def draw(dataset: xarray.Dataset) -> Figure:
         axes[1].set_visible(False)
     for prefix, label, colour in SCHEMES:
         final = dataset[f"{prefix}final_order_parameter"]
-        reached = abs(final - setting(dataset, "target_order_parameter")) < SUCCESS_WITHIN
-        success = intervals.fraction(reached, dataset["status"] > 0)
+        success = intervals.fraction(reached(dataset, final), dataset["status"] != MISSING)
         interval_points(axes[2], T, success, label, colour)
-        weights = dataset[f"{prefix}final_mean_abs_weight"].where(dataset["status"] == 1)
+        weights = dataset[f"{prefix}final_mean_abs_weight"].where(is_valid(dataset))
         interval_points(axes[3], T, intervals.mean(weights), label, colour)
     axes[2].set(ylabel="fraction successful", ylim=(0, 1))
     axes[3].set(ylabel=r"$\langle|w|\rangle$, all members", yscale="log")

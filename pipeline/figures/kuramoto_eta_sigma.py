@@ -4,15 +4,16 @@ import xarray
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from pipeline.figures._kuramoto import done, success_fraction
+from pipeline.figures._kuramoto import is_valid, success_fraction
 from pipeline.figures._style import ORANGE, heat_map, panels
 from pipeline.plan import intervals
+from pipeline.systems import DIVERGED
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Two maps, the least mean error framed. Points at which most members diverged have no mean."""
-    mostly_done = (dataset["status"] == 2).mean("member") < 0.5
-    error = intervals.mean(dataset["final_error"].where(done(dataset))).where(mostly_done)
+    mostly_done = (dataset["status"] == DIVERGED).mean("member") < 0.5
+    error = intervals.mean(dataset["final_error"].where(is_valid(dataset))).where(mostly_done)
     success = success_fraction(dataset)
     figure, axes = panels(1, 2, width=5.2, height=4.6)
     for ax, estimate, label, colours in (

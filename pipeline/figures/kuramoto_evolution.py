@@ -4,14 +4,14 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import done, setting, successful
+from pipeline.figures._kuramoto import is_valid, setting, successful
 from pipeline.figures._style import BLUE, GREY, ORANGE, panels, reference_line
 from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Error and ⟨|w|⟩ of a typical successful member and of the ensemble; r(t) of that member."""
-    ensemble = dataset.where(done(dataset))
+    ensemble = dataset.where(is_valid(dataset))
     typical = typical_member(dataset)
     member = dataset.isel(member=typical)
     figure, (error, weight, before, after) = panels(2, 2, width=4.2)
@@ -51,5 +51,5 @@ def typical_member(dataset: xarray.Dataset) -> int:
     error = dataset["error"].mean("iteration").where(successful(dataset)).values
     ranked = np.argsort(error)[: np.isfinite(error).sum()]
     if not len(ranked):
-        return int(np.argmin(dataset["final_error"].where(done(dataset), np.inf).values))
+        return int(np.argmin(dataset["final_error"].where(is_valid(dataset), np.inf).values))
     return int(ranked[len(ranked) // 2])

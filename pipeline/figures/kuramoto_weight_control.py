@@ -3,14 +3,14 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import done, setting, success_fraction
+from pipeline.figures._kuramoto import is_valid, setting, success_fraction
 from pipeline.figures._style import BLUE, GREEN, interval_points, log_axis, panels, reference_line, spread_band
 from pipeline.plan import intervals
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Means with 95 % intervals and the spread of the members; the share of successful ones beside them."""
-    counted, beta = dataset.where(done(dataset)), dataset["weight_control"]
+    counted, beta = dataset.where(is_valid(dataset)), dataset["weight_control"]
     figure, (order, weight, success) = panels(1, 3, height=3.2)
     for ax, name, symbol in (
         (order, "final_order_parameter", "$R$"),

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from pipeline.figures._network import error_histograms
 from pipeline.figures._style import panels
-from pipeline.store.derived import STATISTICS
+from pipeline.store import statistic_of
 
 TOP = 0.15
 """Right end of the histograms; few networks lie beyond."""
@@ -13,8 +13,7 @@ TOP = 0.15
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Two histograms; h is the median damaged error, so half of the damaged networks work."""
-    variable, statistic = STATISTICS["median_damaged_error"]
-    threshold = float(statistic(dataset[variable].where(dataset["status"] == 1)))
+    threshold = statistic_of(dataset, "median_damaged_error")
     figure, (whole, damaged) = panels(1, 2, width=4.4, height=3.4)
     error_histograms(whole, damaged, dataset, "functional networks", threshold, TOP)
     return figure

@@ -4,13 +4,13 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline.figures._kuramoto import setting
-from pipeline.figures._network import done, typical_member
+from pipeline.figures._network import typical_member, valid_only
 from pipeline.figures._style import BLUE, ORANGE, mean_curve, panels, reference_line, spread_band
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """A typical member, mean and spread of all, and the threshold h below which a network works."""
-    networks, typical = done(dataset), typical_member(dataset)
+    networks, typical = valid_only(dataset), typical_member(dataset)
     figure, (error, robustness) = panels(2, 1, width=6.4, height=3.0, sharex=True)
     for ax, name in ((error, "error"), (robustness, "robustness")):
         member = networks[name].isel(member=typical)

@@ -1,0 +1,48 @@
+"""What a request needs that its store lacks, what that costs, when members are enough, and how sure estimates are."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipeline.plan.cost import Prediction, predict, refuse_above
+from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
+from pipeline.plan.stopping import Reached, planned, precision_line, reached
+from pipeline.plan.summaries import Explanation, Status, explanation, status
+
+if TYPE_CHECKING:
+    from pipeline.plan import intervals
+    from pipeline.plan.requested import requested_part
+    from pipeline.plan.table import table
+
+__all__ = [
+    "Execution",
+    "Explanation",
+    "Job",
+    "Plan",
+    "Prediction",
+    "Reached",
+    "Status",
+    "explanation",
+    "intervals",
+    "make_plan",
+    "planned",
+    "precision_line",
+    "predict",
+    "reached",
+    "refuse_above",
+    "requested_part",
+    "status",
+    "sweep_of",
+    "table",
+    "whole_store",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """What reads Datasets or estimates loads xarray and scipy: only where it is used."""
+    if name == "intervals":
+        return import_module("pipeline.plan.intervals")
+    if name == "requested_part":
+        return import_module("pipeline.plan.requested").requested_part
+    if name == "table":
+        return import_module("pipeline.plan.table").table
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,35 +1,64 @@
 """What computing a plan will cost: measured where blocks have been computed, else by a pilot."""
 
+import json
+import subprocess
+import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.errors import RequestError
+from pipeline.errors import BlockError, RequestError
 from pipeline.plan.planning import Plan
-from pipeline.request.sweep import Sweep
+from pipeline.request import Sweep
+from pipeline.systems import compute_members
 
 SLOWEST = 1e9
 """Operations a second that any machine reaches: a plan below its limit at this rate needs no measurement."""
+_PILOT_WORK = 1e8
+"""Operations of a pilot: about a tenth of a second."""
+_PILOT_SECONDS = 20.0
+"""How long a pilot may take that can't be shortened."""
 
 
-def core_seconds(plan: Plan) -> float:
-    """Predicted time in block functions for the missing blocks.
+class Prediction(NamedTuple):
+    """Time in block functions for the missing blocks of a plan."""
+
+    core_seconds: float
+    """NaN if it is not known."""
+    why: str = ""
+    """Why it is not known."""
+
+
+def predict(plan: Plan, pilot: bool = True) -> Prediction:
+    """Predict what the missing blocks cost.
 
     A point with stored blocks costs what those took. Another's cost is its work, which grows with size, steps and
     iterations as the kernel's does, at the rate the stored blocks or, without any, a pilot went.
+
+    pilot: whether to compute a whole member for it where a system can't be shortened.
     """
     if not plan.missing.any():
-        return 0.0
-    return float(_block_seconds(plan) @ plan.missing.sum(axis=1))
+        return Prediction(0.0)
+    measured = _measured(plan)
+    there = np.isfinite(measured)
+    if there.any():
+        rate = measured[there].sum() / plan.block_work[there].sum()
+    else:
+        rate, why = _pilot(plan, pilot)
+        if np.isnan(rate):
+            return Prediction(rate, why)
+    seconds = np.where(there, measured, rate * plan.block_work)
+    return Prediction(float(seconds @ plan.missing.sum(axis=1)))
 
 
 def refuse_above(plan: Plan, core_hours: float | None) -> None:
-    """Raise RequestError if a plan costs more than a limit of core hours."""
-    if core_hours is None or plan.remaining_work / SLOWEST < 3600 * core_hours:
+    """Raise RequestError if a plan is known to cost more than a limit of core hours."""
+    can_tell = plan.sweep.system.work is not None
+    if core_hours is None or (can_tell and plan.remaining_work / SLOWEST < 3600 * core_hours):
         return
-    hours = core_seconds(plan) / 3600
+    hours = predict(plan, pilot=False).core_seconds / 3600
     if hours > core_hours:
         raise RequestError(
             [
@@ -40,8 +69,8 @@ def refuse_above(plan: Plan, core_hours: float | None) -> None:
         )
 
 
-def _block_seconds(plan: Plan) -> np.ndarray:
-    """(point,) predicted seconds of a block."""
+def _measured(plan: Plan) -> np.ndarray:
+    """(point,) mean seconds of the stored blocks, NaN without any."""
     measured = np.full(len(plan.rows), np.nan)
     if plan.stored.any():
         assert plan.store is not None
@@ -50,29 +79,78 @@ def _block_seconds(plan: Plan) -> np.ndarray:
         stored = plan.stored[known, :blocks] & (seconds > 0)
         with np.errstate(invalid="ignore"):
             measured[known] = np.where(stored, seconds, 0.0).sum(axis=1) / stored.sum(axis=1)
-    there = np.isfinite(measured)
-    rate = measured[there].sum() / plan.block_work[there].sum() if there.any() else _pilot(plan)
-    return np.where(there, measured, rate * plan.block_work)
+    return measured
 
 
-def _pilot(plan: Plan) -> float:
-    """Seconds per operation, from eight members of the longest point, cut to about a tenth of a second."""
-    sweep = plan.sweep
-    members = np.arange(min(sweep.block_members, 8))
-    short = _shortened(sweep, sweep.settings_at(sweep.points[int(np.argmax(plan.block_work))]), 1e8 / len(members))
-    sweep.system.compute(short, 0, members, 2)  # compiles
+def _pilot(plan: Plan, whole_member: bool) -> tuple[float, str]:
+    """Seconds per operation by a few members of the longest point, or why that is not known."""
+    sweep, system = plan.sweep, plan.sweep.system
+    members = np.arange(min(sweep.block_members, system.lanes))
+    settings = sweep.settings_at(sweep.points[int(np.argmax(plan.block_work))])
+    if system.work is None or system.shortened is None:
+        return (
+            _timed_apart(sweep, settings, len(members)) if whole_member else (float("nan"), "it was not measured")
+        )
+    settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
+    try:
+        _timed(sweep, settings, members, 1)  # compiles
+        return _timed(sweep, settings, members, 3) / (3 * system.work(settings) * len(members)), ""
+    except BlockError as error:
+        return float("nan"), str(error)
+
+
+_APART = """
+import json, sys
+task = json.load(sys.stdin)
+sys.path[:] = task["path"]
+from pipeline.plan.cost import seconds_a_member
+print(json.dumps(seconds_a_member(task["system"], task["settings"], task["members"])))
+"""
+
+
+def _timed_apart(sweep: Sweep, settings: dict[str, Any], members: int) -> tuple[float, str]:
+    """Seconds a member, measured in a process of its own, which can be ended; or why they are not known."""
+    task = {"path": sys.path, "system": sweep.system_name, "settings": settings, "members": members}
+    command = [sys.executable, "-c", _APART]
+    try:
+        ended = subprocess.run(
+            command, input=json.dumps(task), capture_output=True, text=True, timeout=_PILOT_SECONDS, check=False
+        )
+        seconds, why = json.loads(ended.stdout.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return float("nan"), f"one member takes more than {_PILOT_SECONDS:g} s"
+    except (ValueError, IndexError):
+        return float("nan"), f"a pilot ended with code {ended.returncode}"
+    return float("nan") if seconds is None else seconds, why
+
+
+def seconds_a_member(system: str, settings: dict[str, Any], members: int) -> tuple[float | None, str]:
+    """Seconds a member of a system takes here, or None and why it can't be computed."""
     started = time.perf_counter()
-    for _ in range(3):
-        sweep.system.compute(short, 0, members, 2)
-    return (time.perf_counter() - started) / (3 * sweep.system.work(short) * len(members))
+    try:
+        compute_members(system, settings, 0, np.arange(members), 2)
+    except BlockError as error:
+        return None, str(error)
+    return (time.perf_counter() - started) / members, ""
+
+
+def _timed(sweep: Sweep, settings: dict[str, Any], members: np.ndarray, repeats: int) -> float:
+    """Seconds for some members, so many times."""
+    started = time.perf_counter()
+    for _ in range(repeats):
+        compute_members(sweep.system_name, settings, 0, members, 2)
+    return time.perf_counter() - started
 
 
 def _shortened(sweep: Sweep, settings: dict[str, Any], work: float) -> dict[str, Any]:
-    """Settings with as few iterations as give this much work a member, or as their bounds allow."""
-    iterations = max(1, int(settings["iterations"] * work / sweep.system.work(settings)))
-    while iterations < settings["iterations"]:
+    """Settings cut to about this much work a member, or as far as their bounds allow."""
+    system = sweep.system
+    assert system.work is not None
+    assert system.shortened is not None
+    share = work / system.work(settings)
+    while share < 1:
         try:
-            return sweep.system.settings.model_validate({**settings, "iterations": iterations}).model_dump()
+            return system.settings.model_validate(system.shortened(settings, share)).model_dump()
         except ValidationError:
-            iterations *= 2
+            share *= 2
     return settings

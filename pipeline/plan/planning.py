@@ -8,11 +8,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.digest import as_hex
 from pipeline.errors import RequestError
-from pipeline.request.sweep import Sweep
-from pipeline.store.blocks import Location, scan
-from pipeline.store.stores import Store, check_same_sweep
-from pipeline.systems.code_version import code_digest, code_version
+from pipeline.request import Sweep
+from pipeline.store import Location, Store, check_same_sweep, scan
+from pipeline.systems import compute_members, loaded, search_in
+
+
+class Execution(NamedTuple):
+    """What every block of a run is computed under."""
+
+    folders: tuple[str, ...] = ()
+    """Where a worker looks for the system, beside its own path."""
+    block_seconds: float | None = None
+    """A block that takes longer is ended."""
+    run: str = ""
+    """Name of the run."""
+
+
+_HERE = Execution()
 
 
 class Job(NamedTuple):
@@ -29,6 +43,16 @@ class Job(NamedTuple):
     records: int
     overwrite: bool
     """Compute even if stored: the stored block is stale."""
+    execution: Execution = _HERE
+
+    def values(self) -> dict[str, np.ndarray]:
+        """The variables of the block and its `status`, computed: member first.
+
+        Raises BlockError if the system raises, or gives something else than it declares.
+        """
+        search_in(self.execution.folders)
+        members = np.arange(self.block * self.block_members, (self.block + 1) * self.block_members)
+        return compute_members(self.system, self.settings, self.seed, members, self.records)
 
 
 @dataclass(frozen=True)
@@ -45,7 +69,7 @@ class Plan:
     damaged: np.ndarray
     """(point, block) recorded as computed, but the record can't be read: to be computed again."""
     on_stale: str
-    wanted: np.ndarray
+    requested: np.ndarray
     """(point, block) asked for: all, unless a precision target asks for fewer."""
 
     @cached_property
@@ -55,23 +79,23 @@ class Plan:
         if self.store is not None:
             known, blocks = self.rows >= 0, min(self.stored.shape[1], self.store.blocks)
             codes = self.store.bookkeeping("code")[self.rows[known], :blocks]
-            stale[known, :blocks] = codes != np.uint64(code_digest(self.sweep.system_name))
-        return stale & self.stored & self.wanted
+            stale[known, :blocks] = codes != np.uint64(loaded(self.sweep.system_name).digest)
+        return stale & self.stored & self.requested
 
     @cached_property
     def missing(self) -> np.ndarray:
         """(point, block) to be computed."""
-        return self.wanted & ~self.stored | (self.stale if self.on_stale == "recompute" else False)
+        return self.requested & ~self.stored | (self.stale if self.on_stale == "recompute" else False)
 
     @property
-    def done(self) -> np.ndarray:
+    def available(self) -> np.ndarray:
         """(point, block) asked for and there."""
-        return self.wanted & ~self.missing
+        return self.requested & ~self.missing
 
     @cached_property
     def block_work(self) -> np.ndarray:
-        """(point,) predicted cost of a block, in floating-point operations."""
-        work = self.sweep.system.work
+        """(point,) predicted cost of a block, in operations; all the same where the system predicts none."""
+        work = self.sweep.system.work or (lambda settings: 1.0)
         per_member = [work(self.sweep.settings_at(point)) for point in self.sweep.points]
         return np.array(per_member) * self.sweep.block_members
 
@@ -85,14 +109,14 @@ class Plan:
         """Whether every block of the request is stored."""
         return not self.missing.any()
 
-    def jobs(self) -> Iterator[Job]:
+    def jobs(self, execution: Execution = _HERE) -> Iterator[Job]:
         """Missing blocks, breadth-first over members, so that a partial store is usable; longest first."""
         longest_first = np.argsort(-self.block_work, kind="stable")
         for block in range(self.sweep.blocks):
             for k in longest_first[self.missing[longest_first, block]]:
-                yield self.job(int(k), block)
+                yield self.job(int(k), block, execution)
 
-    def job(self, k: int, block: int) -> Job:
+    def job(self, k: int, block: int, execution: Execution = _HERE) -> Job:
         """A block of the sweep's k-th point, which the store must have room for."""
         assert self.store is not None
         point = self.sweep.points[k]
@@ -106,20 +130,21 @@ class Plan:
             block_members=self.sweep.block_members,
             records=self.sweep.records,
             overwrite=bool(self.stored[k, block]),
+            execution=execution,
         )
 
-    def narrowed_to(self, wanted: np.ndarray) -> "Plan":
+    def narrowed_to(self, requested: np.ndarray) -> "Plan":
         """The same with fewer blocks asked for."""
-        return replace(self, wanted=wanted)
+        return replace(self, requested=requested)
 
     def changed_code(self) -> list[str]:
         """Names of the definitions in which today's code differs from that of the stale blocks."""
         if self.store is None or not self.stale.any():
             return []
-        today = code_version(self.sweep.system_name)
+        today = loaded(self.sweep.system_name).version
         codes = self.store.bookkeeping("code")[self.rows[self.rows >= 0]]
         changed: set[str] = set()
-        for code in {f"{int(code):016x}" for code in np.unique(codes)} & set(self.store.code_versions):
+        for code in {as_hex(int(code)) for code in np.unique(codes)} & set(self.store.code_versions):
             then = self.store.code_versions[code]
             changed |= {name for name in today | then if today.get(name) != then.get(name)}
         return sorted(changed)
@@ -138,9 +163,24 @@ class Plan:
 
 def whole_store(sweep: Sweep, store: Store) -> Sweep:
     """A sweep of all points and members that a store of its kind holds, whatever was asked for."""
-    by_axis = [store.axes.index(axis) for axis in sweep.axes]
-    points = tuple(tuple(point[k] for k in by_axis) for point in store.points())
-    return replace(sweep, points=points, members=store.n_members)
+    return replace(sweep, points=tuple(store.points_along(sweep.axes)), members=store.n_members)
+
+
+def sweep_of(store: Store) -> Sweep:
+    """All that a store holds as a sweep, told by the store alone; labels as the text that stands for them."""
+    told = store.fingerprint
+    return Sweep(
+        system_name=told["system"],
+        settings=told["settings"],
+        axes=store.axes,
+        points=tuple(store.points()),
+        members=store.n_members,
+        seed=told["seed"],
+        noise=told["noise"],
+        block_members=told["block_members"],
+        records=told["records"],
+        method=store.sampling,
+    )
 
 
 def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> Plan:
@@ -152,9 +192,7 @@ def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> P
     rows, stored, damaged = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     if store is not None:
         check_same_sweep(store, sweep)
-        by_axis = [store.axes.index(axis) for axis in sweep.axes]
-        row_of = {tuple(point[k] for k in by_axis): row for row, point in enumerate(store.points())}
-        rows = np.array([row_of.get(point, -1) for point in sweep.points])
+        rows = store.rows_of(sweep)
         known, blocks = rows >= 0, min(sweep.blocks, store.blocks)
         digests, unreadable = scan(store.path, "digest", store.n_points, store.blocks)
         stored[known, :blocks] = digests[rows[known], :blocks] != 0

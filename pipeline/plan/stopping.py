@@ -13,13 +13,11 @@ section 2.15). The tests simulate what this is worth.
 from typing import NamedTuple
 
 import numpy as np
-import xarray
-from scipy.stats import skew
 
-from pipeline.plan import intervals
-from pipeline.plan.planning import Plan
-from pipeline.request.config import Precision
-from pipeline.systems.interface import Estimand
+from pipeline.plan.planning import Plan, make_plan
+from pipeline.request import Config, Precision, Sweep
+from pipeline.store import Store
+from pipeline.systems import Estimand
 
 GROWTH = 1.25
 COCHRAN = 25
@@ -38,7 +36,7 @@ class Reached(NamedTuple):
 
 def reached(plan: Plan, precision: Precision) -> Reached:
     """The members every point calls for, from what is stored."""
-    estimand = plan.sweep.system.estimands[precision.of]
+    estimand = plan.sweep.system.all_estimands[precision.of]
     points = len(plan.sweep.points)
     found = Reached(np.zeros(points, dtype=int), np.full(points, np.nan), np.zeros(points, dtype=bool))
     for k in range(points):
@@ -73,11 +71,15 @@ def call(sample: np.ndarray, kind: str, precision: Precision, block: int) -> tup
 def _least_members(sample: np.ndarray, kind: str) -> float:
     """Members from which on an interval of this kind is to be believed."""
     values = sample[np.isfinite(sample)]
-    return COCHRAN * float(skew(values)) ** 2 if kind == "mean" and np.ptp(values) > 0 else 0.0
+    return COCHRAN * _skewness(values) ** 2 if kind == "mean" and np.ptp(values) > 0 else 0.0
 
 
 def half_width(sample: np.ndarray, kind: str, confidence: float) -> float:
     """Half the width of the interval of an estimate from (member,) numbers, NaN for members that don't count."""
+    import xarray
+
+    from pipeline.plan import intervals  # these two load scipy and xarray, which a plan without a target needs not
+
     values = xarray.DataArray(sample, dims="member")
     if kind == "fraction":
         estimate = intervals.fraction(values, xarray.ones_like(values, dtype=bool), confidence=confidence)
@@ -87,7 +89,13 @@ def half_width(sample: np.ndarray, kind: str, confidence: float) -> float:
     return float(estimate["high"] - estimate["low"]) / 2
 
 
-def wanted(plan: Plan, members: np.ndarray) -> np.ndarray:
+def _skewness(values: np.ndarray) -> float:
+    from scipy.stats import skew  # half a second to import
+
+    return float(skew(values))
+
+
+def first_blocks(plan: Plan, members: np.ndarray) -> np.ndarray:
     """(point, block) that hold the first `members` (point,) members."""
     return np.arange(plan.sweep.blocks) < -(-members // plan.sweep.block_members)[:, None]
 
@@ -104,5 +112,24 @@ def _sample(plan: Plan, k: int, estimand: Estimand) -> np.ndarray:
         return np.empty(0)
     assert plan.store is not None
     row = int(plan.rows[k])
-    values = {name: plan.store.group[name][row, :members] for name in estimand.variables}
+    values = {name: np.asarray(plan.store.array(name)[row, :members]) for name in estimand.variables}
     return estimand.of_members(values, plan.sweep.settings_at(plan.sweep.points[k]))
+
+
+def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:
+    """What a request asks for: all its blocks or, with a precision target, those it calls for so far."""
+    plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+    if config.ensemble.precision is None:
+        return plan
+    return plan.narrowed_to(first_blocks(plan, reached(plan, config.ensemble.precision).members))
+
+
+def precision_line(plan: Plan, precision: Precision, found: Reached) -> str:
+    """Which points missed a precision target."""
+    aim = f"{precision.of} within ± {precision.half_width:g} ({precision.confidence:.0%})"
+    met = f"at {int(found.narrow.sum())} of {len(found.narrow)} points"
+    missed = [
+        f"{plan.sweep.named(plan.sweep.points[k])} (± {found.half_width[k]:.2g} with {found.members[k]} members)"
+        for k in np.flatnonzero(~found.narrow)
+    ]
+    return f"precision: {aim} {met}" + (f"; not at {', '.join(missed)}" if missed else "")

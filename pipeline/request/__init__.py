@@ -1,0 +1,24 @@
+"""What is asked for: from a command line to a checked request, and to the points and members it stands for."""
+
+from pipeline.request.checking import Derived, Known, Origin, check, check_store_alone, plain
+from pipeline.request.clusters import (
+    Cluster,
+    LocalCluster,
+    SchedulerCluster,
+    SerialCluster,
+    SlurmCluster,
+    as_walltime,
+    refuse_open_comms,
+    seconds_of,
+)
+from pipeline.request.command_line import Arguments, as_yaml, compose, parse, several
+from pipeline.request.config import Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
+from pipeline.request.messages import label_of, shown
+from pipeline.request.sweep import Point, Sweep, Value, define, point_seed
+
+__all__ = [
+    "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known", "LocalCluster", "Origin", "Point", "Precision",
+    "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value", "Verify", "as_walltime",
+    "as_yaml", "check", "check_store_alone", "compose", "define", "label_of", "parse", "plain", "point_seed",
+    "refuse_open_comms", "seconds_of", "several", "shown",
+]  # fmt: skip

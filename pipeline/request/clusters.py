@@ -76,6 +76,17 @@ class LocalCluster(_Cluster):
         return self.workers or len(os.sched_getaffinity(0))
 
 
+class SerialCluster(Section):
+    """This process, without Dask: one block after the other, for debuggers."""
+
+    kind: Literal["serial"]
+
+    @property
+    def worker_count(self) -> int:
+        """This process."""
+        return 1
+
+
 class Driver(Section):
     """The batch job that action=submit makes of the driver."""
 
@@ -184,8 +195,14 @@ def _kind(raw: Any) -> Any:
 
 Cluster = Annotated[
     Annotated[LocalCluster, Tag("local")]
+    | Annotated[SerialCluster, Tag("serial")]
     | Annotated[SlurmCluster, Tag("slurm")]
     | Annotated[SchedulerCluster, Tag("scheduler")],
     Discriminator(_kind),
 ]
-KINDS: dict[str, type[Section]] = {"local": LocalCluster, "slurm": SlurmCluster, "scheduler": SchedulerCluster}
+KINDS: dict[str, type[Section]] = {
+    "local": LocalCluster,
+    "serial": SerialCluster,
+    "slurm": SlurmCluster,
+    "scheduler": SchedulerCluster,
+}

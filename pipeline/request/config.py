@@ -1,25 +1,13 @@
-"""From a composed Hydra config to a checked request, or to all its faults at once."""
+"""The sections of a request, each with its keys, types and bounds."""
 
-import difflib
-import re
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.errors import RequestError
-from pipeline.request.clusters import KINDS, Cluster
+from pipeline.request.clusters import Cluster
 from pipeline.schema import Fraction, Positive, Real, Section
-from pipeline.store.derived import derive
-from pipeline.systems.interface import SYSTEMS
-from sim.lanes import LANES
-
-GROUPS = ("system", "cluster", "sweep", "scale")
-"""Config groups: on the command line they name a file of conf/, where all else is a value."""
 
 
 class Precision(Section):
@@ -50,7 +38,7 @@ class Ensemble(Section):
 class Axis(Section):
     """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
 
-    values: list[Real] | None = Field(default=None, min_length=1)
+    values: list[Any] | None = Field(default=None, min_length=1)
     start: Real | None = None
     stop: Real | None = None
     num: int | None = Field(default=None, ge=1)
@@ -67,8 +55,8 @@ class Axis(Section):
             raise ValueError(f"a log scale needs start and stop above 0, got {self.start} and {self.stop}")
         return self
 
-    def spread(self) -> list[float]:
-        """The swept values, in the order given."""
+    def spread(self) -> list[Any]:
+        """The swept values as they were given, in that order."""
         if self.values is not None:
             return self.values
         assert self.start is not None
@@ -92,7 +80,7 @@ class StoreConfig(Section):
     root: Path
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
     suffix: str = Field(pattern=r"^[\w.+-]*$")
-    block_members: int = Field(ge=LANES, multiple_of=LANES)
+    block_members: int = Field(ge=1)
     records: int = Field(ge=2)
 
     @field_validator("root")
@@ -114,14 +102,11 @@ class StoreConfig(Section):
         return self.root / f"{self.full_name}.zarr"
 
 
-FIGURES = tuple(sorted(path.stem for path in (Path(__file__).parents[1] / "figures").glob("[a-z]*.py")))
-"""Modules that draw a figure. Those with a leading underscore are what they share."""
-
-
 class Limits(Section):
-    """What a plan may cost before it has to be confirmed."""
+    """What a plan may cost before it has to be confirmed, and how long a block may take."""
 
     core_hours: Positive | None
+    block_seconds: Positive | None
 
 
 class Verify(Section):
@@ -147,27 +132,36 @@ class Converge(Section):
     factors: list[int] = Field(min_length=1)
 
 
-class Quick(Section):
-    """What `+scale=quick` makes of a system's settings."""
-
-    iterations: int = Field(ge=1)
-
-
 class FiguresConfig(Section):
     """What to draw from the finished store."""
 
-    draw: list[Literal[FIGURES]]  # type: ignore[valid-type]
+    draw: list[str]
     incomplete: bool
+
+
+class StoreAlone(Section):
+    """A request about the store at a path, whatever sweep made it: `path=data/x.zarr`."""
+
+    action: str
+    watch: bool
+    path: Path
+    figures: FiguresConfig
+    command: str
+    """What was typed."""
 
 
 class Config(Section):
     """A whole request. `settings` and `axes` have passed the bounds of their system."""
 
-    action: Literal["run", "submit", "explain", "status", "figures", "verify", "merge", "converge"]
-    watch: bool = False
-    system: Literal[tuple(SYSTEMS)]  # type: ignore[valid-type]
+    action: str
+    watch: bool
+    path: None
+    system: str
     settings: dict[str, Any]
-    quick: Quick
+    quick: dict[str, Any]
+    """Values of settings for `shrunk`."""
+    shrunk: bool
+    """Whether `quick` holds, as with +scale=quick."""
     ensemble: Ensemble
     axes: dict[str, Axis]
     sampling: Sampling
@@ -182,167 +176,12 @@ class Config(Section):
     """The store that `action=merge` takes blocks from."""
     derived: dict[str, Any]
     """Settings taken from other stores, and where each value came from."""
-
-
-def command_line(arguments: Sequence[str]) -> list[str]:
-    """Arguments as Hydra takes them, so that faults surface in `check`, all at once, not one by one in Hydra.
-
-    `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes
-    last, so that it shrinks what a sweep says, in whichever order the two are given.
-
-    Raises RequestError for arguments without a key.
-    """
-    nameless = [argument for argument in arguments if re.match(r"[+~]*=", argument)]
-    if nameless:
-        raise RequestError(f"{argument}: expected key=value, got no key" for argument in nameless)
-    return sorted(map(_rewritten, arguments), key=lambda argument: argument.startswith("+scale="))
-
-
-def _rewritten(argument: str) -> str:
-    key, equals, _ = argument.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key) or key.split(".")[0] == "hydra":
-        return argument
-    if key in ("sweep", "scale"):
-        return f"+{argument}"
-    return argument if key in GROUPS else f"++{argument}"
-
-
-def check(composed: DictConfig) -> Config:
-    """The request in a composed config.
-
-    Raises RequestError: one line for every key that is unknown, missing, of the wrong type or out of bounds.
-    """
-    try:
-        raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
-    except OmegaConfBaseException as error:
-        message = str(error).splitlines()[0]
-        raise RequestError([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
-    assert isinstance(raw, dict)
-    faults: list[str] = []
-    origins: dict[str, Any] = {}
-    if isinstance(raw.get("settings"), dict) and isinstance(raw.get("store"), dict):
-        root = Path(str(raw["store"].get("root")))
-        raw["settings"], origins, faults = derive(raw["settings"], root)
-    underived = {fault.split(".from")[0] for fault in faults}
-    raw["derived"] = origins
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        faults += describe(error, Config)
-    if isinstance(raw.get("system"), str) and raw["system"] in SYSTEMS:
-        others = _setting_faults(raw["system"], raw.get("settings"), raw.get("axes"))
-        faults += [fault for fault in others if fault.split(":")[0] not in underived]
-        faults += _precision_faults(raw["system"], raw.get("ensemble"))
-    if faults:
-        raise RequestError(dict.fromkeys(faults))
-    settings = SYSTEMS[config.system].settings.model_validate(config.settings).model_dump()
-    return config.model_copy(update={"settings": settings})
-
-
-def _precision_faults(system: str, ensemble: Any) -> Iterator[str]:
-    """RequestError of a precision target that depend on the system."""
-    precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
-    aim = precision.get("of") if isinstance(precision, dict) else None
-    known = SYSTEMS[system].estimands
-    if aim is not None and aim not in known:
-        yield f"ensemble.precision.of: expected one of {', '.join(known)}, got {aim!r}"
-
-
-def _setting_faults(system: str, settings: Any, axes: Any) -> Iterator[str]:
-    """RequestError of the settings, and of each axis taken by itself."""
-    model = SYSTEMS[system].settings
-    try:
-        model.model_validate(settings)
-    except ValidationError as error:
-        yield from describe(error, model, "settings")
-    if not (isinstance(settings, dict) and isinstance(axes, dict)):
-        return
-    for name, axis in axes.items():
-        if name not in model.model_fields:
-            yield f"axes.{name}: not a setting of system {system}{_suggestion(name, model.model_fields)}"
-        elif "list" in str(model.model_fields[name].annotation):
-            yield f"axes.{name}: a list can't be an axis; expected a setting that is one number"
-        else:
-            yield from _value_faults(model, settings, name, axis)
-
-
-def _value_faults(model: type[BaseModel], settings: dict, name: str, raw_axis: Any) -> Iterator[str]:
-    """RequestError of an axis' values as values of its setting."""
-    try:
-        axis = Axis.model_validate(raw_axis)
-    except ValidationError:
-        return  # described with the rest of the config
-    for k, value in enumerate(axis.spread()):
-        try:
-            model.model_validate({**settings, name: value})
-        except ValidationError as error:
-            where = f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"
-            yield from (
-                f"{where}: expected {_expected(fault)}, got {value:g}"
-                for fault in error.errors(include_url=False)
-                if fault["loc"] == (name,)
-            )
-
-
-def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """One line a fault: the key's full path, what was expected, what was got."""
-    return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
-
-
-def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
-    inside, got = _without_kind(fault["loc"]), fault["input"]
-    location = (*([prefix] if prefix else []), *inside)
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if path == "store.name" and got is None:
-        return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key{_suggestion(str(inside[-1]), _fields_at(model, fault['loc'][:-1]))}"
-    if fault["type"] == "missing" or (isinstance(got, str) and got in ("", "???")):
-        return f"{path}: missing; expected {_expected(fault)}"
-    return f"{path}: expected {_expected(fault)}, got {got!r}"
-
-
-def _without_kind(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """A fault's location without the kind of cluster that pydantic puts in it."""
-    with_kind = location[:1] == ("cluster",) and location[1:2] and location[1] in KINDS
-    return ("cluster", *location[2:]) if with_kind else location
-
-
-_EXPECTED = {
-    "missing": "a value",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "finite_number": "a finite number",
-    "too_short": "at least one value",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "union_tag_invalid": f"kind to be one of {', '.join(KINDS)}",
-    "union_tag_not_found": f"kind to be one of {', '.join(KINDS)}",
-}
-
-
-def _expected(fault: Mapping[str, Any]) -> str:
-    """What was expected, in the words of a user."""
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("expected ")
-    return _EXPECTED.get(fault["type"], message.removeprefix("Input should be "))
-
-
-def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
-    """The keys a nested model knows at a location."""
-    if location[:1] == ("cluster",):
-        return tuple(KINDS[str(location[1])].model_fields) if len(location) == 2 else ()
-    for part in location:
-        field = model.model_fields.get(str(part))
-        nested = field.annotation if field else None
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
-            return ()
-        model = nested
-    return tuple(model.model_fields)
-
-
-def _suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else (f"; known: {', '.join(known)}" if known else "")
+    unknown: dict[str, str]
+    """Settings whose value is to come from a store that is not there yet, and why; `run` refuses them."""
+    command: str
+    """What was typed."""
+    overrides: tuple[str, ...]
+    """The `key=value` in it."""
+    config_dir: Path | None
+    folders: tuple[str, ...]
+    """Where systems are looked for, beside the path: the working directory and --config-dir."""

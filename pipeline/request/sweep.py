@@ -1,6 +1,5 @@
 """A sweep: which points, which members, and the seed of each point."""
 
-import hashlib
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,11 +11,17 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from pipeline.digest import digest_of
 from pipeline.errors import RequestError
-from pipeline.request.config import Config, Sampling, describe
-from pipeline.systems.interface import SYSTEMS, System
+from pipeline.request.checking import settings_model
+from pipeline.request.config import Config, Sampling
+from pipeline.request.messages import describe, label_of, shown
+from pipeline.schema import Kind, kind_of
+from pipeline.systems import System, find
 
-Point = tuple[float | int, ...]
+Value = float | int | str | bool | tuple[Any, ...] | None
+"""A swept value: a number or, on a labelled axis, a string, a boolean or a list, as a tuple."""
+Point = tuple[Value, ...]
 """The swept values of a point, in the order of the axes."""
 
 
@@ -36,10 +41,13 @@ class Sweep:
     records: int
     method: str
 
-    @property
+    @cached_property
     def system(self) -> System:
-        """The system's entry in `SYSTEMS`."""
-        return SYSTEMS[self.system_name]
+        """The system itself.
+
+        Raises RequestError if its module is not found.
+        """
+        return find(self.system_name)
 
     @property
     def blocks(self) -> int:
@@ -48,7 +56,7 @@ class Sweep:
 
     def settings_at(self, point: Point) -> dict[str, Any]:
         """All settings of a point."""
-        return {**self.settings, **dict(zip(self.axes, point, strict=True))}
+        return {**self.settings, **{axis: _thawed(value) for axis, value in zip(self.axes, point, strict=True)}}
 
     def seed_at(self, point: Point) -> int:
         """The 64-bit seed of a point."""
@@ -58,7 +66,7 @@ class Sweep:
     def named(self, point: Point) -> str:
         """A point for people: T=5, eta=3."""
         pairs = zip(self.axes, point, strict=True)
-        return ", ".join(f"{axis}={value:g}" for axis, value in pairs) or "the point"
+        return ", ".join(f"{axis}={shown(value)}" for axis, value in pairs) or "the point"
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -74,14 +82,19 @@ class Sweep:
         }
 
 
-def point_seed(root: int, swept: Mapping[str, float | int]) -> int:
+def point_seed(root: int, swept: Mapping[str, Value]) -> int:
     """A stable 64-bit hash of the root seed and the swept values' bits, whatever the order of the axes."""
-    digest = hashlib.blake2b(struct.pack("<Q", root), digest_size=8)
+    parts = [struct.pack("<Q", root)]
     for name in sorted(swept):
-        value = swept[name]
-        bits = struct.pack("<q", value) if isinstance(value, int) else struct.pack("<d", value)
-        digest.update(name.encode() + b"\0" + bits)
-    return int.from_bytes(digest.digest(), "little")
+        parts += [name.encode() + b"\0", _bits(swept[name])]
+    return digest_of(*parts)
+
+
+def _bits(value: Value) -> bytes:
+    """What a swept value puts into a seed: the bits of a number, the text of a label."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return b"label\0" + label_of(value).encode()
+    return struct.pack("<q", value) if isinstance(value, int) else struct.pack("<d", value)
 
 
 def define(config: Config) -> Sweep:
@@ -89,33 +102,18 @@ def define(config: Config) -> Sweep:
 
     Raises RequestError for swept values that are out of bounds, appear twice, or don't combine.
     """
-    axes = tuple(config.axes)
-    model = SYSTEMS[config.system].settings
-    integers = [model.model_fields[name].annotation is int for name in axes]
+    axes, system = tuple(config.axes), find(config.system)
+    kinds = [kind_of(system.settings, name) for name in axes]
     values = [axis.spread() for axis in config.axes.values()]
     faults = [
-        f"axes.{name}: {value:g} appears twice; expected distinct values"
+        f"axes.{name}: {shown(value)} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
-        for value, count in Counter(column).items()
+        for value, count in Counter(map(_frozen, column)).items()
         if count > 1 and config.sampling.method != "zip"
     ]
     if faults:
         raise RequestError(faults)
-    raw_points = _combine(axes, values, config.sampling, config.ensemble.seed, integers)
-    for point in raw_points:
-        try:
-            model.model_validate({**config.settings, **dict(zip(axes, point, strict=True))})
-        except ValidationError as error:
-            faults += [_in_axes(line, axes, point) for line in describe(error, model)]
-    if faults:
-        raise RequestError(dict.fromkeys(faults))
-    # + 0.0: minus zero is the same point as zero, and must have its seed.
-    points = [
-        tuple(int(value) if whole else float(value) + 0.0 for value, whole in zip(point, integers, strict=True))
-        for point in raw_points
-    ]
-    if len(set(points)) < len(points):
-        raise RequestError(["axes: the same combination of values appears twice; expected distinct points"])
+    points = _checked(config, system, kinds, _combine(axes, values, config.sampling, config.ensemble.seed, kinds))
     return Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
@@ -130,6 +128,43 @@ def define(config: Config) -> Sweep:
     )
 
 
+def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequence[Point]) -> list[Point]:
+    """Points whose settings are within the bounds of the system, as those bounds give them back."""
+    axes, model = tuple(config.axes), settings_model(system, config.unknown)
+    points: list[Point] = []
+    faults: list[str] = []
+    for point in raw:
+        swept = {axis: _thawed(value) for axis, value in zip(axes, point, strict=True)}
+        try:
+            settings = model.model_validate({**config.settings, **swept})
+        except ValidationError as error:
+            faults += [_in_axes(line, axes, point) for line in describe(error, model)]
+            continue
+        points.append(
+            tuple(_as_kind(getattr(settings, axis), kind) for axis, kind in zip(axes, kinds, strict=True))
+        )
+    if faults:
+        raise RequestError(dict.fromkeys(faults))
+    if len(set(points)) < len(points):
+        raise RequestError(["axes: the same combination of values appears twice; expected distinct points"])
+    return points
+
+
+def _as_kind(value: Any, kind: Kind) -> Value:
+    """A swept value as it is stored; + 0.0, as minus zero is the same point as zero and must have its seed."""
+    if kind == "label":
+        return _frozen(value)
+    return int(value) if kind == "whole" else float(value) + 0.0
+
+
+def _frozen(value: Any) -> Value:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _thawed(value: Any) -> Any:
+    return list(map(_thawed, value)) if isinstance(value, tuple) else value
+
+
 def _most_members(config: Config) -> int:
     """Members a point, or as many as a precision target may call for."""
     precision = config.ensemble.precision
@@ -140,29 +175,31 @@ def _in_axes(fault: str, axes: Sequence[str], point: Point) -> str:
     """A fault of a point's settings, named by the axis it came from."""
     if fault.split(":")[0] in axes:
         return f"axes.{fault}"
-    where = ", ".join(f"{name}={value:g}" for name, value in zip(axes, point, strict=True))
+    where = ", ".join(f"{name}={shown(value)}" for name, value in zip(axes, point, strict=True))
     return f"settings.{fault} (at {where})"
 
 
 def _combine(
-    axes: Sequence[str], values: list[list[float]], sampling: Sampling, seed: int, integers: Sequence[bool]
+    axes: Sequence[str], values: list[list[Any]], sampling: Sampling, seed: int, kinds: Sequence[Kind]
 ) -> list[Point]:
     """Points from the axes' values, in the order in which they are asked for."""
     if sampling.method == "product":
-        return list(product(*_thinned(values, sampling.points)))
+        return list(product(*_thinned([list(map(_frozen, column)) for column in values], sampling.points)))
     if not axes:
         raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
     if sampling.method == "zip":
         lengths = {name: len(column) for name, column in zip(axes, values, strict=True)}
         if len(set(lengths.values())) > 1:
             raise RequestError([f"axes: sampling zip needs axes of equal length, got {lengths}"])
-        return list(zip(*values, strict=True))
+        return list(zip(*(map(_frozen, column) for column in values), strict=True))
     if sampling.points is None:
         raise RequestError(["sampling.points: missing; latin_hypercube needs the number of points"])
-    return _latin_hypercube(values, sampling.points, seed, integers)
+    if labelled := [name for name, kind in zip(axes, kinds, strict=True) if kind == "label"]:
+        raise RequestError([f"axes.{name}: expected numbers to sample between, got labels" for name in labelled])
+    return _latin_hypercube(values, sampling.points, seed, [kind == "whole" for kind in kinds])
 
 
-def _thinned(values: list[list[float]], most: int | None) -> list[list[float]]:
+def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
     """Each axis cut to evenly spread values, ends kept, until the grid has at most `most` points."""
     if most is None or not values:
         return values

@@ -6,7 +6,6 @@ A block is one point × `block_members` members: one chunk of every variable and
 
 import contextlib
 import functools
-import hashlib
 import os
 import struct
 from collections.abc import Iterator, Mapping
@@ -17,40 +16,46 @@ import google_crc32c
 import numpy as np
 import zarr
 
+from pipeline.digest import as_hex, digest_of_all
+from pipeline.errors import Damaged
 from pipeline.provenance import machine
+from pipeline.words import one_line
 
 BOOKKEEPING = {"digest": "u8", "code": "u8", "machine": "u8", "seconds": "f8"}
 """Arrays (point, block), one cell a chunk."""
+Array = zarr.Array[Any]
 ZARR = {"array.write_empty_chunks": True}
 """A chunk of zeros is written too, or "computed" could not be told from "missing"."""
 
 
 class Location(NamedTuple):
-    """A store as a worker finds it; the extent tells handles opened before a growth from those after."""
+    """A store as a worker finds it. The extent is part of the cache key: a grown store is opened again."""
 
     path: str
     points: int
     members: int
 
 
-class Damaged(Exception):  # noqa: N818 (a state, not an error of ours)
-    """A chunk of a block can't be read, or a block's bytes are not those its digest was made of."""
-
-
 @functools.lru_cache(maxsize=4)
-def _handles(location: Location, inode: int) -> dict[str, zarr.Array]:
+def _handles(location: Location, inode: int) -> dict[str, Array]:
     with zarr.config.set(ZARR):
         return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
 
 
-def _arrays(location: Location) -> dict[str, zarr.Array]:
+def _arrays(location: Location) -> dict[str, Array]:
     """The arrays of a store, opened once a process."""
     return _handles(location, os.stat(location.path).st_ino)
 
 
-def _block_arrays(arrays: Mapping[str, zarr.Array]) -> Iterator[tuple[str, zarr.Array]]:
+def _block_arrays(arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """The arrays of which a block is one chunk, in a fixed order."""
-    return ((name, arrays[name]) for name in sorted(arrays) if "member" in arrays[name].metadata.dimension_names)
+    return ((name, arrays[name]) for name in sorted(arrays) if "member" in dims_of(arrays[name]))
+
+
+def dims_of(array: Array) -> tuple[str | None, ...]:
+    """The names of an array's dimensions."""
+    names = getattr(array.metadata, "dimension_names", None)
+    return tuple(names or ())
 
 
 # --- one block --------------------------------------------------------------------------------------------
@@ -82,7 +87,7 @@ def write_block(
     arrays = _arrays(location)
     if _cell_file(location, "digest", point, block).exists():
         arrays["digest"][point, block] = 0
-    stored = _as_stored(arrays, values)
+    stored = as_stored(location, values)
     for name, data in stored.items():
         size = arrays[name].chunks[1]
         arrays[name][point, block * size : (block + 1) * size] = data
@@ -107,7 +112,7 @@ def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarr
         try:
             values[name] = np.asarray(array[point, block * size : (block + 1) * size])
         except Exception as error:  # whatever codecs and the file system come up with
-            raise Damaged(f"{name} can't be read: {_first_line(error)}") from error
+            raise Damaged(f"{name} can't be read: {first_line(error)}") from error
     digest = cell(location, "digest", point, block)
     if digest is None:
         raise Damaged("its digest can't be read")
@@ -118,11 +123,7 @@ def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarr
 
 def as_stored(location: Location, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What a store would hold of a block's values: its variables, in its types, padded to its sizes."""
-    return _as_stored(_arrays(location), values)
-
-
-def _as_stored(arrays: Mapping[str, zarr.Array], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    members = len(values["status"])
+    arrays, members = _arrays(location), len(values["status"])
     return {
         name: np.ascontiguousarray(padded(values[name], (members, *array.shape[2:])), dtype=array.dtype)
         for name, array in _block_arrays(arrays)
@@ -140,10 +141,7 @@ def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def digest_of(values: Mapping[str, np.ndarray]) -> int:
     """64-bit hash of a block's bytes, never 0."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name in sorted(values):
-        digest.update(name.encode() + b"\0" + values[name].tobytes())
-    return int.from_bytes(digest.digest(), "little") or 1
+    return digest_of_all(name.encode() + b"\0" + values[name].tobytes() for name in sorted(values)) or 1
 
 
 def forget(location: Location, point: int, block: int) -> None:
@@ -155,7 +153,7 @@ def forget(location: Location, point: int, block: int) -> None:
 def _here() -> tuple[str, dict[str, Any]]:
     """The digest and the description of this machine."""
     description = machine()
-    return hashlib.blake2b(repr(sorted(description.items())).encode(), digest_size=8).hexdigest(), description
+    return as_hex(digest_of_all([repr(sorted(description.items())).encode()])), description
 
 
 def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
@@ -166,8 +164,9 @@ def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> Non
             zarr.create_group(path / "machines" / digest, attributes=dict(description), zarr_format=3)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def first_line(error: Exception) -> str:
+    """What an error of a library says, in one line."""
+    return one_line((str(error).splitlines() or [""])[0]) or type(error).__name__
 
 
 # --- all blocks -------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Settings whose value is a statistic of another store: `threshold: {from: {store: NAME, statistic: NAME}}`."""
+"""Settings whose value is a statistic of another store: `threshold: {from: {store: NAME, statistic: NAME}}`.
+
+A statistic is `mean_<variable>` or `median_<variable>`, over all values of the members that did not diverge.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,65 +9,90 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import RequestError
+from pipeline.errors import Damaged, RequestError
+from pipeline.request import Derived
+from pipeline.store.stores import open_store
+from pipeline.systems import COMPUTED, MISSING
 
-STATISTICS: dict[str, tuple[str, Callable[[Any], float]]] = {
-    "median_damaged_error": ("damaged_error", np.nanmedian)
-}
-"""What can be taken from a store: name → variable, function of its values (of members that did not diverge)."""
+_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.nanmean, "median": np.nanmedian}
 
 
-def derive(settings: Mapping[str, Any], root: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """Settings with every `from` replaced by its value, where each value came from, and faults.
+class _NotYet(Exception):  # noqa: N818 (a state of a store)
+    """The store that a value is to come from is not there, or not complete."""
 
-    A fault is a store that is not there, not complete or without what is asked for, or an unknown statistic; the
-    setting is then left out, for the rest to be checked.
+
+def derive(settings: Mapping[str, Any], root: Path) -> Derived:
+    """Settings with every `from` replaced by its value; see `Derived`.
+
+    A store that is not there, or not complete, leaves a value unknown; one that can't give it is a fault.
     """
-    values, origins, faults = dict(settings), {}, []
+    values, origins, unknown, faults = dict(settings), {}, {}, []
     for name, raw in settings.items():
         if isinstance(raw, Mapping) and set(raw) == {"from"}:
+            where = f"settings.{name}.from"
             try:
-                values[name], origins[name] = _value(f"settings.{name}.from", raw["from"], root)
+                values[name], origins[name] = _value(where, raw["from"], root)
+            except _NotYet as why:
+                unknown[name] = f"{where}.store: {why}"
+                del values[name]
             except RequestError as found:
                 faults += found.faults
                 del values[name]
-    return values, origins, faults
+    return Derived(values, origins, unknown, faults)
+
+
+def statistic_of(dataset: Any, statistic: str) -> float:
+    """A statistic of a stored sweep, over all values of the members that did not diverge.
+
+    Raises KeyError for a statistic or a variable that is not there, ValueError if all members diverged.
+    """
+    kind, _, variable = statistic.partition("_")
+    function, values = _STATISTICS[kind], dataset[variable]
+    counted = dataset["status"] == COMPUTED
+    if not counted.any():
+        raise ValueError("expected members that did not diverge, got none")
+    return float(function(values.where(counted).values))
 
 
 def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
-    from pipeline.store.stores import (
-        open_sweep,  # which needs sweeps, which need a checked config, which needs this
-    )
-
     if not isinstance(source, Mapping) or set(source) != {"store", "statistic"}:
         raise RequestError([f"{path}: expected store and statistic, got {source!r}"])
     if not isinstance(source["store"], str):
         raise RequestError([f"{path}.store: expected the name of a store, got {source['store']!r}"])
-    if not isinstance(source["statistic"], str) or source["statistic"] not in STATISTICS:
-        known = ", ".join(STATISTICS)
-        raise RequestError([f"{path}.statistic: expected one of {known}, got {source['statistic']!r}"])
+    statistic = source["statistic"]
+    if not isinstance(statistic, str) or statistic.partition("_")[0] not in _STATISTICS:
+        known = " or ".join(f"{kind}_VARIABLE" for kind in _STATISTICS)
+        raise RequestError([f"{path}.statistic: expected {known}, got {statistic!r}"])
     store = root / f"{source['store']}.zarr"
+    dataset = _complete(store)
     try:
-        dataset = open_sweep(store)
-    except RequestError as missing:
-        raise RequestError([f"{path}.store: {missing.faults[0]}; run the sweep that fills it first"]) from None
-    absent = int((dataset["status"] == 0).sum())
-    if absent:
+        value = statistic_of(dataset, statistic)
+    except KeyError:
+        names = ", ".join(str(name) for name in dataset.data_vars)
         raise RequestError(
-            [f"{path}.store: expected {store} to be complete, got {absent} members missing; finish it first"]
-        )
-    variable, statistic = STATISTICS[source["statistic"]]
-    if variable not in dataset:
-        raise RequestError([f"{path}.store: expected a store with {variable}, got {store} without"])
-    done = dataset["status"] == 1
-    if not done.any():
-        raise RequestError([f"{path}.store: expected members in {store} that did not diverge, got none"])
-    value = float(statistic(dataset[variable].where(done)))
-    seed, settings = dataset.attrs["seed"], dataset.attrs["settings"]
+            [f"{path}.statistic: expected a variable of {store} ({names}), got {statistic}"]
+        ) from None
+    except ValueError as error:
+        raise RequestError([f"{path}.store: {store}: {error}"]) from None
+    except Damaged as damage:
+        raise RequestError([f"{path}.store: {damage}"]) from None
     return value, {
         **source,
         "value": value,
         "members": dataset.sizes["member"],
-        "seed": seed,
-        "settings": settings,
+        "seed": dataset.attrs["seed"],
+        "settings": dataset.attrs["settings"],
     }
+
+
+def _complete(path: Path) -> Any:
+    """The dataset of a store in which no member is missing."""
+    if open_store(path) is None:
+        raise _NotYet(f"{path}: expected a store, got nothing there; run the sweep that fills it first")
+    from pipeline.store.reading import open_sweep  # loads xarray
+
+    dataset = open_sweep(path)
+    absent = int((dataset["status"] == MISSING).sum())
+    if absent:
+        raise _NotYet(f"expected {path} to be complete, got {absent} members missing; finish it first")
+    return dataset

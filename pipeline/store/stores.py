@@ -17,26 +17,40 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from pipeline.errors import RequestError
-from pipeline.request.sweep import Point, Sweep
+from pipeline.request import Point, Sweep, label_of
+from pipeline.schema import kind_of
 from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, padded, scan
-from pipeline.systems.interface import Dimension
-
-if TYPE_CHECKING:  # workers write blocks and should not pay for xarray
-    import xarray
+from pipeline.systems import COMPUTED, DIVERGED, MISSING, Dimension
 
 SCHEMA = 2
-MISSING = 0
 _AXIS_CHUNK = 4096
+_AXIS_TYPES = {"whole": "i8", "real": "f8", "label": "string"}
 
 # The default codecs read flipped bytes without complaint.
 _COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
+
+
+def as_stored_point(point: Point) -> Point:
+    """A point as a store keeps it: labels as text."""
+    return tuple(value if _is_number(value) else label_of(value) for value in point)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def array_in(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+    """An array of a group."""
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
 
 
 class Store:
@@ -44,12 +58,25 @@ class Store:
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path, self.group = path, group
-        attributes, state = dict(group.attrs), dict(group["runs"].attrs)
+        attributes: dict[str, Any] = dict(group.attrs)
+        state: dict[str, Any] = dict(self.runs_group.attrs)
         self.fingerprint: dict[str, Any] = attributes["fingerprint"]
         self.axes: tuple[str, ...] = tuple(attributes["axes"])
+        self.sampling: str = attributes["sampling"]
         self.n_points: int = state["n_points"]
         self.n_members: int = state["n_members"]
         self.code_versions: dict[str, dict[str, str]] = state["code_versions"]
+
+    @property
+    def runs_group(self) -> zarr.Group:
+        """The group that holds what changes later: extent, code versions, logs of runs."""
+        group = self.group["runs"]
+        assert isinstance(group, zarr.Group)
+        return group
+
+    def array(self, name: str) -> "zarr.Array[Any]":
+        """An array of the store."""
+        return array_in(self.group, name)
 
     @property
     def block_members(self) -> int:
@@ -67,14 +94,24 @@ class Store:
         return Location(str(self.path.resolve()), self.n_points, self.n_members)
 
     def points(self) -> list[Point]:
-        """The stored points, in order of arrival."""
+        """The stored points, in order of arrival; labels as the text that stands for them."""
         try:
-            columns = [self.group[axis][: self.n_points].tolist() for axis in self.axes]
+            columns = [self.array(axis)[: self.n_points].tolist() for axis in self.axes]
         except (ValueError, RuntimeError, OSError) as error:
             raise RequestError(
                 [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
             ) from error
         return list(zip(*columns, strict=True)) if columns else [()]
+
+    def points_along(self, axes: Sequence[str]) -> list[Point]:
+        """The stored points, their values in the order of some axes."""
+        order = [self.axes.index(axis) for axis in axes]
+        return [tuple(point[k] for k in order) for point in self.points()]
+
+    def rows_of(self, sweep: Sweep) -> np.ndarray:
+        """The row of every point of a sweep: (point,), −1 for those that are not there."""
+        row_of = {point: row for row, point in enumerate(self.points_along(sweep.axes))}
+        return np.array([row_of.get(as_stored_point(point), -1) for point in sweep.points])
 
     def bookkeeping(self, name: str) -> np.ndarray:
         """`digest`, `code`, `machine` or `seconds` of every block: (point, block); 0 where it can't be read."""
@@ -82,23 +119,23 @@ class Store:
 
     def machines(self) -> dict[str, dict[str, Any]]:
         """The machines that computed blocks, by digest."""
-        found = self.path.glob("machines/*/zarr.json")
+        found = sorted(self.path.glob("machines/*/zarr.json"))
         return {path.parent.name: json.loads(path.read_text())["attributes"] for path in found}
 
     def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
         """Remember what a code digest stands for, so that a later one can be told apart by name."""
         if digest not in self.code_versions:
             self.code_versions[digest] = dict(definitions)
-            self.group["runs"].attrs.update(code_versions=self.code_versions)
+            self.runs_group.attrs.update(code_versions=self.code_versions)
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first."""
-        # Read as files: of a driver killed at its first record, zarr would find and lament half a group.
+        # Read as JSON: zarr warns about metadata cut short by a kill.
         records = sorted(self.path.glob("runs/*/zarr.json"))
         return [json.loads(record.read_text())["attributes"] for record in records]
 
-    def record_run(self, name: str, record: Mapping[str, Any]) -> None:
-        """Write or replace the record of a run."""
+    def log_run(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write or replace the log of a run."""
         path = self.path / "runs" / name
         if (path / "zarr.json").exists():
             zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
@@ -213,7 +250,9 @@ def _create(path: Path, sweep: Sweep) -> None:
             compressors=_COMPRESSORS,
             dimension_names=("point", "member"),
         )
-        status.attrs.update(long_name="0 missing, 1 done, 2 diverged", flag_values=[0, 1, 2])
+        status.attrs.update(
+            long_name="0 missing, 1 computed, 2 diverged", flag_values=[MISSING, COMPUTED, DIVERGED]
+        )
         for name, dtype in BOOKKEEPING.items():
             group.create_array(
                 name,
@@ -224,7 +263,7 @@ def _create(path: Path, sweep: Sweep) -> None:
                 compressors=(Crc32cCodec(),),
                 dimension_names=("point", "block"),
             )
-        _write_axes(group, sweep, sweep.points)
+        _write_axes(group, sweep, sweep.points, first=0)
         at_points = [f"{d.name}_at" for d in sweep.system.dimensions if _varies(sweep, d)]
         group.attrs.update(
             schema=SCHEMA,
@@ -248,8 +287,8 @@ def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
             axis,
             shape=(0,),
             chunks=(_AXIS_CHUNK,),
-            dtype="i8" if model.model_fields[axis].annotation is int else "f8",
-            fill_value=0,
+            dtype=_AXIS_TYPES[kind_of(model, axis)],
+            fill_value="" if kind_of(model, axis) == "label" else 0,
             compressors=_COMPRESSORS,
             dimension_names=("point",),
         )
@@ -300,41 +339,39 @@ def _create_dimension(group: zarr.Group, sweep: Sweep, dimension: Dimension) -> 
         at.attrs.update(long_name=dimension.long_name, units=dimension.units)
 
 
-def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point]) -> None:
-    """Write the coordinates of all points, those already there included (their values don't change)."""
+def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point], first: int) -> None:
+    """Write the coordinates of points, from row `first` on."""
+    rows = slice(first, first + len(points))
     for k, axis in enumerate(sweep.axes):
-        array = group[axis]
-        array.resize((len(points),))
-        array[:] = [point[k] for point in points]
+        array = array_in(group, axis)
+        array.resize((rows.stop,))
+        array[rows] = np.array([as_stored_point(point)[k] for point in points], dtype=array.dtype)
     for dimension in sweep.system.dimensions:
         if _varies(sweep, dimension):
-            array = group[f"{dimension.name}_at"]
-            rows = [
-                padded(row.astype(float), array.shape[1:]) for row in _coordinates_at(sweep, dimension, points)
-            ]
-            array.resize((len(points), *array.shape[1:]))
-            array[:] = np.stack(rows)
+            array = array_in(group, f"{dimension.name}_at")
+            coordinates = _coordinates_at(sweep, dimension, points)
+            array.resize((rows.stop, *array.shape[1:]))
+            array[rows] = np.stack([padded(row.astype(float), array.shape[1:]) for row in coordinates])
 
 
 def _grow(store: Store, sweep: Sweep) -> None:
     """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
-    group, known = store.group, store.points()
-    by_axis = [store.axes.index(axis) for axis in sweep.axes]
-    arrived = {tuple(point[k] for k in by_axis) for point in known}
-    new = [point for point in sweep.points if point not in arrived]
-    points = [tuple(point[k] for k in by_axis) for point in known] + new
+    group, known = store.group, store.points_along(sweep.axes)
+    arrived = set(known)
+    new = [point for point in sweep.points if as_stored_point(point) not in arrived]
     members = max(store.n_members, sweep.blocks * sweep.block_members)
     if not new and members == store.n_members:
         return
     _check_room(store, sweep, new)
+    n_points = len(known) + len(new)
     for name, array in group.arrays():
         dims = array.metadata.dimension_names
-        extent = {"point": len(points), "member": members, "block": members // store.block_members}
+        extent = {"point": n_points, "member": members, "block": members // store.block_members}
         shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
         if shape != array.shape and name not in store.axes and not name.endswith("_at"):
             array.resize(shape)
-    _write_axes(group, sweep, points)
-    group["runs"].attrs.update(n_points=len(points), n_members=members)
+    _write_axes(store.group, sweep, new, first=len(known))
+    store.runs_group.attrs.update(n_points=n_points, n_members=members)
 
 
 def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
@@ -349,65 +386,3 @@ def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
                         f"{max(map(len, need))}; choose another store.name for the larger systems"
                     ]
                 )
-
-
-# --- reading ----------------------------------------------------------------------------------------------
-
-
-def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> "xarray.Dataset":
-    """A stored sweep as an xarray Dataset, its axes as sorted dimensions.
-
-    path: folder of the store; chunks: as for `xarray.open_zarr`; None reads lazily without Dask.
-
-    Dimensions are the axes, `member`, and those of each variable. A sweep that was not sampled on a grid keeps
-    the dimension `point`, with its axes as coordinates along it. Combinations of axis values that were never
-    asked for, and blocks not yet computed, have `status` 0 and NaN.
-
-    Raises RequestError if the folder holds no store of this pipeline.
-    """
-    store = open_store(Path(path))
-    if store is None:
-        raise RequestError([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
-    dataset = stored_points(store, chunks)
-    if not store.axes:
-        return dataset.isel(point=0)
-    return on_grid(dataset, store.axes) if store.group.attrs["sampling"] == "product" else dataset
-
-
-def stored_points(store: Store, chunks: Any = None) -> "xarray.Dataset":
-    """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
-    import xarray
-
-    def opened(*ignored: str) -> "xarray.Dataset":
-        raw = xarray.open_zarr(
-            store.path, consolidated=False, chunks=chunks, drop_variables=[*BOOKKEEPING, *ignored]
-        )
-        committed = {"point": slice(store.n_points), "member": slice(store.n_members)}
-        return raw.isel(committed, missing_dims="ignore")
-
-    try:
-        dataset = opened()
-    except ValueError:  # a growth under way or cut short: arrays differ in extent, beyond what is committed
-        names = [name for name, _ in store.group.arrays()]
-        dataset = xarray.merge([opened(*(other for other in names if other != name)) for name in names])
-    dataset.attrs = {"store": str(store.path), **store.fingerprint}
-    return dataset.assign_coords(member=np.arange(store.n_members))
-
-
-def on_grid(dataset: "xarray.Dataset", axes: Sequence[str]) -> "xarray.Dataset":
-    """Points laid out along sorted axes; holes of the grid have status 0 and NaN."""
-    import xarray
-
-    values = {axis: np.unique(dataset[axis].values) for axis in axes}
-    index = np.full([len(column) for column in values.values()], -1)
-    where = tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())
-    index[where] = np.arange(dataset.sizes["point"])
-    attributes = {axis: dataset[axis].attrs for axis in axes}
-    grid = dataset.drop_vars(list(axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=tuple(axes)))
-    if (index < 0).any():
-        present = xarray.DataArray(index >= 0, dims=tuple(axes))
-        status = grid["status"].where(present, MISSING).astype(np.uint8)
-        grid = grid.where(present).assign(status=status)
-        at_points = {name: grid[name].where(present) for name in grid.coords if set(axes) <= set(grid[name].dims)}
-        grid = grid.assign_coords(at_points)
-    return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})

@@ -1,0 +1,31 @@
+"""Dynamical systems: what a system is, which there are, and how its members are computed.
+
+A system of one's own is a module that assigns `SYSTEM`; the README's "Your own model" shows one.
+"""
+
+from pipeline.systems import patterns
+from pipeline.systems.computing import compute_members, described
+from pipeline.systems.finding import find, kernels_of, known_systems, loaded, search_in
+from pipeline.systems.interface import (
+    COMPUTED,
+    DIVERGED,
+    ITERATION,
+    MISSING,
+    Dimension,
+    Estimand,
+    Settings,
+    System,
+    Variable,
+    evenly_spread,
+    fewer_iterations,
+    mean_of,
+    median_of,
+    recorded,
+    streams,
+)
+
+__all__ = [
+    "COMPUTED", "DIVERGED", "ITERATION", "MISSING", "Dimension", "Estimand", "Settings", "System", "Variable",
+    "compute_members", "described", "evenly_spread", "fewer_iterations", "find", "kernels_of",
+    "known_systems", "loaded", "mean_of", "median_of", "patterns", "recorded", "search_in", "streams",
+]  # fmt: skip

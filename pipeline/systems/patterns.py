@@ -6,10 +6,13 @@ rows, `#` an active pixel and `.` an inactive one. A line that starts with `# ` 
 
 import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+_PACKAGED = "pipeline.bitmaps"
+"""The package that data/patterns is installed as."""
 _NAME = re.compile(r"(\S+):")
 _ROW = re.compile(r"[#.]+")
 
@@ -70,10 +73,22 @@ def _inlined(text: str) -> list[tuple[str, list[str], str]]:
     return _patterns([f"{name}:", *rows], where)
 
 
+def _located(path: Path) -> Path:
+    """A file, or the one of that name beside this program: patterns are found from any working directory."""
+    if path.is_absolute() or path.exists():
+        return path
+    in_checkout = Path(__file__).parents[2] / path
+    if in_checkout.exists():
+        return in_checkout
+    packaged = find_spec(_PACKAGED)
+    folders = list(packaged.submodule_search_locations or []) if packaged else []
+    return next((file for file in (Path(folder) / path.name for folder in folders) if file.exists()), path)
+
+
 def _read(path: Path) -> list[tuple[str, list[str], str]]:
     """(name, rows, where) of every pattern in a file."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = _located(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a readable text file of bitmaps, got {error}") from None
     return _patterns(lines, str(path))

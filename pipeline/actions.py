@@ -1,0 +1,326 @@
+"""What the pipeline can do, action by action. `ACTIONS` is the one list of them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline import checks, cluster, figures
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Interrupted, RequestError
+from pipeline.execution import Observer, RunLog, complete, compute, stop_on_signals, workers_of
+from pipeline.plan import (
+    Execution,
+    Plan,
+    Prediction,
+    explanation,
+    make_plan,
+    planned,
+    precision_line,
+    predict,
+    reached,
+    refuse_above,
+    status,
+    sweep_of,
+    whole_store,
+)  # fmt: skip
+from pipeline.request import (
+    Config,
+    Derived,
+    FiguresConfig,
+    Known,
+    Origin,
+    SlurmCluster,
+    StoreAlone,
+    check,
+    check_store_alone,
+    compose,
+    define,
+    plain,
+)  # fmt: skip
+from pipeline.store import check_same_sweep, derive, forget, is_driven, only_driver, open_store, prepare
+from pipeline.systems import search_in
+
+_WATCH_SECONDS = 2.0
+
+Request = Config | StoreAlone
+
+
+class Ended(NamedTuple):
+    """How an action ended."""
+
+    value: Any
+    """What it gives in Python."""
+    code: int = COMPLETE
+    lines: Sequence[str] = ()
+    """What is left to say on a command line."""
+
+
+def requested(origin: Origin) -> Request:
+    """The checked request of some `key=value`.
+
+    Raises RequestError with all that is wrong.
+    """
+    search_in(origin.folders)
+    raw = plain(compose(origin.overrides, origin.config_dir))
+    known = Known(tuple(ACTIONS), figures.known())
+    if raw.get("path") is not None:
+        return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin.command)
+    settings, store = raw.get("settings"), raw.get("store")
+    derived = Derived({}, {}, {}, [])
+    if isinstance(settings, dict) and isinstance(store, dict):
+        derived = derive(settings, Path(str(store.get("root"))))
+    return check(raw, derived, known, origin)
+
+
+def carry_out(request: Request, observer: Observer) -> Ended:
+    """Do what a request asks for.
+
+    Raises RequestError if it can't be done as asked, Interrupted if it was not done to the end.
+    """
+    if isinstance(request, StoreAlone):
+        return _OF_A_STORE_ALONE[request.action](request, observer)
+    return ACTIONS[request.action](request, observer)
+
+
+# --- the actions ------------------------------------------------------------------------------------------
+
+
+def run(config: Config, observer: Observer) -> Ended:
+    """Compute what a request needs and the store lacks, then draw its figures. Gives the plan, complete."""
+    _refuse_unknown(config)
+    sweep, path = define(config), config.store.path
+    cluster.refuse_unusable(config.cluster)
+    with stop_on_signals() as stop, only_driver(path) as earlier_died:
+        plan = planned(sweep, config, open_store(path))
+        _refuse_stale_or_costly(plan, config)
+        plan = planned(sweep, config, prepare(path, sweep, tidy=earlier_died))
+        outcome = complete(plan, config, stop, observer)
+    if outcome.interrupted:
+        raise Interrupted
+    plan = planned(sweep, config, open_store(path), "keep")
+    if config.ensemble.precision is not None:
+        observer.say(precision_line(plan, config.ensemble.precision, reached(plan, config.ensemble.precision)))
+    if outcome.failed:
+        return Ended(plan, BLOCKS_FAILED)
+    if not plan.complete:
+        raise Interrupted("blocks are missing though none failed; the same command computes them")
+    drawn = _drawn(plan, config.figures, config.store.suffix, config.command)
+    return drawn._replace(value=plan)
+
+
+def submit(config: Config, observer: Observer) -> Ended:
+    """Submit `run` to Slurm as a batch job of its own, and leave. Gives the job's id."""
+    _refuse_unknown(config)
+    _refuse_stale_or_costly(planned(define(config), config, open_store(config.store.path)), config)
+    job = cluster.submit(config)
+    hint = f"follow it with action=status watch=true, stop it with scancel {job}"
+    return Ended(job, lines=[f"submitted batch job {job}; {hint}"])
+
+
+def explain(config: Config, observer: Observer) -> Ended:
+    """Say what `run` would do and what it would cost; compute nothing. Gives an Explanation."""
+    plan = _asked(config)
+    prediction = Prediction(float("nan"), next(iter(config.unknown.values()), ""))
+    if not config.unknown:
+        prediction = predict(plan)
+    explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
+    lines = str(explained).splitlines()
+    if isinstance(config.cluster, SlurmCluster):
+        if prediction.core_seconds > 0:
+            lines += cluster.advice(plan, prediction.core_seconds, config.cluster)
+        lines += ["", *cluster.job_script(config.cluster).splitlines()]
+    return Ended(explained, lines=lines)
+
+
+def show_status(config: Config, observer: Observer) -> Ended:
+    """Say how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work."""
+    return _followed(
+        config.watch, lambda: _asked(config), lambda: bool(cluster.queued_job(config)), config, observer
+    )
+
+
+def draw(config: Config, observer: Observer) -> Ended:
+    """Draw the figures of a stored sweep. Gives the files."""
+    plan = _asked(config, on_stale="keep")
+    return _drawn(plan, config.figures, config.store.suffix, config.command)
+
+
+def verify(config: Config, observer: Observer) -> Ended:
+    """Check all blocks of a store, compute some of them again, repair what is wrong if asked. Gives what is wrong."""
+    plan = _whole(config)
+    chosen = checks.sample(plan, config.verify)
+    observer.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
+    with workers_of(plan, config, observer) as dask:
+        client = dask.client if dask else None
+        found = checks.verified(plan, chosen, client, Execution(config.folders))
+        wrong = [checked for checked in found if checked.damage]
+    lines = checks.verification_lines(plan, wrong)
+    if not wrong or not config.verify.repair:
+        return Ended(wrong, BLOCKS_FAILED if wrong else COMPLETE, lines)
+    for line in lines:
+        observer.say(line)
+    return Ended(wrong, _repair(config, plan, wrong, observer))
+
+
+def take_over(config: Config, observer: Observer) -> Ended:
+    """Take over the blocks of another store of the same sweep. Gives how many."""
+    _refuse_unknown(config)
+    if config.source is None:
+        raise RequestError(["source: missing; expected the store to take blocks from"])
+    path = config.store.path
+    with only_driver(path) as earlier_died:
+        merged = checks.merge(define(config), path, config.source, tidy=earlier_died)
+        store = open_store(path)
+        assert store is not None
+        log = RunLog(store, config.command, source=str(config.source), blocks_taken=merged.taken)
+        log.end("merged", blocks_computed=0, failed=merged.damaged)
+    lines = [
+        f"{path}: {merged.taken} blocks taken over from {config.source}, {merged.known} were there already",
+        *(f"failed: {line}" for line in merged.damaged),
+    ]
+    return Ended(merged.taken, BLOCKS_FAILED if merged.damaged else COMPLETE, lines)
+
+
+def converge(config: Config, observer: Observer) -> Ended:
+    """Rerun some points with shorter steps; say which ensemble means move by more than their interval."""
+    _refuse_unknown(config)
+    sweep = define(config)
+    with cluster.maybe_client(config.cluster) as client:
+        found = list(checks.shifts(sweep, config.converge, client, config.folders))
+    return Ended(found, lines=checks.convergence_lines(found))
+
+
+ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {
+    "run": run,
+    "submit": submit,
+    "explain": explain,
+    "status": show_status,
+    "figures": draw,
+    "verify": verify,
+    "merge": take_over,
+    "converge": converge,
+}
+
+
+# --- of a store alone -------------------------------------------------------------------------------------
+
+
+def _status_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """How far the sweep of a store is: all its points and members."""
+    return _followed(request.watch, lambda: _plan_of(request.path), lambda: False, request, observer)
+
+
+def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """Draw the figures that the last run of a store drew, or others, from all that it holds."""
+    plan = _plan_of(request.path)
+    assert plan.store is not None
+    told = [run["config"] for run in plan.store.runs() if "config" in run]
+    last = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
+    wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
+    if not wanted.draw:
+        raise RequestError(
+            [
+                f"figures.draw: the sweep of {request.path} has no figure; expected one of {', '.join(figures.known())}"
+            ]
+        )
+    return _drawn(plan, wanted, last["store"]["suffix"], request.command)
+
+
+_OF_A_STORE_ALONE: dict[str, Callable[[StoreAlone, Observer], Ended]] = {
+    "status": _status_alone,
+    "figures": _draw_alone,
+}
+
+
+def _plan_of(path: Path) -> Plan:
+    """All that a store holds, told by the store alone."""
+    store = open_store(path)
+    if store is None:
+        raise RequestError([f"path: expected a store, got nothing at {path}"])
+    return make_plan(sweep_of(store), path, store, "keep")
+
+
+# --- what actions share -----------------------------------------------------------------------------------
+
+
+def _refuse_unknown(config: Config) -> None:
+    """Raise RequestError if settings are to come from stores that are not there yet."""
+    if config.unknown:
+        raise RequestError(config.unknown.values())
+
+
+def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
+    plan.refuse_stale()
+    refuse_above(plan, config.limits.core_hours)
+
+
+def _asked(config: Config, on_stale: str | None = None) -> Plan:
+    """The plan of a request. Settings that are not known yet are taken from its own store, if that is there."""
+    sweep, store = define(config), open_store(config.store.path)
+    if config.unknown and store is not None:
+        stored = store.fingerprint["settings"]
+        sweep = replace(sweep, settings={**sweep.settings, **{name: stored[name] for name in config.unknown}})
+    return planned(sweep, config, store, on_stale)
+
+
+def _whole(config: Config) -> Plan:
+    """All blocks of a request's store, asked for or not."""
+    _refuse_unknown(config)
+    path, sweep = config.store.path, define(config)
+    store = open_store(path)
+    if store is None:
+        raise RequestError([f"{path}: expected a store, got nothing there; run the sweep first"])
+    check_same_sweep(store, sweep)
+    return make_plan(whole_store(sweep, store), path, store, "keep")
+
+
+def _followed(
+    watch: bool, plan_now: Callable[[], Plan], is_queued: Callable[[], bool], request: Request, observer: Observer
+) -> Ended:
+    """The status of a plan; with `watch`, said again whenever it changes, until it is complete or nobody works."""
+    unknown = request.unknown if isinstance(request, Config) else {}
+    said: list[str] = []
+    while True:
+        waiting = watch and is_queued()  # asked first: a job that ended since has left its mark
+        plan = plan_now()
+        found = status(plan, is_driven(plan.path), unknown)
+        lines = str(found).splitlines()
+        if found.complete or not (watch and (found.driven or waiting)):
+            break
+        for line in lines if lines != said else []:
+            observer.say(line)
+        said = lines
+        time.sleep(_WATCH_SECONDS)
+    code = COMPLETE if found.complete else (BLOCKS_FAILED if found.failed else INTERRUPTED)
+    return Ended(found, code, lines if lines != said else [])
+
+
+def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:
+    """Figures of a plan, unless its store is incomplete and that was not asked for."""
+    if not wanted.draw:
+        return Ended([])
+    if plan.store is None or not (plan.complete or wanted.incomplete):
+        raise Interrupted(
+            f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks are missing; run the "
+            "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
+        )
+    paths = figures.draw(plan, wanted.draw, suffix, command)
+    return Ended(paths, lines=[f"figure: {path}" for path in paths])
+
+
+def _repair(config: Config, plan: Plan, wrong: list[checks.Checked], observer: Observer) -> int:
+    """Compute blocks again that are not as they should be."""
+    assert plan.store is not None
+    bad = np.zeros_like(plan.stored)
+    with stop_on_signals() as stop, only_driver(plan.path):
+        for checked in wrong:
+            forget(plan.store.location, int(plan.rows[checked.k]), checked.block)
+            bad[checked.k, checked.block] = True
+        with workers_of(plan, config, observer) as dask:
+            outcome = compute(_whole(config).narrowed_to(bad), config, dask, stop, observer)
+    if outcome.interrupted:
+        raise Interrupted
+    return BLOCKS_FAILED if outcome.failed else COMPLETE

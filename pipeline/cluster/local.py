@@ -1,0 +1,64 @@
+"""Workers on this machine: one single-threaded process a core; nothing listens beyond loopback."""
+
+import multiprocessing.spawn as spawn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from distributed import Client
+from distributed import LocalCluster as DaskLocalCluster
+
+from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
+from pipeline.request import LocalCluster
+
+# Ctrl-C in a terminal, and a batch system's TERM, reach every process of the group; the driver alone decides what
+# becomes of blocks. Dask ends workers by message, or by KILL.
+_WORKER_PRELOAD = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+"""
+_WORKER_NAME = "Dask Worker process"
+
+
+@contextmanager
+def local_client(config: LocalCluster) -> Iterator[Client]:
+    """A client of worker processes of this machine."""
+    with (
+        _main_module_hidden(),
+        dask.config.set({**DASK_OPTIONS, "distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
+        DaskLocalCluster(
+            n_workers=config.worker_count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            preload=[_WORKER_PRELOAD],
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep new workers from running the driver's script, as processes that are spawned do otherwise.
+
+    So a script needs no `if __name__ == "__main__"`, and workers start without what it imports.
+    """
+    before = spawn.get_preparation_data
+
+    def without_main(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = before(name)
+        if name.startswith(_WORKER_NAME):
+            data.pop("init_main_from_name", None)
+            data.pop("init_main_from_path", None)
+        return data
+
+    spawn.get_preparation_data = without_main
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = before

@@ -1,0 +1,57 @@
+"""Workers of a Dask scheduler that someone else started."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dask
+from distributed import Client
+from distributed.utils import silence_logging_cmgr
+
+from pipeline.cluster.options import DASK_OPTIONS
+from pipeline.cluster.security import security
+from pipeline.errors import ClusterLost, RequestError
+from pipeline.request import SchedulerCluster, refuse_open_comms
+
+_CLOSE_SECONDS = 10.0
+
+
+@contextmanager
+def scheduler_client(config: SchedulerCluster) -> Iterator[Client]:
+    """A client of a scheduler that runs already, or is about to."""
+    deadline = time.monotonic() + config.connect_seconds
+    address = config.address or _address_in(config.scheduler_file, deadline)
+    try:
+        refuse_open_comms(address, config.tls)
+    except ValueError as error:
+        raise RequestError([f"cluster: expected {error}"]) from error
+    tls = security(config.tls) if config.tls else None
+    with dask.config.set(DASK_OPTIONS), silence_logging_cmgr("CRITICAL"):
+        try:
+            client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))
+        except (OSError, TimeoutError) as error:
+            raise ClusterLost(
+                f"no scheduler answers at {address} ({error}); start it, with workers, or correct cluster.address"
+            ) from error
+        try:
+            yield client
+        finally:
+            with suppress(OSError, TimeoutError):  # of a scheduler that is lost
+                client.close(timeout=_CLOSE_SECONDS)
+
+
+def _address_in(file: Path | None, deadline: float) -> str:
+    """The address in a scheduler file, waiting for one that is still to be written."""
+    assert file is not None
+    while True:
+        try:
+            return str(json.loads(file.read_text())["address"])
+        except (OSError, ValueError, KeyError) as error:
+            if time.monotonic() > deadline:
+                raise ClusterLost(
+                    f"cluster.scheduler_file: expected what `dask scheduler --scheduler-file {file}` writes, got "
+                    f"{type(error).__name__}: {error}; start the scheduler, or correct the path"
+                ) from error
+        time.sleep(0.2)

@@ -1,0 +1,277 @@
+"""Blocks through Dask: a bounded window of futures, failures recorded, interruption without loss."""
+
+import threading
+import time
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pipeline.errors import BlockError
+from pipeline.execution.signals import Stop
+from pipeline.execution.worker import BlockReport, compute_block, compute_on_dask, set_stopping
+from pipeline.plan import Job
+from pipeline.words import one_line
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+RETRIES = 2
+_BLOCKS_A_WORKER = 3  # one computing, the rest on its way: a worker never waits for the driver
+_POLL_SECONDS = 0.2
+_PULSE_SECONDS = 1.0
+_REPLY_SECONDS, _LOST_SECONDS = 10.0, 60.0
+"""How long to wait for one answer of the scheduler; without any for how long it is lost, whatever sockets say."""
+
+
+@dataclass
+class Outcome:
+    """What became of the jobs of a run."""
+
+    computed: int = 0
+    diverged: int = 0
+    seconds: float = 0.0
+    """Time in block functions, all workers together."""
+    failed: dict[tuple[int, int], str] = field(default_factory=dict)
+    """(point, block) in the store → error."""
+    interrupted: str = ""
+    """Why the run stopped early."""
+
+    def add(self, report: BlockReport) -> None:
+        """Enter a block that ended well."""
+        self.computed += report.computed
+        self.diverged += report.diverged
+        self.seconds += report.seconds
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a run waits."""
+
+    grace_seconds: float
+    """For running blocks, once it is to stop."""
+    no_workers_seconds: float
+    """For the first worker, and for another one when all are gone."""
+
+
+def run_blocks(
+    jobs: Iterator[Job],
+    client: "Client",
+    patience: Patience,
+    progress: Callable[[BlockReport], Any],
+    stop: Stop | None = None,
+    trouble: Callable[[], str] = str,
+) -> Outcome:
+    """Compute and store all jobs.
+
+    A block that raises is retried twice, then recorded as failed, and the rest goes on. One whose worker keeps
+    dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
+    `grace_seconds` to finish. A lost cluster ends the run as interrupted, as does one without workers for
+    `no_workers_seconds`, and what `trouble` has to say, if anything.
+    """
+    run = _Run(client, patience, progress, stop or Stop(), trouble)
+    run.drain(jobs)
+    suspects, run.worker_killing_jobs = run.worker_killing_jobs, []
+    for job in suspects:  # one at a time, so that a block that kills its worker is known for sure
+        if run.outcome.interrupted:
+            break
+        run.outcome.failed.pop((job.point, job.block))
+        run.drain(iter([job]))
+    return run.outcome
+
+
+def run_serially(
+    jobs: Iterator[Job], progress: Callable[[BlockReport], Any], stop: Stop, outcome: Outcome
+) -> None:
+    """Compute and store all jobs in this process, one after the other, and enter them in an outcome.
+
+    Raises what the first block that fails raises: that is what a debugger wants.
+    """
+    for job in jobs:
+        if stop.requested:
+            outcome.interrupted = stop.requested
+            return
+        try:
+            report = compute_block(job)
+        except BlockError as error:
+            outcome.failed[job.point, job.block] = str(error)
+            raise
+        outcome.add(report)
+        progress(report)
+
+
+class _Pulse:
+    """Whether the cluster is there, asked every second."""
+
+    def __init__(self, client: "Client", patience: Patience, trouble: Callable[[], str]) -> None:
+        self._client, self._patience, self._trouble = client, patience.no_workers_seconds, trouble
+        self.threads = 0
+        self._last_reply = self._last_worker = time.monotonic()
+        self._next = 0.0
+
+    def lost(self) -> str:
+        """Polls the scheduler each second; says why the run can't go on, nothing while it can."""
+        if self._client.status != "running":
+            return "the Dask scheduler was lost"
+        if time.monotonic() < self._next:
+            return ""
+        try:
+            self.threads = sum(self._ask(self._client.scheduler.ncores).values())
+            self._last_reply = time.monotonic()
+        except (TimeoutError, OSError):
+            if time.monotonic() - self._last_reply > _LOST_SECONDS:
+                return f"the Dask scheduler has not answered for {_LOST_SECONDS:.0f} s"
+        self._next = time.monotonic() + _PULSE_SECONDS
+        if self.threads:
+            self._last_worker = self._next
+        if self._next - self._last_worker > self._patience:
+            return (
+                f"no workers for {self._patience:g} s; see why none can start, or raise cluster.no_workers_seconds"
+            )
+        return self._trouble()
+
+    def results(self, futures: "list[Future[BlockReport]]") -> list[BlockReport] | None:
+        """The results of finished futures, in one message; None if they have to be asked for again."""
+        try:
+            results: list[BlockReport] = self._ask(partial(self._client.gather, asynchronous=True), futures)
+        except (Exception, CancelledError):  # lost with their worker, say: the futures know what becomes of them
+            return None
+        return results
+
+    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        return self._client.sync(question, *arguments, callback_timeout=_REPLY_SECONDS)
+
+
+class _Window:
+    """At most a few jobs a worker at Dask at any time."""
+
+    def __init__(self, client: "Client") -> None:
+        self.client = client
+        # Keys of its own for every try: Dask remembers the fate of a key while anyone holds its future. But all of
+        # one group, as Dask keeps statistics of a group for ever.
+        self.group = f"block-{uuid4().hex}"
+        self.running: dict[Any, tuple[Job, Future[BlockReport]]] = {}
+        self.ended: SimpleQueue[Future[BlockReport]] = SimpleQueue()
+
+    def key(self, job: Job) -> tuple[str, int, int]:
+        """A job's key at Dask."""
+        return self.group, job.point, job.block
+
+    def submit(self, jobs: Iterator[Job], size: int) -> None:
+        """Fill the window up to a size, once a block a worker has ended.
+
+        All in one message: each costs Dask a millisecond, and some bytes that its scheduler never forgets.
+        """
+        room = size - len(self.running)
+        batch = list(islice(jobs, room)) if room >= size // _BLOCKS_A_WORKER else []
+        if not batch:
+            return
+        keys: list[Any] = [self.key(job) for job in batch]
+        futures = self.client.map(compute_on_dask, batch, key=keys, retries=RETRIES, pure=False)
+        for key, job, future in zip(keys, batch, futures, strict=True):
+            self.running[key] = job, future
+            future.add_done_callback(self.ended.put)
+
+    def wait(self, seconds: float) -> "list[Future[BlockReport]]":
+        """Futures that ended, after waiting for the first of them for at most some time."""
+        try:
+            futures = [self.ended.get(timeout=seconds)]
+            while not self.ended.empty():
+                futures.append(self.ended.get_nowait())
+        except Empty:
+            return []
+        return futures
+
+
+class _Run:
+    """The jobs of a run on their way through Dask, and what became of them so far."""
+
+    def __init__(
+        self,
+        client: "Client",
+        patience: Patience,
+        progress: Callable[[BlockReport], Any],
+        stop: Stop,
+        trouble: Callable[[], str],
+    ) -> None:
+        self.client, self.patience, self.progress, self.stop = client, patience, progress, stop
+        self.pulse = _Pulse(client, patience, trouble)
+        self.outcome = Outcome()
+        self.worker_killing_jobs: list[Job] = []
+
+    def drain(self, jobs: Iterator[Job]) -> None:
+        """Pass jobs through a window until all have ended, or until it is time to stop."""
+        window, workers_told = _Window(self.client), False
+        self.outcome.interrupted = self.stop.requested or self.pulse.lost()
+        if not self.outcome.interrupted:
+            self._fill(window, jobs)
+        while window.running:
+            if self.stop.requested and not workers_told:
+                self.outcome.interrupted = self.stop.requested
+                _stop_workers(window)
+                workers_told = True
+            if workers_told and time.monotonic() > self.stop.since + self.patience.grace_seconds:
+                return
+            if lost := self.pulse.lost():
+                self.outcome.interrupted = lost
+                return
+            self._account_for(window)
+            if not self.outcome.interrupted:
+                self._fill(window, jobs)
+
+    def _fill(self, window: _Window, jobs: Iterator[Job]) -> None:
+        window.submit(jobs, _BLOCKS_A_WORKER * max(self.pulse.threads, 1))
+
+    def _account_for(self, window: _Window) -> None:
+        """Enter the futures that ended in the outcome."""
+        by_status: dict[str, list[Future[BlockReport]]] = {"finished": [], "error": [], "cancelled": []}
+        # A result that was lost with its worker is computed once more, and the callback comes only once.
+        again: list[Future[BlockReport]] = []
+        for future in window.wait(_POLL_SECONDS):
+            by_status.get(future.status, again).append(future)
+        results = self.pulse.results(by_status["finished"]) if by_status["finished"] else []
+        for report in results or []:
+            window.running.pop(window.key(report.job))
+            self.outcome.add(report)
+            self.progress(report)
+        for future in by_status["error"] + by_status["cancelled"]:
+            job, _ = window.running.pop(future.key)
+            self._account_failure(job, future)
+        if results is None:
+            again += by_status["finished"]
+        if again:
+            time.sleep(_POLL_SECONDS)
+        for future in again:
+            window.ended.put(future)
+
+    def _account_failure(self, job: Job, future: "Future[BlockReport]") -> None:
+        """Enter a future that ended without a result in the outcome."""
+        from distributed.scheduler import KilledWorker, NoWorkerError
+
+        if future.status == "cancelled":
+            self.outcome.interrupted = self.outcome.interrupted or "the Dask scheduler was lost"
+            return
+        error = future.exception()
+        if isinstance(error, NoWorkerError):
+            self.outcome.interrupted = f"no workers: {error}"
+            return
+        if isinstance(error, KilledWorker):
+            self.worker_killing_jobs.append(job)
+        kind = "" if isinstance(error, BlockError) else f"{type(error).__name__}: "
+        self.outcome.failed[job.point, job.block] = f"{kind}{one_line(error)}"
+
+
+def _stop_workers(window: _Window) -> None:
+    """Have workers hand back blocks that wait; from a thread, as a cluster in trouble may never answer."""
+    (store,) = {job.location.path for job, _ in window.running.values()}
+
+    def tell() -> None:
+        with suppress(Exception):  # blocks then start until the grace time is over
+            window.client.run(set_stopping, store, True, on_error="ignore")
+
+    threading.Thread(target=tell, daemon=True).start()

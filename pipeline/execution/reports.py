@@ -1,0 +1,34 @@
+"""What a run says: before, after, and of blocks that failed."""
+
+from pipeline.execution.blocks import Outcome
+from pipeline.plan import Plan
+from pipeline.words import duration
+
+
+def announcement(plan: Plan) -> str:
+    """What is about to be computed."""
+    return f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks to compute"
+
+
+def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> list[str]:
+    """What a run did, and what to do if it did not do all."""
+    busy = outcome.seconds / (wall * workers) if wall > 0 else 0.0
+    lines = [
+        f"computed {outcome.computed} blocks in {duration(wall)} "
+        f"({busy:.0%} of {workers} workers' time in kernels), {outcome.diverged} members diverged"
+    ]
+    lines += [f"failed: {text}" for text in failures(plan, outcome)]
+    if outcome.failed:
+        lines.append("the same command tries the failed blocks again")
+    if outcome.interrupted:
+        lines.append(f"interrupted ({outcome.interrupted}); the same command resumes, stored blocks are kept")
+    return lines
+
+
+def failures(plan: Plan, outcome: Outcome) -> list[str]:
+    """The failed blocks of a run by point, with their errors."""
+    index = {int(row): k for k, row in enumerate(plan.rows)}
+    return [
+        f"{plan.sweep.named(plan.sweep.points[index[row]])}, block {block}: {text}"
+        for (row, block), text in sorted(outcome.failed.items())
+    ]

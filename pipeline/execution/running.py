@@ -1,0 +1,165 @@
+"""A run: the missing blocks of a plan, on the workers of a cluster or in this process, and the log of it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipeline.cluster import dask_client
+from pipeline.digest import as_hex
+from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
+from pipeline.execution.reports import announcement, failures, outcome_lines
+from pipeline.execution.signals import Stop
+from pipeline.execution.worker import BlockReport, note_prefix
+from pipeline.plan import Execution, Plan, planned
+from pipeline.provenance import circumstances
+from pipeline.request import Config, SchedulerCluster, SerialCluster
+from pipeline.store import Store, open_store
+from pipeline.systems import loaded
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from pipeline.execution.admission import Workers
+
+
+class Progress(Protocol):
+    """Gets every block of a run as it ends."""
+
+    def __call__(self, report: BlockReport, /) -> None: ...
+
+
+class Observer(Protocol):
+    """Who is told of a run while it goes on."""
+
+    def say(self, line: str) -> None:
+        """A line of what happens."""
+
+    def complain(self, line: str) -> None:
+        """A line of what is wrong."""
+
+    def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
+        """The progress of a plan's missing blocks."""
+
+
+class RunLog:
+    """The log of one run in its store: written as it starts, again as workers join, and as it ends."""
+
+    def __init__(self, store: Store, command: str, **started: Any) -> None:
+        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
+        self._store = store
+        self._entries: dict[str, Any] = {**circumstances(command), "started": _now(), "failed": [], **started}
+
+    def write(self, **entries: Any) -> None:
+        """Add entries, or replace them."""
+        self._entries |= entries
+        self._store.log_run(self.name, self._entries)
+
+    def end(self, state: str, **entries: Any) -> None:
+        """The last entries."""
+        self.write(ended=_now(), state=state, **entries)
+
+
+def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outcome:
+    """Compute what is missing, in as many rounds as a precision target takes."""
+    outcome = Outcome()
+    if plan.complete:
+        return outcome
+    observer.say(announcement(plan))
+    with workers_of(plan, config, observer) as dask:
+        if dask is not None and dask.client.dashboard_link:
+            observer.say(f"dashboard: {dask.client.dashboard_link}")
+        while True:
+            outcome = compute(plan, config, dask, stop, observer)
+            plan = planned(plan.sweep, config, open_store(plan.path), "keep")
+            if plan.complete or outcome.interrupted or outcome.failed:
+                return outcome
+            observer.say(announcement(plan))
+
+
+class Dask:
+    """A client, and the workers that it was checked with."""
+
+    def __init__(self, client: "Client", workers: "Workers") -> None:
+        self.client, self.workers = client, workers
+
+
+@contextmanager
+def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask | None]:
+    """The workers of the cluster asked for, those that don't fit refused; None for this process alone."""
+    if isinstance(config.cluster, SerialCluster):
+        yield None
+        return
+    from pipeline.execution.admission import checked_workers  # loads Dask
+
+    with (
+        dask_client(config.cluster) as client,
+        checked_workers(client, plan, config.folders, observer.complain) as workers,
+    ):
+        yield Dask(client, workers)
+
+
+def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer: Observer) -> Outcome:
+    """Compute the missing blocks and keep a log of the run in the store."""
+    store, code = plan.store, loaded(plan.sweep.system_name)
+    assert store is not None
+    store.add_code_version(as_hex(code.digest), code.version)
+    log = RunLog(
+        store,
+        config.command,
+        config=config.model_dump(mode="json"),
+        code=as_hex(code.digest),
+        stale_blocks_kept=int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
+        workers=[],
+    )
+    log.write(state="running", blocks_computed=0)
+    jobs = plan.jobs(Execution(config.folders, config.limits.block_seconds, log.name))
+    began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
+    try:
+        with observer.progress(plan, count) as progress:
+            if dask is None:
+                run_serially(jobs, progress, stop, outcome)
+            else:
+                outcome = _through_dask(jobs, config, dask, stop, progress, log)
+    finally:
+        _remove_notes(store, log.name)
+        failed = failures(plan, outcome)
+        log.end("interrupted" if outcome.interrupted else "ended", blocks_computed=outcome.computed, failed=failed)
+    if isinstance(config.cluster, SchedulerCluster) and dask is not None:
+        count = max(count, len(dask.workers))  # some came later
+    for line in outcome_lines(plan, outcome, time.monotonic() - began, count):
+        observer.say(line)
+    return outcome
+
+
+def _through_dask(
+    jobs: Iterator[Any], config: Config, dask: Dask, stop: Stop, progress: Progress, log: RunLog
+) -> Outcome:
+    known = 0
+
+    def note(report: BlockReport) -> None:
+        nonlocal known
+        if known < (known := len(dask.workers)):
+            log.write(workers=dask.workers.machines())
+        progress(report)
+
+    assert not isinstance(config.cluster, SerialCluster)
+    patience = Patience(config.cluster.grace_seconds, config.cluster.no_workers_seconds)
+    return run_blocks(jobs, dask.client, patience, note, stop, dask.workers.trouble)
+
+
+def _worker_count(config: Config, dask: Dask | None) -> int:
+    threads = sum(dask.client.nthreads().values()) if dask is not None else 1
+    return max(config.cluster.worker_count, threads)
+
+
+def _remove_notes(store: Store, run: str) -> None:
+    """Remove what workers left of blocks that were ended."""
+    for note in (store.path / "runs").glob(f"{note_prefix(run)}*"):
+        note.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

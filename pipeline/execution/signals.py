@@ -1,0 +1,36 @@
+"""Signals that ask a run to stop."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Stop:
+    """Whether and since when a signal asks to stop."""
+
+    def __init__(self) -> None:
+        self.requested, self.since = "", 0.0
+
+    def __call__(self, number: int, _: Any) -> None:
+        """As a signal handler."""
+        if self.requested:
+            raise KeyboardInterrupt  # asked twice: don't wait for running blocks
+        self.requested, self.since = signal.Signals(number).name, time.monotonic()
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Note SIGINT and SIGTERM instead of dying of them; off the main thread, where Python allows none, do nothing."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

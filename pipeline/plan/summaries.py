@@ -1,0 +1,200 @@
+"""A plan and the state of a store as data, and as the text a person sees."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.plan.cost import Prediction
+from pipeline.plan.planning import Plan
+from pipeline.request import Value, shown
+from pipeline.words import duration, size, span
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a run would compute, why, and what that would cost."""
+
+    path: Path
+    exists: bool
+    points: int
+    axes: str
+    """Each axis with the number and the range of its values."""
+    members: tuple[int, int]
+    """Least and greatest number of members a point."""
+    block_members: int
+    blocks: int
+    """Blocks asked for."""
+    stored: int
+    """Those that are there and need not be computed again."""
+    missing: int
+    reasons: dict[str, int]
+    """Why blocks are missing, and how many for each reason."""
+    stale: str
+    """Blocks computed by other code: which, and what changed; empty if there are none."""
+    failed: list[str]
+    """Blocks that failed in the last run and are to be tried again."""
+    prediction: Prediction
+    workers: int
+    bytes: int
+    """Uncompressed size of what is missing."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Settings whose value is not known yet, and why."""
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<12}{text}" for name, text in self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        yield "store", f"{self.path}{'' if self.exists else ' (not there yet)'}"
+        yield "points", f"{self.points} ({self.axes})"
+        yield "members", f"{span(self.members)} a point, in blocks of {self.block_members}"
+        yield "blocks", f"{self.blocks}: {self.stored} stored, {self.missing} to compute"
+        if self.reasons:
+            yield "to compute", ", ".join(f"{count} {why}" for why, count in self.reasons.items())
+        if self.stale:
+            yield "stale", self.stale
+        if self.failed:
+            yield "failed", f"{len(self.failed)} in the last run, to be tried again: {self.failed[0]}"
+        if self.missing:
+            yield "predicted", self._predicted()
+        yield "disk", f"at most {size(self.bytes)} more"
+        for why in self.unknown.values():
+            yield "not known", why
+
+    def _predicted(self) -> str:
+        seconds, why = self.prediction
+        if np.isnan(seconds):
+            return f"not known: {why}"
+        hours = f" ({seconds / 3600:.1f} core-hours)" if seconds >= 360 else ""
+        return f"{seconds:.0f} core-seconds{hours}, {duration(seconds / self.workers)} on {self.workers} workers"
+
+
+def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[str, str]) -> Explanation:
+    """What there is to say of a plan."""
+    sweep, missing = plan.sweep, plan.missing
+    members = np.minimum(plan.requested.sum(axis=1) * sweep.block_members, sweep.members)
+    reasons = {
+        "of points new to the store": missing & (plan.rows < 0)[:, None],
+        "not computed yet": missing & ~plan.stored & ~plan.damaged & (plan.rows >= 0)[:, None],
+        "damaged": missing & plan.damaged,
+        "stale": missing & plan.stored,
+    }
+    changed = ", ".join(plan.changed_code())
+    return Explanation(
+        path=plan.path,
+        exists=plan.store is not None,
+        points=len(sweep.points),
+        axes=_axes(plan),
+        members=(int(members.min()), int(members.max())),
+        block_members=sweep.block_members,
+        blocks=int(plan.requested.sum()),
+        stored=int(plan.available.sum()),
+        missing=int(missing.sum()),
+        reasons={why: int(which.sum()) for why, which in reasons.items() if which.any()},
+        stale=f"{_named_blocks(plan, plan.stale)}; changed since: {changed}" if plan.stale.any() else "",
+        failed=_failed_last_time(plan),
+        prediction=prediction,
+        workers=workers,
+        bytes=0 if unknown else int(_bytes(plan) * missing.sum()),
+        unknown=unknown,
+    )
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is, from its store alone."""
+
+    path: Path
+    exists: bool
+    points: int
+    members: int
+    blocks: int
+    """Blocks asked for."""
+    stored: int
+    driven: bool
+    """Whether a driver is at work on the store now."""
+    runs: list[dict[str, Any]]
+    """The logs of all runs, oldest first."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Settings whose value is not known yet, and why."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every block asked for is stored."""
+        return self.exists and self.stored == self.blocks
+
+    @property
+    def failed(self) -> list[str]:
+        """Blocks that failed in the last run, with their errors."""
+        return list(self.runs[-1]["failed"]) if self.runs else []
+
+    def __str__(self) -> str:
+        return "\n".join([*self._lines(), *(f"not known: {why}" for why in self.unknown.values())])
+
+    def _lines(self) -> Iterator[str]:
+        if not self.exists:
+            yield f"{self.path}: nothing stored yet"
+            return
+        share = f"{self.stored / self.blocks:.0%}"
+        extent = f"{self.points} points × {self.members} members"
+        yield f"{self.path}: {self.stored} of {self.blocks} blocks ({share}), {extent}"
+        if self.runs:
+            last = self.runs[-1]
+            yield f"last run: started {last['started']}, {_state(last, self.driven)}"
+            yield from (f"failed: {text}" for text in self.failed)
+
+
+def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
+    """How far a plan is."""
+    return Status(
+        path=plan.path,
+        exists=plan.store is not None,
+        points=len(plan.sweep.points),
+        members=plan.sweep.members,
+        blocks=int(plan.requested.sum()),
+        stored=int(plan.available.sum()),
+        driven=driven,
+        runs=plan.store.runs() if plan.store else [],
+        unknown=unknown,
+    )
+
+
+def _state(run: dict[str, Any], driven: bool) -> str:
+    if run["state"] == "running":
+        return "running now" if driven else "killed; the same command resumes"
+    return f"{run['state']} {run['ended']}, {run['blocks_computed']} blocks computed"
+
+
+def _named_blocks(plan: Plan, which: np.ndarray, most: int = 4) -> str:
+    """The number of some blocks, and the first of them by point and number."""
+    found = np.argwhere(which)
+    named = [f"{plan.sweep.named(plan.sweep.points[k])} block {block}" for k, block in found[:most]]
+    return f"{len(found)} blocks ({', '.join(named)}{', …' if len(found) > most else ''})"
+
+
+def _failed_last_time(plan: Plan) -> list[str]:
+    runs = plan.store.runs() if plan.store else []
+    return runs[-1]["failed"] if runs and plan.missing.any() else []
+
+
+def _axes(plan: Plan) -> str:
+    columns = zip(*plan.sweep.points, strict=True) if plan.sweep.axes else []
+    described = (_axis(axis, set(column)) for axis, column in zip(plan.sweep.axes, columns, strict=True))
+    return ", ".join(described) or "no axes"
+
+
+def _axis(name: str, values: set[Value]) -> str:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) == len(values):
+        return f"{name}: {len(values)} values {min(numbers):g} … {max(numbers):g}"
+    return f"{name}: {', '.join(sorted(map(shown, values)))}"
+
+
+def _bytes(plan: Plan) -> int:
+    """Uncompressed bytes of a block."""
+    sweep = plan.sweep
+    sizes = sweep.system.sizes(sweep.settings_at(sweep.points[0]), sweep.records)
+    values = sum(int(np.prod([sizes[dim] for dim in variable.dims])) for variable in sweep.system.variables)
+    return 8 * values * sweep.block_members

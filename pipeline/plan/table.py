@@ -1,0 +1,41 @@
+"""Estimates over the members of a Dataset, with their intervals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import xarray
+
+from pipeline.errors import RequestError
+from pipeline.plan import intervals
+from pipeline.systems import COMPUTED, MISSING, Estimand, find
+
+
+def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFIDENCE) -> xarray.Dataset:
+    """The estimate of an estimand at every point of a stored sweep, with its interval.
+
+    dataset: from `pipeline.run` or `pipeline.open_sweep`, or a selection of it that keeps `member`, `status` and the
+    variables of the estimand; of: a mean or median of a scalar variable (`name`, `median_name`) or another estimand
+    of the system; confidence: of the intervals.
+    Returns `estimate`, `low`, `high` and `count`, over the axes: of members that did not diverge or, for a share, of
+    all that were computed.
+
+    Raises RequestError for an unknown estimand.
+    """
+    system = find(dataset.attrs["system"])
+    if of not in system.all_estimands:
+        raise RequestError([f"of: expected one of {', '.join(system.all_estimands)}, got {of!r}"])
+    estimand, counted = system.all_estimands[of], dataset["status"] == COMPUTED
+    values = _of_members(dataset, estimand)
+    if estimand.kind == "fraction":
+        return intervals.fraction(values & counted, dataset["status"] != MISSING, confidence=confidence)
+    interval = intervals.mean if estimand.kind == "mean" else intervals.median
+    return interval(values.where(counted), confidence=confidence)
+
+
+def _of_members(dataset: xarray.Dataset, estimand: Estimand) -> xarray.DataArray:
+    """What an estimand says of every member: by whole arrays, settings that are swept as arrays along their axes."""
+    settings: Mapping[str, Any] = dataset.attrs["settings"]
+    swept = {axis: dataset[axis] for axis in dataset.attrs["axes"]}
+    values = estimand.of_members({name: dataset[name] for name in estimand.variables}, {**settings, **swept})
+    assert isinstance(values, xarray.DataArray)
+    return values

@@ -1,0 +1,201 @@
+"""From a composed config to a checked request, or to all its faults at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError, create_model
+
+from pipeline.errors import RequestError
+from pipeline.request.config import Axis, Config, StoreAlone
+from pipeline.request.messages import describe, expected, shown, suggestion
+from pipeline.systems import System, find
+
+
+class Derived(NamedTuple):
+    """Settings that are a statistic of another store."""
+
+    values: Mapping[str, Any]
+    """All settings, those that were derived replaced by their values, those that can't be left out."""
+    origins: Mapping[str, Any]
+    """Where each derived value came from."""
+    unknown: Mapping[str, str]
+    """Settings whose store is not there yet, and what is to be done."""
+    faults: Sequence[str]
+
+
+class Origin(NamedTuple):
+    """Where a request comes from."""
+
+    command: str
+    """What was typed, as the log of runs keeps it."""
+    overrides: tuple[str, ...]
+    """The `key=value` in it."""
+    config_dir: Path | None
+    """A folder of further sweeps and systems."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where systems are looked for, beside the path: the working directory and `config_dir`."""
+        return tuple(str(folder.resolve()) for folder in (Path(), self.config_dir) if folder is not None)
+
+
+class Known(NamedTuple):
+    """What a request may name that other rooms hold."""
+
+    actions: Sequence[str]
+    figures: Sequence[str]
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """A composed config as plain dictionaries, references resolved.
+
+    Raises RequestError for a reference to nothing.
+    """
+    try:
+        raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        message = str(error).splitlines()[0]
+        raise RequestError([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
+    return {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+
+
+def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin) -> Config:
+    """The request in a plain config.
+
+    derived: its settings with values from other stores.
+
+    Raises RequestError: one line for every key that is unknown, missing, of the wrong type or out of bounds.
+    """
+    raw = dict(raw)
+    if isinstance(raw.get("settings"), dict):
+        raw["settings"] = dict(derived.values)
+    raw |= {
+        "derived": dict(derived.origins),
+        "unknown": dict(derived.unknown),
+        "folders": origin.folders,
+        **origin._asdict(),
+    }
+    config, faults = None, list(derived.faults)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        faults += describe(error, Config)
+    faults += _unknown_names(raw, known)
+    system, found = _system(raw.get("system"))
+    faults += found
+    if system is not None:
+        model = settings_model(system, derived.unknown)
+        faulty = {fault.split(".from")[0] for fault in derived.faults}
+        others = [*_setting_faults(model, system, raw), *_system_faults(system, raw)]
+        faults += [fault for fault in others if fault.split(":")[0] not in faulty]
+    if faults or config is None or system is None:
+        raise RequestError(dict.fromkeys(faults))
+    settings = model.model_validate(config.settings).model_dump(exclude=set(derived.unknown))
+    return config.model_copy(update={"settings": settings})
+
+
+def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], command: str) -> StoreAlone:
+    """The request about a store at a path.
+
+    actions: those that need no sweep; command: what was typed.
+
+    Raises RequestError for a sweep beside the path, and for an action that needs one.
+    """
+    faults = list(_unknown_names(raw, known))
+    if raw.get("action") in known.actions and raw["action"] not in actions:
+        faults.append(f"path: action={raw['action']} needs a sweep; expected +sweep=NAME, got a path")
+    if raw["store"]["name"] is not None:
+        faults.append(
+            "path: the store at a path says itself which sweep it holds; drop +sweep and store.name, or path"
+        )
+    try:
+        request = StoreAlone.model_validate(
+            {key: raw[key] for key in StoreAlone.model_fields if key in raw} | {"command": command}
+        )
+    except ValidationError as error:
+        raise RequestError([*faults, *describe(error, StoreAlone)]) from error
+    if faults:
+        raise RequestError(faults)
+    return request
+
+
+def settings_model(system: System, unknown: Mapping[str, str]) -> type[BaseModel]:
+    """The settings of a system, those whose value is not known yet left out."""
+    if not unknown:
+        return system.settings
+    open_fields: dict[str, Any] = dict.fromkeys(unknown, (Any, None))
+    return create_model(system.settings.__name__, __base__=system.settings, **open_fields)
+
+
+def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
+    action = raw.get("action")
+    if isinstance(action, str) and action not in known.actions:
+        yield f"action: expected one of {', '.join(known.actions)}, got {action!r}"
+    figures = raw.get("figures")
+    drawn = figures.get("draw") if isinstance(figures, dict) else None
+    for k, name in enumerate(drawn if isinstance(drawn, list) else []):
+        if isinstance(name, str) and name not in known.figures:
+            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {name!r}"
+
+
+def _system(name: Any) -> tuple[System | None, list[str]]:
+    """The system of a name, or why there is none."""
+    if not isinstance(name, str):
+        return None, []  # a fault of the config's types
+    try:
+        return find(name), []
+    except RequestError as error:
+        return None, error.faults
+
+
+def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of other sections that depend on the system."""
+    ensemble, store, quick = (raw.get(section) for section in ("ensemble", "store", "quick"))
+    precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
+    aim = precision.get("of") if isinstance(precision, dict) else None
+    if aim is not None and aim not in system.all_estimands:
+        yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {aim!r}"
+    members = store.get("block_members") if isinstance(store, dict) else None
+    if isinstance(members, int) and members > 0 and members % system.lanes:
+        yield f"store.block_members: expected a multiple of {system.lanes}, got {members}"
+    for name in quick if isinstance(quick, dict) else ():
+        if name not in system.settings.model_fields:
+            yield f"quick.{name}: not a setting of system {raw['system']}"
+
+
+def _setting_faults(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of the settings, and of each axis taken by itself."""
+    settings, axes = raw.get("settings"), raw.get("axes")
+    try:
+        model.model_validate(settings)
+    except ValidationError as error:
+        yield from describe(error, model, "settings")
+    if not (isinstance(settings, dict) and isinstance(axes, dict)):
+        return
+    for name, axis in axes.items():
+        if name not in system.settings.model_fields:
+            fields = system.settings.model_fields
+            yield f"axes.{name}: not a setting of system {raw['system']}{suggestion(str(name), fields)}"
+        else:
+            yield from _value_faults(model, settings, str(name), axis)
+
+
+def _value_faults(model: type[BaseModel], settings: dict[str, Any], name: str, raw_axis: Any) -> Iterator[str]:
+    """Faults of an axis' values as values of its setting."""
+    try:
+        axis = Axis.model_validate(raw_axis)
+    except ValidationError:
+        return  # described with the rest of the config
+    for k, value in enumerate(axis.spread()):
+        try:
+            model.model_validate({**settings, name: value})
+        except ValidationError as error:
+            where = f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"
+            yield from (
+                f"{where}: expected {expected(fault)}, got {shown(value)}"
+                for fault in error.errors(include_url=False)
+                if fault["loc"][:1] == (name,)
+            )

@@ -1,0 +1,196 @@
+"""From arguments to a composed config, as Hydra composes it, without Hydra's callbacks and state."""
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.errors import RequestError
+from pipeline.words import one_line
+
+CONF = Path(__file__).parents[2] / "conf"
+_GROUPS = ("system", "cluster", "sweep", "scale")
+"""Config groups: on the command line they name a file of conf/, where all else is a value."""
+_COMPOSED_BY_HYDRA = ("runtime", "overrides", "job")
+"""Keys of `hydra` that tell how a config was composed."""
+
+
+class Arguments(NamedTuple):
+    """A command line, taken apart."""
+
+    overrides: list[str]
+    config_dir: Path | None
+    multirun: bool
+    """Whether `a=1,2` means two requests."""
+    show: bool
+    """Print the composed config, do nothing else."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RequestError([f"{message}; see python -m pipeline --help"])
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Take a command line apart.
+
+    Raises RequestError for unknown options and for arguments that are no key=value.
+    """
+    parser = _Parser(
+        prog="python -m pipeline",
+        description="Plan a sweep, compute what its store lacks, draw its figures.",
+        epilog="Example: python -m pipeline +sweep=kuramoto_T ensemble.members=384 action=explain",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="any key of conf/, +sweep=NAME, +scale=quick"
+    )
+    parser.add_argument("-m", "--multirun", action="store_true", help="a=1,2 and glob(*) are several requests")
+    parser.add_argument(
+        "--config-dir", "-cd", type=Path, action="append", help="a folder of one's own sweeps and systems"
+    )
+    parser.add_argument("--cfg", "-c", choices=["job"], help="print the composed config, do nothing else")
+    found = parser.parse_intermixed_args(arguments)
+    folders = found.config_dir or []
+    if len(folders) > 1:
+        raise RequestError([f"--config-dir: expected one folder, got {', '.join(map(str, folders))}"])
+    if folders and not folders[0].is_dir():
+        raise RequestError([f"--config-dir: expected a folder, got {folders[0]}"])
+    return Arguments(found.overrides, folders[0] if folders else None, found.multirun, found.cfg is not None)
+
+
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
+    """The config of one request. Hydra's global state stays as it was, and nothing named in a config is called.
+
+    overrides: `key=value`; config_dir: a folder of further sweeps and systems.
+
+    Raises RequestError for arguments that are no overrides, for choices that are not there, and for keys of Hydra's.
+    """
+    rewritten = _as_hydra_takes_them(overrides)
+    with _loader(config_dir) as loader:
+        config = loader.load_configuration("config", rewritten, RunMode.RUN, from_shell=False)
+        _refuse_foreign(config.hydra, loader)
+        given = {override.get_key_element().lstrip("+~") for override in _parsed(rewritten, loader)}
+    with open_dict(config):
+        del config["hydra"]
+        if config.get("shrunk") is True:
+            _shrink(config, given)
+    return config
+
+
+def several(overrides: Sequence[str], config_dir: Path | None = None) -> list[list[str]]:
+    """The requests that `-m` stands for: every combination of `a=1,2` and of what `glob(*)` matches.
+
+    Raises RequestError as `compose` does.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    rewritten = _as_hydra_takes_them(overrides)
+    with _loader(config_dir) as loader:
+        (batch,) = BasicSweeper.split_arguments(_parsed(rewritten, loader), max_batch_size=None)
+    return batch
+
+
+def as_yaml(config: DictConfig) -> str:
+    """A composed config as text."""
+    return OmegaConf.to_yaml(config)
+
+
+def _as_hydra_takes_them(overrides: Sequence[str]) -> list[str]:
+    """Arguments as Hydra takes them, so that faults surface in `check`, all at once, not one by one in Hydra.
+
+    `key=value` becomes `++key=value`: an unknown key passes Hydra, to be reported with the rest. A scale goes
+    last, so that it shrinks what a sweep says, in whichever order the two are given.
+    """
+    faults = [
+        f"{override}: expected key=value, got no key" for override in overrides if re.match(r"[+~]*=", override)
+    ]
+    faults += [
+        f"{override.partition('=')[0]}: expected a key of conf/, got one of Hydra's own; this program does not use them"
+        for override in overrides
+        if re.match(r"[+~]*[\w/]*@?hydra\b", override)
+    ]
+    if faults:
+        raise RequestError(faults)
+    return sorted(map(_rewritten, overrides), key=lambda argument: argument.startswith("+scale="))
+
+
+def _rewritten(override: str) -> str:
+    key, equals, _ = override.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w.]*", key):
+        return override
+    if key in ("sweep", "scale"):
+        return f"+{override}"
+    return override if key in _GROUPS else f"++{override}"
+
+
+@contextmanager
+def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
+    """Hydra's loader of configs, its errors in one line each."""
+    path = ConfigSearchPathImpl()
+    path.append("hydra", "pkg://hydra.conf")
+    path.append("main", f"file://{CONF}")
+    if config_dir is not None:
+        path.append("--config-dir", f"file://{config_dir.resolve()}")
+    path.append("schema", "structured://")
+    versions = version.VersionBase.instance()
+    before = versions.getbase()
+    version.setbase("1.3")
+    try:
+        yield ConfigLoaderImpl(config_search_path=path)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise RequestError([_message(error)]) from error
+    finally:
+        versions.version_base = before
+
+
+def _parsed(overrides: list[str], loader: ConfigLoaderImpl) -> list[Any]:
+    return OverridesParser.create(config_loader=loader).parse_overrides(overrides)
+
+
+def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl) -> None:
+    """Raise RequestError if a file of the request sets keys of Hydra's, which would be called by Hydra's own main."""
+    pristine = loader.load_configuration("config", [], RunMode.RUN, from_shell=False).hydra
+    keys = sorted(
+        f"hydra.{key}"
+        for key in set(composed) | set(pristine)
+        if key not in _COMPOSED_BY_HYDRA and _plain(composed, str(key)) != _plain(pristine, str(key))
+    )
+    if keys:
+        raise RequestError(
+            f"{key}: expected keys of conf/ in sweep and system files, got one of Hydra's own; remove it"
+            for key in keys
+        )
+
+
+def _plain(config: DictConfig, key: str) -> Any:
+    node = config._get_node(key)
+    return OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else str(node)
+
+
+def _shrink(config: DictConfig, given: set[str]) -> None:
+    """Let a system's quick settings hold, but for those that the command line gives."""
+    for name, value in (config.get("quick") or {}).items():
+        if f"settings.{name}" not in given and "settings" not in given:
+            config.settings[name] = value
+
+
+def _message(error: Exception) -> str:
+    """Hydra's message without its tips on internals."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}: expected one of {', '.join(error.options)}, got {name}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    lines = [line for line in str(cause).splitlines() if line.strip()]
+    return one_line(" ".join(lines[:2]))

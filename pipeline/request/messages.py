@@ -1,0 +1,87 @@
+"""Faults in the words of a user: the key's full path, what was expected, what was got."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.request.clusters import KINDS
+
+_EXPECTED = {
+    "missing": "a value",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "too_short": "at least one value",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "union_tag_invalid": f"kind to be one of {', '.join(KINDS)}",
+    "union_tag_not_found": f"kind to be one of {', '.join(KINDS)}",
+}
+
+
+def shown(value: Any) -> str:
+    """A setting's value for people: 0.3, square, [1, 2]."""
+    if isinstance(value, float) and not isinstance(value, bool):
+        return f"{value:g}"
+    return value if isinstance(value, str) else label_of(value)
+
+
+def label_of(value: Any) -> str:
+    """The text that stands for a value on a labelled axis: itself for a string, else JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
+    """One line a fault: the key's full path, what was expected, what was got."""
+    return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
+
+
+def expected(fault: Mapping[str, Any]) -> str:
+    """What was expected, in the words of a user."""
+    message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("expected ")
+    return _EXPECTED.get(fault["type"], message.removeprefix("Input should be "))
+
+
+def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    """The known name that was probably meant, or all of them."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else (f"; known: {', '.join(known)}" if known else "")
+
+
+def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
+    inside, got = _without_kind(fault["loc"]), fault["input"]
+    location = (*([prefix] if prefix else []), *inside)
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if path == "store.name" and got is None:
+        return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: unknown key{suggestion(str(inside[-1]), _fields_at(model, fault['loc'][:-1]))}"
+    if fault["type"] == "missing" or (isinstance(got, str) and got in ("", "???")):
+        return f"{path}: missing; expected {expected(fault)}"
+    return f"{path}: expected {expected(fault)}, got {got!r}"
+
+
+def _without_kind(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """A fault's location without the kind of cluster that pydantic puts in it."""
+    with_kind = location[:1] == ("cluster",) and location[1:2] and location[1] in KINDS
+    return ("cluster", *location[2:]) if with_kind else location
+
+
+def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
+    """The keys a nested model knows at a location."""
+    if location[:1] == ("cluster",):
+        return tuple(KINDS[str(location[1])].model_fields) if len(location) == 2 else ()
+    for part in location:
+        field = model.model_fields.get(str(part))
+        nested = field.annotation if field else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            return ()
+        model = nested
+    return tuple(model.model_fields)

@@ -1,0 +1,94 @@
+"""Computing members of a system, and checking what comes back before anybody stores it."""
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import BlockError
+from pipeline.systems.finding import kernels_of, loaded
+from pipeline.systems.interface import COMPUTED, DIVERGED, System
+from pipeline.words import one_line
+
+_SHOWN = 300
+"""Characters of an error's own message that are kept."""
+
+
+def compute_members(
+    name: str, settings: Mapping[str, Any], seed: int, members: np.ndarray, records: int
+) -> dict[str, np.ndarray]:
+    """Every variable of some members, (member, *dims) doubles, and `status` (member,).
+
+    Raises BlockError, which names the file, the line and what was expected, if the system raises or if what it gives
+    does not fit what it declares.
+    """
+    system = loaded(name).system
+    try:
+        with kernels_of(name):
+            values = system.compute(settings, seed, members, records)
+    except Exception as error:
+        raise BlockError(described(error, system)) from error
+    return _checked(system, values, len(members), system.sizes(settings, records))
+
+
+def described(error: BaseException, system: System) -> str:
+    """An error in one line: where in the system's own folder it was raised, and its message."""
+    folder = Path(_source(system)[0]).parent
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)] or frames
+    where = f"{own[-1].filename}, line {own[-1].lineno}, in {own[-1].name}: " if own else ""
+    return f"{where}{type(error).__name__}: {one_line(error)[:_SHOWN]}"
+
+
+def _source(system: System) -> tuple[str, int]:
+    """File and line of a system's compute function."""
+    function = getattr(system.compute, "func", system.compute)  # of functools.partial
+    code = getattr(function, "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code else (repr(function), 0)
+
+
+def _checked(system: System, values: Any, members: int, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """What a system gave, if it is what it declares."""
+    file, line = _source(system)
+
+    def refuse(expected: str, got: str) -> BlockError:
+        return BlockError(f"{file}, line {line}, compute: expected {expected}, got {got}")
+
+    if not isinstance(values, Mapping):
+        raise refuse("a dictionary of variables", type(values).__name__)
+    shapes = {variable.name: (members, *(sizes[dim] for dim in variable.dims)) for variable in system.variables}
+    if unknown := sorted(set(values) - set(shapes) - {"status"}):
+        raise refuse(f"only the variables of SYSTEM ({', '.join(shapes)})", ", ".join(map(str, unknown)))
+    checked = {}
+    for name, shape in shapes.items():
+        if name not in values:
+            if 0 in shape:
+                continue  # nothing to give, as a coordinate is empty at this point
+            raise refuse(f"{name} of shape {shape}", "no such variable")
+        checked[name] = _doubles(name, values[name], shape, refuse)
+    checked["status"] = _status(values.get("status"), checked, members, refuse)
+    return checked
+
+
+def _doubles(name: str, raw: Any, shape: tuple[int, ...], refuse: Any) -> np.ndarray:
+    array = np.asarray(raw)
+    if array.dtype.kind not in "biuf":
+        raise refuse(f"{name} of real numbers", f"{name} of {array.dtype}")
+    if array.shape != shape:
+        raise refuse(f"{name} of shape {shape}, member first", f"shape {array.shape}")
+    return np.ascontiguousarray(array, dtype=float)
+
+
+def _status(raw: Any, values: Mapping[str, np.ndarray], members: int, refuse: Any) -> np.ndarray:
+    """As the system says or, if it doesn't, DIVERGED for members with a value that is not finite."""
+    if raw is None:
+        finite = np.ones(members, dtype=bool)
+        for array in values.values():
+            finite &= np.isfinite(array.reshape(members, -1)).all(axis=1)
+        return np.where(finite, COMPUTED, DIVERGED).astype(np.uint8)
+    status = np.asarray(raw)
+    if status.shape != (members,) or not np.isin(status, (COMPUTED, DIVERGED)).all():
+        raise refuse(f"status of shape ({members},), {COMPUTED} computed or {DIVERGED} diverged", f"{status}"[:80])
+    return status.astype(np.uint8)

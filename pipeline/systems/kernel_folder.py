@@ -1,0 +1,37 @@
+"""Where numba keeps the compiled kernels of a user's system: a folder for every version of its code.
+
+numba notices an edit only in the file that holds a kernel, not in what the kernel calls. With a folder for each code
+digest, plain `@njit(cache=True)` is never answered by a stale kernel.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sim.kernel_folder import kernels_root
+
+_VARIABLE = "NUMBA_CACHE_DIR"
+
+
+@contextmanager
+def kernels_kept_by(key: str) -> Iterator[None]:
+    """Keep kernels that are decorated meanwhile in the folder of a key."""
+    folder = kernels_root() / f"kernels-{key}"
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = str(folder)
+    _tell_numba(str(folder))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_VARIABLE]
+        else:
+            os.environ[_VARIABLE] = before
+        _tell_numba(before or "")
+
+
+def _tell_numba(folder: str) -> None:
+    """numba reads the variable as it is imported, and its own setting from then on."""
+    if "numba" in sys.modules:
+        sys.modules["numba"].config.CACHE_DIR = folder  # type: ignore[attr-defined]

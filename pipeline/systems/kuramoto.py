@@ -1,0 +1,195 @@
+"""Kuramoto oscillators that learn a target order parameter: what the pipeline knows of `sim.kuramoto`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.schema import Fraction, NonNegative, Positive, Real, Section
+from pipeline.systems import (
+    ITERATION,
+    Dimension,
+    Estimand,
+    Settings,
+    System,
+    Variable,
+    fewer_iterations,
+    mean_of,
+    median_of,
+    recorded,
+)  # fmt: skip
+from sim.sizes import steps_in
+
+
+class OscillatorSettings(Section):
+    """Bounds of what Kuramoto systems share; meaning and units in `sim.kuramoto`."""
+
+    oscillators: int = Field(ge=2)
+    frequencies: list[Real] | None
+    frequency_half_width: NonNegative
+    eta: NonNegative
+    sigma: NonNegative
+    delay: int = Field(ge=1)
+    dt: Positive
+    T: Positive
+    weight_control: NonNegative
+    target_order_parameter: Fraction
+    target_mean_abs_weight: Positive
+
+    @field_validator("frequencies")
+    @classmethod
+    def _one_frequency_an_oscillator(cls, value: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        oscillators = info.data.get("oscillators")
+        if value is not None and oscillators is not None and len(value) != oscillators:
+            raise ValueError(f"expected one frequency for each of the {oscillators} oscillators, got {len(value)}")
+        return value
+
+    @field_validator("T")
+    @classmethod
+    def _at_least_one_step(cls, value: float, info: ValidationInfo) -> float:
+        dt = info.data.get("dt")
+        if dt is not None and value < dt:
+            raise ValueError(f"expected at least one Euler step, T ≥ dt = {dt:g}")
+        return value
+
+
+class KuramotoSettings(OscillatorSettings):
+    """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
+
+    iterations: int = Field(ge=1)
+    trace_duration: NonNegative
+
+
+def frequencies(settings: Settings) -> np.ndarray:
+    """ω_i, (N,) rad / time: as given, else equidistant."""
+    from sim import kuramoto
+
+    if settings["frequencies"] is not None:
+        return np.asarray(settings["frequencies"], dtype=float)
+    return kuramoto.equidistant_frequencies(settings["oscillators"], settings["frequency_half_width"])
+
+
+def _trace_steps(settings: Settings) -> int:
+    return steps_in(settings["trace_duration"], settings["dt"])
+
+
+def compute(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
+    """The variables below of some members, and their status; `sim.kuramoto.learn` has the equations."""
+    from sim import kuramoto
+
+    learned = kuramoto.learn(
+        kuramoto.Settings(**{name: settings[name] for name in kuramoto.Settings._fields}),
+        frequencies(settings),
+        seed,
+        members,
+        recorded(settings, records),
+        _trace_steps(settings),
+    )
+    return learned._asdict()
+
+
+def step_work(settings: Settings) -> float:
+    """An Euler step: 6 operations a pair, 25 an oscillator and 4."""
+    n = settings["oscillators"]
+    return 3 * n * (n - 1) + 25 * n + 4
+
+
+def map_work(settings: Settings) -> float:
+    """Noise and learning map: about 80 operations a weight."""
+    return 40 * settings["oscillators"] * (settings["oscillators"] - 1)
+
+
+def _work(settings: Settings) -> float:
+    steps = steps_in(settings["T"], settings["dt"])
+    moved, traced = settings["iterations"] * steps, 2 * _trace_steps(settings)
+    return step_work(settings) * (moved + traced) + settings["iterations"] * map_work(settings)
+
+
+OSCILLATOR_DIMENSIONS = (
+    Dimension(
+        "edge",
+        "pair of oscillators i < j, row by row: numpy.triu_indices(N, 1)",
+        "1",
+        ("oscillators",),
+        lambda settings, _: np.arange(settings["oscillators"] * (settings["oscillators"] - 1) // 2),
+    ),
+    Dimension(
+        "oscillator",
+        "oscillator",
+        "1",
+        ("oscillators",),
+        lambda settings, _: np.arange(settings["oscillators"]),
+    ),
+)
+OSCILLATOR_SYMBOLS = {
+    "oscillators": ("N", "1"),
+    "frequency_half_width": (r"\omega_{\max}", "rad/time"),
+    "eta": (r"\eta", "1"),
+    "sigma": (r"\sigma", "1"),
+    "delay": (r"\Delta", "iterations"),
+    "T": ("T", "time"),
+    "dt": ("dt", "time"),
+    "weight_control": (r"\beta", "1"),
+    "target_order_parameter": (r"R_\mathrm{target}", "1"),
+    "target_mean_abs_weight": ("W", "1"),
+}
+
+SUCCESS_WITHIN = 0.05
+"""A member is successful if |R − R_target| is below this."""
+
+
+def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
+    return np.abs(values["final_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
+
+
+OSCILLATOR_ESTIMANDS = {
+    "order_parameter": mean_of("final_order_parameter"),
+    "error": mean_of("final_error"),
+    "mean_abs_weight": mean_of("final_mean_abs_weight"),
+    "median_error": median_of("final_error"),
+    "success": Estimand("fraction", ("final_order_parameter",), _reached),
+}
+
+
+def _with_shorter_steps(settings: Settings, factor: int) -> dict[str, Any]:
+    return {**settings, "dt": settings["dt"] / factor}
+
+
+SYSTEM = System(
+    settings=KuramotoSettings,
+    dimensions=(
+        ITERATION,
+        *OSCILLATOR_DIMENSIONS,
+        Dimension(
+            "time",
+            "time within a trace",
+            "time",
+            ("trace_duration", "dt"),
+            lambda settings, _: settings["dt"] * np.arange(1, _trace_steps(settings) + 1),
+        ),
+    ),
+    variables=(
+        Variable("order_parameter", ("iteration",), "mean order parameter R over an interval T"),
+        Variable("error", ("iteration",), "error |R_target - R|"),
+        Variable("mean_abs_weight", ("iteration",), "mean absolute weight <|w|>"),
+        Variable("final_order_parameter", (), "R, mean over the last 1 % of iterations"),
+        Variable("final_error", (), "error, mean over the last 1 % of iterations"),
+        Variable("final_mean_abs_weight", (), "<|w|>, mean over the last 1 % of iterations"),
+        Variable("weight", ("edge",), "weights w_ij after learning"),
+        Variable("phase", ("oscillator",), "phases after learning", "rad"),
+        Variable("initial_trace", ("time",), "order parameter r(t) before learning"),
+        Variable("final_trace", ("time",), "order parameter r(t) after learning"),
+    ),
+    compute=compute,
+    lanes=8,
+    work=_work,
+    shortened=fewer_iterations,
+    symbols={
+        **OSCILLATOR_SYMBOLS,
+        "iterations": ("n", "iterations"),
+        "trace_duration": ("t", "time"),
+    },
+    estimands=OSCILLATOR_ESTIMANDS,
+    refined=_with_shorter_steps,
+)
