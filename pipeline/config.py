@@ -16,7 +16,7 @@ from pipeline.derived import derive
 from pipeline.faults import Faults
 from pipeline.schema import Fraction, Positive, Real, Section
 from pipeline.systems import SYSTEMS
-from sim.lanes import LANES
+from sim.vectors import LANES
 
 GROUPS = ("system", "cluster", "sweep", "scale")
 """Config groups: on the command line they name a file of conf/, where all else is a value."""

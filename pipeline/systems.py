@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from pipeline import patterns
 from pipeline.schema import Fraction, NonNegative, Positive, Real, Section
-from sim import backpropagation, continuous, kuramoto, network
+from sim import backpropagation, kuramoto, kuramoto_continuous, network
 
 Settings = Mapping[str, Any]
 
@@ -295,7 +295,7 @@ def _continuous_block(settings: Settings, seed: int, members: np.ndarray, record
     T, dt, intervals = settings["T"], settings["dt"], _intervals(settings)
     steps, recorded = kuramoto.steps_in(T, dt), _recorded_intervals(settings, records)
     shared = {name: settings[name] for name in ("dt", "target_order_parameter", "target_mean_abs_weight")}
-    own = continuous.Settings(
+    own = kuramoto_continuous.Settings(
         eta=settings["eta"] / T,
         sigma=settings["sigma"] / np.sqrt(T),
         delay=settings["delay"] * steps * dt,
@@ -304,7 +304,7 @@ def _continuous_block(settings: Settings, seed: int, members: np.ndarray, record
         weight_control=settings["weight_control"] / T,
         **shared,
     )
-    learned = continuous.learn(own, _frequencies(settings), seed, members, (recorded + 1) * steps - 1)
+    learned = kuramoto_continuous.learn(own, _frequencies(settings), seed, members, (recorded + 1) * steps - 1)
     mapped = {name: settings[name] for name in ("eta", "sigma", "delay", "T", "weight_control")}
     counterpart = kuramoto.learn(
         kuramoto.Settings(**mapped, **shared, iterations=intervals),

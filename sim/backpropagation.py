@@ -15,22 +15,12 @@ So gradient descent starts from small normal weights instead.
 import numpy as np
 from numba import njit
 
+from sim.elementary import box_muller, fma, fnma, logistic
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    LANES,
-    align_stack,
-    box_muller,
-    broadcast,
-    empty_rows,
-    fma,
-    fnma,
-    in_lanes,
-    load,
-    logistic,
-    store,
-)
+from sim.memory import align_stack, broadcast, empty_rows, in_lanes, load, store
 from sim.network import Patterns, error_of, hidden_states, output_sums
 from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
+from sim.vectors import LANES
 
 _SQUARE = (0, 0)  # the power of the error, as in sim.network.Settings
 INITIAL_SCALE = 0.1

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sim.lanes import LANES
+from sim.vectors import LANES
 
 DONE, DIVERGED = 1, 2
 """Status of a member."""

@@ -25,25 +25,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sim.elementary import absolute, angle, unit_circle, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    LANES,
-    absolute,
-    align_stack,
-    angle,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    in_lanes,
-    load,
-    store,
-    unit_circle,
-    where_less,
-)
+from sim.kuramoto_step import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
 from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
-from sim.oscillators import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
+from sim.vectors import LANES
 
 
 class Settings(NamedTuple):

@@ -11,8 +11,10 @@ which is read for the last time as it is overwritten.
 
 from numba import njit
 
-from sim.lanes import LANES, broadcast, cartesian, empty_rows, fma, fnma, load, polar, store
+from sim.elementary import cartesian, fma, fnma, polar
+from sim.memory import broadcast, empty_rows, load, store
 from sim.noise import xoshiro
+from sim.vectors import LANES
 
 
 @njit(nogil=True, forceinline=True)

@@ -28,31 +28,13 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 
+from sim.elementary import absolute, fma, fnma, logistic, logistics, sqrt, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    FLOATS,
-    LANES,
-    Rows,
-    Vector,
-    absolute,
-    align_stack,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    fma,
-    fnma,
-    in_lanes,
-    load,
-    logistic,
-    logistics,
-    sqrt,
-    store,
-    traced,
-    where_less,
-)
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
 from sim.noise import WEIGHT_NOISE, stream
+from sim.vectors import FLOATS, LANES, Rows, Vector, traced
 
 CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two looks at the weights, a tenth of an iteration's work each."""

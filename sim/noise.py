@@ -10,8 +10,10 @@ block of noise costs one generator step a number.
 import numpy as np
 from numba import njit, types
 
+from sim.elementary import box_muller
 from sim.kernel_cache import kernel
-from sim.lanes import LANES, WORDS, Vector, align_stack, box_muller, broadcast_word, load, store, traced
+from sim.memory import align_stack, broadcast_word, load, store
+from sim.vectors import LANES, WORDS, Vector, traced
 
 INITIAL_PHASES, WEIGHT_NOISE, INITIAL_WEIGHTS, CONTINUOUS_WEIGHT_NOISE = 0, 1, 2, 3
 """Purposes: one stream each, so that adding a use of noise never shifts another."""

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from sim import kuramoto
-from sim.lanes import LANES, SMALL_ANGLE, in_lanes
-from sim.oscillators import connect, edges, phasors, run_steps, size_of
+from sim.elementary import SMALL_ANGLE
+from sim.kuramoto_step import connect, edges, phasors, run_steps, size_of
+from sim.memory import in_lanes
+from sim.vectors import LANES
 from tests.reference import kuramoto as reference
 from tests.reference import noise as reference_noise
 from tests.reference.kuramoto import phase_distance

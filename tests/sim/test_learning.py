@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import kuramoto, noise
+from sim.elementary import SMALL_ANGLE
 from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
 from sim.kuramoto import Settings
-from sim.lanes import SMALL_ANGLE
 from tests.reference import kuramoto as reference
 from tests.reference.kuramoto import phase_distance
 

@@ -1,7 +1,5 @@
 """Networks that learn: the plain-NumPy oracle, divergence, and members that know nothing of each other."""
 
-from decimal import Decimal, localcontext
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +8,9 @@ from numba import njit
 from omegaconf import OmegaConf
 
 from pipeline import patterns
-from sim import lanes, network, noise
+from sim import network, noise
 from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim.memory import in_lanes, store
 from sim.network import Settings
 from tests.pipeline.command import ROOT
 from tests.reference import network as reference
@@ -55,48 +54,6 @@ def oracle(chosen, task, member):
     return reference.learn(chosen, bitmaps, target, np.array(drawn))
 
 
-# --- logistic functions -------------------------------------------------------------------------------------
-
-
-@njit(error_model="numpy")
-def _logistic_rows(x, out):
-    for k in range(x.shape[0]):
-        lanes.store(out, k, lanes.logistic(lanes.load(x, k)))
-
-
-def logistic(values):
-    out = np.empty((len(values) // 8, 8))
-    _logistic_rows(np.reshape(values, (-1, 8)), out)
-    return out.ravel()
-
-
-def exact_logistic(x):
-    with localcontext(prec=40):
-        return 1 / (1 + (-Decimal(float(x))).exp())
-
-
-def test_logistic_is_accurate_as_far_as_its_values_are_normal_numbers():
-    rng = np.random.default_rng(1)
-    tiny = rng.choice([-1.0, 1.0], 400) * 10.0 ** rng.uniform(-300, 1, 400)
-    ordinary = [rng.uniform(-limit, limit, 1600) for limit in (700, 40)]
-    x = np.concatenate([*ordinary, tiny, np.repeat([0.0, 700.0, -700.0, 0.5], 2)])
-    got, expected = logistic(x), [exact_logistic(value) for value in x]
-    wrong = [abs(float(Decimal(float(a)) / b - 1)) for a, b in zip(got, expected, strict=True)]
-    assert max(wrong) < 1e-15
-
-
-def test_logistic_saturates_beyond_seven_hundred():
-    np.testing.assert_array_equal(logistic(np.array([700.0, 700.1, 1e4, 1e300, np.inf, 40, 100, 1e17])), 1.0)
-    low = logistic(np.array([-700.0, -700.1, -1e4, -1e300, -np.inf, -1e17, -710.0, -745.0]))
-    np.testing.assert_array_equal(low, low[0])
-    assert 0 < low[0] < 1e-303
-
-
-def test_the_logistic_function_of_no_number_is_no_number():
-    got = logistic(np.array([np.nan, 0.0, -np.nan, 1.0, -np.inf, np.nan, np.inf, -1.0]))
-    np.testing.assert_array_equal(np.isnan(got), [True, False, True, False, False, True, False, False])
-
-
 # --- one network --------------------------------------------------------------------------------------------
 
 
@@ -105,8 +62,8 @@ def _evaluate(weights, patterns, hidden, threshold, power, x, sums, damaged, out
     network.hidden_states(weights, patterns, hidden, x)
     network.output_sums(weights, patterns, hidden, x, sums)
     network.damaged_errors(weights, patterns, hidden, x, sums, power, damaged)
-    lanes.store(out, 0, network.error_of(sums, patterns, power))
-    lanes.store(out, 1, network.robustness_of(damaged, threshold))
+    store(out, 0, network.error_of(sums, patterns, power))
+    store(out, 1, network.robustness_of(damaged, threshold))
 
 
 @pytest.mark.parametrize("absolute_error", [False, True], ids=["square", "absolute"])
@@ -121,7 +78,7 @@ def test_a_network_is_the_oracles(hidden, outputs, absolute_error):
     threshold = 0.4 if absolute_error else 0.3
     x, sums, damaged, out = (np.empty((rows, 8)) for rows in (hidden * count, outputs * count, hidden, 2))
     _evaluate(
-        lanes.in_lanes(weights), network.encode(bitmaps, target), hidden, threshold,
+        in_lanes(weights), network.encode(bitmaps, target), hidden, threshold,
         DEFAULT._replace(absolute_error=absolute_error).power,
         x, sums, damaged, out,
     )  # fmt: skip
@@ -130,7 +87,7 @@ def test_a_network_is_the_oracles(hidden, outputs, absolute_error):
         states, output = reference.forward(w, bitmaps, outputs, hidden)
         pairs = [
             (x[:, lane].reshape(hidden, count).T, states),
-            (logistic(np.resize(sums[:, lane], 56))[: outputs * count].reshape(outputs, count).T, output),
+            (reference.logistic(sums[:, lane]).reshape(outputs, count).T, output),
             (out[0, lane], reference.error(*case, absolute_error)),
             (damaged[:, lane], reference.damaged_errors(*case, absolute_error)),
             (out[1, lane], reference.robustness(*case, threshold, absolute_error)),

@@ -27,24 +27,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from sim.elementary import absolute, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
 from sim.kernel_cache import kernel
 from sim.kuramoto import angles, draw_phasors, mean_abs_weight, steps_in
-from sim.lanes import (
-    LANES,
-    absolute,
-    align_stack,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    in_lanes,
-    load,
-    store,
-    where_less,
-)
+from sim.kuramoto_step import connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
 from sim.noise import CONTINUOUS_WEIGHT_NOISE, stream
-from sim.oscillators import connect, set_weights, size_of, sum_over_steps, working_arrays
+from sim.vectors import LANES
 
 
 class Settings(NamedTuple):

@@ -7,10 +7,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numba import njit
 
-from sim import continuous, kuramoto, lanes, noise
-from sim.continuous import Settings
+from sim import kuramoto, kuramoto_continuous, noise
 from sim.ensemble import DIVERGED, DONE
-from tests.reference import continuous as reference
+from sim.kuramoto_continuous import Settings
+from sim.memory import load, store
+from tests.reference import kuramoto_continuous as reference
 
 SEED = 11
 DEFAULT = Settings(
@@ -37,7 +38,7 @@ def first(chosen):
 
 def learn(chosen, members=(0, 1, 2), oscillators=5):
     recorded = np.arange(first(chosen), steps(chosen))
-    return continuous.learn(
+    return kuramoto_continuous.learn(
         chosen, kuramoto.equidistant_frequencies(oscillators), SEED, np.array(members), recorded
     )
 
@@ -141,14 +142,16 @@ def test_a_member_that_diverges_is_marked_and_leaves_the_others_alone():
 @pytest.mark.parametrize("recorded", [[], [18], [0, 30]])
 def test_nothing_is_recorded_before_the_first_window_is_full(recorded):
     with pytest.raises(ValueError, match="recorded steps from 19 on"):
-        continuous.learn(DEFAULT, kuramoto.equidistant_frequencies(5), SEED, np.arange(3), np.array(recorded))
+        kuramoto_continuous.learn(
+            DEFAULT, kuramoto.equidistant_frequencies(5), SEED, np.arange(3), np.array(recorded)
+        )
 
 
 @njit(error_model="numpy")
 def _slide_all(length, values, sums):
-    window = continuous.start_window(length)
+    window = kuramoto_continuous.start_window(length)
     for k in range(values.shape[0]):
-        lanes.store(sums, k, continuous.slide(window, k, lanes.load(values, k)))
+        store(sums, k, kuramoto_continuous.slide(window, k, load(values, k)))
 
 
 @hypothesis_settings(max_examples=25, deadline=None, derandomize=True)

@@ -20,30 +20,10 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
+from sim.elementary import SMALL_ANGLE, absolute, any_greater, fma, fnma, maximum, sqrt, turn, turn_small
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    FLOATS,
-    LANES,
-    SMALL_ANGLE,
-    Rows,
-    Vector,
-    absolute,
-    align_stack,
-    aligned_rows,
-    any_greater,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    fma,
-    fnma,
-    load,
-    maximum,
-    sqrt,
-    store,
-    traced,
-    turn,
-    turn_small,
-)
+from sim.memory import align_stack, aligned_rows, broadcast, copy_rows, empty_rows, load, store
+from sim.vectors import FLOATS, LANES, Rows, Vector, traced
 
 RENORMALISE_EVERY = 32
 UNROLLED_UP_TO = 12
