@@ -8,7 +8,8 @@ The gradient of every layer, for a pattern q, with f' = x (1 − x):
     δ_h = x_h (1 − x_h) Σ_k w_hk δ_k                    hidden nodes
     ∂ε/∂w_ij = Σ_q x_i δ_j                              x_0 = 1 for thresholds
 
-At w = 0, where autonomous learning starts, all hidden nodes are alike and stay so: a saddle, left by noise alone.
+At w = 0, where autonomous learning starts, all hidden nodes are equal and stay equal: a saddle, which only noise
+leaves.
 So gradient descent starts from small normal weights instead.
 """
 

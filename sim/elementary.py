@@ -278,7 +278,7 @@ _MAX_EXPONENT = 700.0  # exp of it, and 1 / exp of it, are normal doubles
 
 
 def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
-    """exp(x) for |x| ≤ 700, to about 1 ulp, of several x in step: their chains of operations overlap."""
+    """exp(x) for |x| ≤ 700, to about 1 ulp, of several x together: their chains of operations overlap."""
     shifted = [fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER)) for x in xs]
     rests = list(xs)
     for part in _LOG_TWO:
@@ -296,7 +296,7 @@ def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
 
 
 def logistics(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
-    """1 / (1 + exp(−x)) of several x in step; NaN for NaN."""
+    """1 / (1 + exp(−x)) of several x together; NaN for NaN."""
     below = [x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x) for x in xs]
     bounded = [x.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), x) for x in below]
     return tuple(1.0 / (1.0 + grown) for grown in exponentials(tuple(-x for x in bounded)))

@@ -1,4 +1,4 @@
-"""Members by eights: the way from member numbers to lanes and back, and what becomes of a member."""
+"""Members in blocks of eight: from member numbers to lanes and back, and the status of a member."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.vectors import LANES
 
-DONE, DIVERGED = 1, 2
+COMPUTED, DIVERGED = 1, 2
 """Status of a member."""
 MAX_MEAN_ABS_WEIGHT = 1e6
 """A member whose ⟨|w|⟩ passes this, or is no number, has diverged: from there on its values are NaN."""
@@ -33,5 +33,5 @@ def member_first(rows: np.ndarray, members: int) -> np.ndarray:
 
 
 def status_of(weights: np.ndarray, members: int) -> np.ndarray:
-    """(members,) DONE, or DIVERGED where some weight of (weight, 8) is no finite number."""
-    return np.where(np.isfinite(weights).all(axis=0), DONE, DIVERGED).astype(np.uint8)[:members]
+    """(members,) COMPUTED, or DIVERGED where some weight of (weight, 8) is no finite number."""
+    return np.where(np.isfinite(weights).all(axis=0), COMPUTED, DIVERGED).astype(np.uint8)[:members]

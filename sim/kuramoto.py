@@ -78,7 +78,7 @@ class Learned(NamedTuple):
     final_trace: np.ndarray
     """(member, time) r(t) after learning, weights fixed, phases carried on."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
+    """(member,) COMPUTED or DIVERGED."""
 
 
 def steps_in(duration: float, dt: float) -> int:
@@ -117,13 +117,13 @@ class _Out(NamedTuple):
 
 
 @kernel
-def _evolve(size, network, dt, phasor, weight, trace):
+def _evolve(size, couplings, dt, phasor, weight, trace):
     """Euler steps with fixed weights; r after each into trace (steps, 8), phasors (2N, 8) moved in place."""
     align_stack()
-    z, rotation, pull, coupling = working_arrays(network, phasor)
-    bound = set_weights(weight, network, dt, coupling, pull)
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
+    bound = set_weights(weight, couplings, dt, coupling, increment)
     for k in range(trace.shape[0]):
-        total = sum_over_steps(size, z, pull, coupling, rotation, bound, 1)
+        total = sum_over_steps(size, z, increment, coupling, rotation, bound, 1)
         store(trace, k, total / broadcast(float(rotation.shape[0])))
     copy_rows(z, phasor)
 
@@ -148,11 +148,11 @@ def angles(phasor, phase):
 
 
 @kernel
-def _learn(size, settings, steps, network, seed, members, phasor, recorded, out):
+def _learn(size, settings, steps, couplings, seed, members, phasor, recorded, out):
     """The learning run of eight members: eqs. 9–14, `settings.iterations` times."""
     align_stack()
-    oscillators, count = network.rotation.shape[0], network.order.shape[0]
-    z, rotation, pull, coupling = working_arrays(network, phasor)
+    oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
     generations = start_generations(settings.delay + 1, count, broadcast(settings.target_mean_abs_weight))
     errors = empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
@@ -160,8 +160,8 @@ def _learn(size, settings, steps, network, seed, members, phasor, recorded, out)
     record = 0
     for n in range(settings.iterations):
         weight = weights_at(generations, n)
-        bound = set_weights(weight, network, settings.dt, coupling, pull)
-        total = sum_over_steps(size, z, pull, coupling, rotation, bound, steps)
+        bound = set_weights(weight, couplings, settings.dt, coupling, increment)
+        total = sum_over_steps(size, z, increment, coupling, rotation, bound, steps)
         order_parameter = total / broadcast(float(oscillators * steps))
         error = absolute(settings.target_order_parameter - order_parameter)
         mean_weight = mean_abs_weight(weight)
@@ -206,14 +206,14 @@ def evolve(
     Returns phases (member, N) in [−π, π] after the last step, and r (member, steps) after every step.
     """
     members, oscillators = phases.shape
-    network = connect(frequencies, dt)
+    couplings = connect(frequencies, dt)
     after, trace = np.empty((members, oscillators)), np.empty((members, steps))
     for start in range(0, members, LANES):
         block = slice(start, start + LANES)
         kept = len(phases[block])
         phasor, weight = phasors(in_lanes(phases[block])), in_lanes(weights[block])
         phase, r = np.empty((oscillators, LANES)), np.empty((steps, LANES))
-        _evolve(size_of(oscillators), network, dt, phasor, weight, r)
+        _evolve(size_of(oscillators), couplings, dt, phasor, weight, r)
         angles(phasor, phase)
         after[block], trace[block] = phase.T[:kept], r.T[:kept]
     return after, trace
@@ -261,19 +261,19 @@ def _learn_lanes(
     trace_steps: int,
 ) -> Learned:
     """`learn` for at most eight members."""
-    oscillators, network = len(frequencies), connect(frequencies, settings.dt)
+    oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
     size, lanes = size_of(oscillators), in_lanes(members[:, None])
-    edge_count = len(network.order)
+    edge_count = len(couplings.order)
     rows = (len(recorded),) * 3 + (3, edge_count, oscillators, trace_steps, trace_steps)
     out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
 
     phasor = np.empty((2 * oscillators, LANES))
     draw_phasors(np.uint64(seed), lanes, phasor)
     start = np.full((edge_count, LANES), settings.target_mean_abs_weight)
-    _evolve(size, network, settings.dt, phasor.copy(), start, out.initial_trace)
-    _learn(size, settings, settings.steps, network, np.uint64(seed), lanes, phasor, recorded, out)
+    _evolve(size, couplings, settings.dt, phasor.copy(), start, out.initial_trace)
+    _learn(size, settings, settings.steps, couplings, np.uint64(seed), lanes, phasor, recorded, out)
     angles(phasor, out.phase)
-    _evolve(size, network, settings.dt, phasor, out.weight, out.final_trace)
+    _evolve(size, couplings, settings.dt, phasor, out.weight, out.final_trace)
 
     kept = len(members)
     last_r, last_error, last_weight = out.final[:, :kept]

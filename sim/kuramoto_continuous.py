@@ -4,10 +4,10 @@
     R(t) = mean of r over (t−T, t],   ε(t) = |R_target − R(t)|
 
 Equation numbers are those of Bilen and Kaluza (arXiv 1611.03162), section IV.2.3: r is averaged over a sliding
-window, and its error charged to the weights with which that window began. Oscillators and weights move in the same
-Euler step of length dt; ξ is white noise, so a step adds σ ε √dt times a standard normal (Euler–Maruyama). Weights
-rest until the first window is full, t < T; there is no drift before t = T + Δ. With T = dt this is eq. 13 with
-η dt, β dt and σ √dt for η, β and σ.
+window, and its error is attributed to the weights with which that window began. Oscillators and weights move in
+the same Euler step of length dt; ξ is white noise, so a step adds σ ε √dt times a standard normal
+(Euler–Maruyama). Weights are constant until the first window is full, t < T; there is no drift before t = T + Δ.
+With T = dt this is eq. 13 with η dt, β dt and σ √dt for η, β and σ.
 
 symbol      setting                     unit            range
 η           eta                         1 / time        ≥ 0
@@ -19,7 +19,7 @@ R_target    target_order_parameter      –               0 … 1
 W           target_mean_abs_weight      –               > 0
 
 A step costs the same for every T and Δ: the window is a ring with a running sum, the past weights are a ring of
-T + Δ. The sum starts anew with each turn of its ring, so its rounding errors don't pile up.
+T + Δ. The sum starts anew with each turn of its ring, so that rounding errors do not accumulate.
 """
 
 from typing import NamedTuple
@@ -73,7 +73,7 @@ class Learned(NamedTuple):
     phase: np.ndarray
     """(member, oscillator) φ at the end, rad, in [−π, π]."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
+    """(member,) COMPUTED or DIVERGED."""
 
 
 # --- the sliding window -----------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Learned(NamedTuple):
 
 @njit(nogil=True, forceinline=True)
 def start_window(length):
-    """An empty window: the last values (length, 8), and their sum and that since the ring came round (2, 8)."""
+    """An empty window: the last values (length, 8), their sum and the sum since the ring's last turn (2, 8)."""
     values, sums = empty_rows(length), empty_rows(2)
     for k in range(length):
         store(values, k, broadcast(0.0))
@@ -120,12 +120,12 @@ class _Out(NamedTuple):
 
 
 @kernel
-def _learn(size, settings, window_steps, delay_steps, steps, network, seed, members, phasor, recorded, out):
+def _learn(size, settings, window_steps, delay_steps, steps, couplings, seed, members, phasor, recorded, out):
     """The learning run of eight members: weights j are those of step j, and window m begins with step m."""
     align_stack()
-    dt, oscillators = settings.dt, network.rotation.shape[0]
-    z, rotation, pull, coupling = working_arrays(network, phasor)
-    count, start = network.order.shape[0], broadcast(settings.target_mean_abs_weight)
+    dt, oscillators = settings.dt, couplings.rotation.shape[0]
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
+    count, start = couplings.order.shape[0], broadcast(settings.target_mean_abs_weight)
     generations = start_generations(window_steps + delay_steps, count, start)
     window, errors = start_window(window_steps), empty_rows(delay_steps)
     averaged_from = steps - max(1, steps // 100)
@@ -133,8 +133,8 @@ def _learn(size, settings, window_steps, delay_steps, steps, network, seed, memb
     record = 0
     for k in range(steps):
         weight = weights_at(generations, k)
-        bound = set_weights(weight, network, dt, coupling, pull)
-        r = sum_over_steps(size, z, pull, coupling, rotation, bound, 1)
+        bound = set_weights(weight, couplings, dt, coupling, increment)
+        r = sum_over_steps(size, z, increment, coupling, rotation, bound, 1)
         total = slide(window, k, r)
         m = k + 1 - window_steps
         if m < 0:
@@ -195,8 +195,8 @@ def _learn_lanes(
     settings: Settings, frequencies: np.ndarray, seed: int, members: np.ndarray, recorded: np.ndarray
 ) -> Learned:
     """`learn` for at most eight members."""
-    oscillators, network = len(frequencies), connect(frequencies, settings.dt)
-    lanes, kept, edge_count = in_lanes(members[:, None]), len(members), len(network.order)
+    oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
+    lanes, kept, edge_count = in_lanes(members[:, None]), len(members), len(couplings.order)
     rows = (*(len(recorded),) * 3, 3, edge_count, oscillators)
     out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
     phasor = np.empty((2 * oscillators, LANES))
@@ -205,7 +205,7 @@ def _learn_lanes(
         steps_in(duration, settings.dt) for duration in (settings.T, settings.delay, settings.duration)
     )
     size, seed_word = size_of(oscillators), np.uint64(seed)
-    _learn(size, settings, window, delay, steps, network, seed_word, lanes, phasor, recorded, out)
+    _learn(size, settings, window, delay, steps, couplings, seed_word, lanes, phasor, recorded, out)
     angles(phasor, out.phase)
     last_r, last_error, last_weight = out.final[:, :kept]
     return Learned(

@@ -8,7 +8,7 @@ operations and a step ends in one small rotation. Rounding moves z off the circl
 put back every `RENORMALISE_EVERY` steps and at the end of every call.
 
 A step is straight-line code for few oscillators, and goes tile by tile for many. Where a lane might turn by more
-than `SMALL_ANGLE` in a step, that lane takes a range-reduced rotation; its neighbours never notice.
+than `SMALL_ANGLE` in a step, that lane takes a range-reduced rotation; the other lanes are not affected.
 """
 
 import itertools
@@ -29,12 +29,12 @@ RENORMALISE_EVERY = 32
 UNROLLED_UP_TO = 12
 """Above this many oscillators a step no longer fits the registers, nor its code the instruction cache."""
 
-# Sizes that kernels know while they compile travel in the length of a tuple.
+# Sizes that kernels know while they compile are the lengths of tuples.
 _TILE, _HALF_TILE, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
-class Network(NamedTuple):
-    """What kernels need to know of the frequencies and the pairs; made by `connect`."""
+class Couplings(NamedTuple):
+    """The frequencies and the pairs of oscillators as kernels take them; made by `connect`."""
 
     rotation: np.ndarray  # (N, 8) ω_i dt
     order: np.ndarray  # (edge,) edge number of every coupling, in the order of a step
@@ -47,11 +47,11 @@ def edges(oscillators: int) -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(oscillators, 1)
 
 
-def connect(frequencies: np.ndarray, dt: float) -> Network:
-    """The network of oscillators with frequencies (N,), rad / time, in Euler steps of dt."""
+def connect(frequencies: np.ndarray, dt: float) -> Couplings:
+    """The couplings of oscillators with frequencies (N,), rad / time, in Euler steps of dt."""
     first, second = edges(len(frequencies))
     rotation = np.repeat(np.asarray(frequencies, dtype=float)[:, None] * dt, LANES, axis=1)
-    return Network(rotation, _coupling_order(len(frequencies)), first, second)
+    return Couplings(rotation, _coupling_order(len(frequencies)), first, second)
 
 
 def size_of(oscillators: int) -> tuple[int, ...] | int:
@@ -67,32 +67,34 @@ def phasors(phases: np.ndarray) -> np.ndarray:
 # --- one Euler step, unrolled -----------------------------------------------------------------------------
 
 
-def _attract(
-    ci: Vector, si: Vector, cj: Vector, sj: Vector, w: Vector, pull_i: Vector, pull_j: Vector
+def _add_pair(
+    ci: Vector, si: Vector, cj: Vector, sj: Vector, w: Vector, increment_i: Vector, increment_j: Vector
 ) -> tuple[Vector, Vector]:
-    """Add w sin(φ_j − φ_i) to the pull on i and take it from that on j."""
+    """Add w sin(φ_j − φ_i) to the increment dφ_i and take it from dφ_j."""
     force = w * fnma(cj, si, sj * ci)
-    return pull_i + force, pull_j - force
+    return increment_i + force, increment_j - force
 
 
 def _unrolled_step(n: int, phasor: Rows, coupling: Rows, rotation: Rows, turned) -> Vector:
     c = [phasor[2 * i] for i in range(n)]
     s = [phasor[2 * i + 1] for i in range(n)]
-    pull = [rotation[i] for i in range(n)]
+    increment = [rotation[i] for i in range(n)]
     edge = 0
     for i in range(n):
         for j in range(i + 1, n):
-            pull[i], pull[j] = _attract(c[i], s[i], c[j], s[j], coupling[edge], pull[i], pull[j])
+            increment[i], increment[j] = _add_pair(
+                c[i], s[i], c[j], s[j], coupling[edge], increment[i], increment[j]
+            )
             edge += 1
     for i in range(n):
-        c[i], s[i] = turned(c[i], s[i], pull[i])
+        c[i], s[i] = turned(c[i], s[i], increment[i])
         phasor[2 * i], phasor[2 * i + 1] = c[i], s[i]
     c_sum, s_sum = reduce(add, c), reduce(add, s)
     return sqrt(fma(c_sum, c_sum, s_sum * s_sum))
 
 
 def _turn_bounded(bound: Vector):
-    """Turning by any angle. Lanes that could have taken the small-angle path get its very bits."""
+    """Turning by any angle. Lanes that could have taken the small-angle path get exactly its bits."""
 
     def turned(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
         pairs = zip(turn(c, s, a), turn_small(c, s, a), strict=True)
@@ -118,7 +120,7 @@ def any_step(size: int, phasor: Rows, coupling: Rows, rotation: Rows, bound: Vec
     return _unrolled_step(size, phasor, coupling, rotation, _turn_bounded(bound))
 
 
-# --- one Euler step, tile by tile: ten oscillators stay in registers while the others stream by -----------
+# --- one Euler step, tile by tile: ten oscillators stay in registers, the others are loaded in turn -------
 
 
 @traced(gives=lambda tile, phasor, i: types.UniTuple(FLOATS, 2 * tile.count))
@@ -129,88 +131,94 @@ def _load_tile(tile: int, phasor: Rows, i: int) -> tuple[Vector, ...]:
 
 
 @traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
-def _attract_within(tile: int, z: tuple, pull: Rows, i: int, coupling: Rows, edge: int) -> tuple[Vector, ...]:
-    """The pulls on a tile of oscillators from i on, after its own pairs."""
-    before, w = pull.starting_at(i), coupling.starting_at(edge)
-    pulls, k = [before[a] for a in range(tile)], 0
+def _add_pairs_within(
+    tile: int, z: tuple, increment: Rows, i: int, coupling: Rows, edge: int
+) -> tuple[Vector, ...]:
+    """The increments of a tile of oscillators from i on, after its own pairs."""
+    before, w = increment.starting_at(i), coupling.starting_at(edge)
+    increments, k = [before[a] for a in range(tile)], 0
     for a in range(tile):
         for b in range(a + 1, tile):
-            pulls[a], pulls[b] = _attract(z[2 * a], z[2 * a + 1], z[2 * b], z[2 * b + 1], w[k], pulls[a], pulls[b])
+            increments[a], increments[b] = _add_pair(
+                z[2 * a], z[2 * a + 1], z[2 * b], z[2 * b + 1], w[k], increments[a], increments[b]
+            )
             k += 1
-    return tuple(pulls)
+    return tuple(increments)
 
 
 @traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
-def _attract_column(
+def _add_pairs_with(
     tile: int,
     z: tuple,
-    pulls: tuple,
+    increments: tuple,
     phasor: Rows,
     twice_j: int,
-    pull: Rows,
+    increment: Rows,
     j: int,
     coupling: Rows,
     edge: int,
 ) -> tuple[Vector, ...]:
-    """The pulls on a tile after its pairs with oscillator j, whose own pull is updated in memory."""
-    other, w, mine = phasor.starting_at(twice_j), coupling.starting_at(edge), pull.starting_at(j)
-    cj, sj, pull_j = other[0], other[1], mine[0]
+    """The increments of a tile after its pairs with oscillator j, whose own increment is updated in memory."""
+    other, w, own = phasor.starting_at(twice_j), coupling.starting_at(edge), increment.starting_at(j)
+    cj, sj, increment_j = other[0], other[1], own[0]
     after = []
     for a in range(tile):
-        pull_a, pull_j = _attract(z[2 * a], z[2 * a + 1], cj, sj, w[a], pulls[a], pull_j)
-        after.append(pull_a)
-    mine[0] = pull_j
+        increment_a, increment_j = _add_pair(z[2 * a], z[2 * a + 1], cj, sj, w[a], increments[a], increment_j)
+        after.append(increment_a)
+    own[0] = increment_j
     return tuple(after)
 
 
-def _turn_tile(tile: int, z: tuple, pulls: tuple, phasor: Rows, i: int, sums: tuple, turned):
+def _turn_tile(tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple, turned):
     rows, (c_sum, s_sum) = phasor.starting_at(i), sums
     for a in range(tile):
-        rows[2 * a], rows[2 * a + 1] = new_c, new_s = turned(z[2 * a], z[2 * a + 1], pulls[a])
+        rows[2 * a], rows[2 * a + 1] = new_c, new_s = turned(z[2 * a], z[2 * a + 1], increments[a])
         c_sum, s_sum = c_sum + new_c, s_sum + new_s
     return c_sum, s_sum
 
 
 @traced(gives=types.UniTuple(FLOATS, 2))
-def _turn_tile_small(tile: int, z: tuple, pulls: tuple, phasor: Rows, i: int, sums: tuple) -> tuple:
-    return _turn_tile(tile, z, pulls, phasor, i, sums, turn_small)
+def _turn_tile_small(tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple) -> tuple:
+    return _turn_tile(tile, z, increments, phasor, i, sums, turn_small)
 
 
 @traced(gives=types.UniTuple(FLOATS, 2))
-def _turn_tile_any(tile: int, z: tuple, pulls: tuple, phasor: Rows, i: int, sums: tuple, bound: Vector) -> tuple:
-    return _turn_tile(tile, z, pulls, phasor, i, sums, _turn_bounded(bound))
+def _turn_tile_any(
+    tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple, bound: Vector
+) -> tuple:
+    return _turn_tile(tile, z, increments, phasor, i, sums, _turn_bounded(bound))
 
 
 @njit(nogil=True, forceinline=True)
-def _step_rows(tile, i, edge, phasor, pull, coupling, sums, large, bound):
+def _step_rows(tile, i, edge, phasor, increment, coupling, sums, large, bound):
     """Finish the oscillators i … i + len(tile) − 1: pairs among them, pairs with all later ones, rotation."""
     z = _load_tile(tile, phasor, 2 * i)
-    pulls = _attract_within(tile, z, pull, i, coupling, edge)
+    increments = _add_pairs_within(tile, z, increment, i, coupling, edge)
     edge += len(tile) * (len(tile) - 1) // 2
-    for j in range(i + len(tile), pull.shape[0]):
-        pulls = _attract_column(tile, z, pulls, phasor, 2 * j, pull, j, coupling, edge)
+    for j in range(i + len(tile), increment.shape[0]):
+        increments = _add_pairs_with(tile, z, increments, phasor, 2 * j, increment, j, coupling, edge)
         edge += len(tile)
     if large:
-        return edge, _turn_tile_any(tile, z, pulls, phasor, 2 * i, sums, bound)
-    return edge, _turn_tile_small(tile, z, pulls, phasor, 2 * i, sums)
+        return edge, _turn_tile_any(tile, z, increments, phasor, 2 * i, sums, bound)
+    return edge, _turn_tile_small(tile, z, increments, phasor, 2 * i, sums)
 
 
 @njit(nogil=True, forceinline=True)
-def tiled_step(phasor, pull, coupling, rotation, large, bound):
-    """One Euler step of eq. 9 for any N; returns N r after it. As `small_step`; pull: scratch (N, 8)."""
+def tiled_step(phasor, increment, coupling, rotation, large, bound):
+    """One Euler step of eq. 9 for any N; returns N r after it. As `small_step`; increment: scratch (N, 8)."""
     count = rotation.shape[0]
     for i in range(count):
-        store(pull, i, load(rotation, i))
+        store(increment, i, load(rotation, i))
     sums = broadcast(0.0), broadcast(0.0)
     i, edge = 0, 0
     while i + len(_TILE) <= count:
-        edge, sums = _step_rows(_TILE, i, edge, phasor, pull, coupling, sums, large, bound)
+        edge, sums = _step_rows(_TILE, i, edge, phasor, increment, coupling, sums, large, bound)
         i += len(_TILE)
     if i + len(_HALF_TILE) <= count:
-        edge, sums = _step_rows(_HALF_TILE, i, edge, phasor, pull, coupling, sums, large, bound)
+        edge, sums = _step_rows(_HALF_TILE, i, edge, phasor, increment, coupling, sums, large, bound)
         i += len(_HALF_TILE)
     while i < count:
-        edge, sums = _step_rows(_SINGLE, i, edge, phasor, pull, coupling, sums, large, bound)
+        edge, sums = _step_rows(_SINGLE, i, edge, phasor, increment, coupling, sums, large, bound)
         i += 1
     c_sum, s_sum = sums
     return sqrt(fma(c_sum, c_sum, s_sum * s_sum))
@@ -238,7 +246,7 @@ def _coupling_order(oscillators: int) -> np.ndarray:
 # --- an interval T ----------------------------------------------------------------------------------------
 
 
-def sum_over_steps(size, phasor, pull, coupling, rotation, bound, steps):
+def sum_over_steps(size, phasor, increment, coupling, rotation, bound, steps):
     """Σ N r over the next Euler steps, which move the phasors in place.
 
     size: tuple of N zeros for the unrolled step, 0 for the tiled one; bound: FLOATS, at least |dφ| of any step.
@@ -246,8 +254,8 @@ def sum_over_steps(size, phasor, pull, coupling, rotation, bound, steps):
 
 
 @overload(sum_over_steps)
-def _(size, phasor, pull, coupling, rotation, bound, steps):
-    def unrolled(size, phasor, pull, coupling, rotation, bound, steps):
+def _(size, phasor, increment, coupling, rotation, bound, steps):
+    def unrolled(size, phasor, increment, coupling, rotation, bound, steps):
         align_stack()
         total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
         while done < steps:
@@ -262,13 +270,13 @@ def _(size, phasor, pull, coupling, rotation, bound, steps):
             done = stop
         return total
 
-    def tiled(size, phasor, pull, coupling, rotation, bound, steps):
+    def tiled(size, phasor, increment, coupling, rotation, bound, steps):
         align_stack()
         total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
         while done < steps:
             stop = min(done + RENORMALISE_EVERY, steps)
             for _ in range(done, stop):
-                total = total + tiled_step(phasor, pull, coupling, rotation, large, bound)
+                total = total + tiled_step(phasor, increment, coupling, rotation, large, bound)
             renormalise(phasor)
             done = stop
         return total
@@ -287,20 +295,20 @@ def renormalise(phasor):
 
 
 @njit(nogil=True, forceinline=True)
-def set_weights(weights, network, dt, coupling, scratch):
+def set_weights(weights, couplings, dt, coupling, scratch):
     """coupling ← w_ij dt / N, in the order of a step.
 
     Returns FLOATS, an upper bound on |dφ| of any oscillator in a step: max_i (|ω_i| + (1/N) Σ_j |w_ij|) dt.
     """
-    oscillators = network.rotation.shape[0]
+    oscillators = couplings.rotation.shape[0]
     scale = broadcast(dt / oscillators)
     for i in range(oscillators):
-        store(scratch, i, absolute(load(network.rotation, i)))
+        store(scratch, i, absolute(load(couplings.rotation, i)))
     for k in range(weights.shape[0]):
-        edge = network.order[k]
+        edge = couplings.order[k]
         scaled = load(weights, edge) * scale
         store(coupling, k, scaled)
-        for i in (network.first[edge], network.second[edge]):
+        for i in (couplings.first[edge], couplings.second[edge]):
             store(scratch, i, load(scratch, i) + absolute(scaled))
     bound = broadcast(0.0)
     for i in range(oscillators):
@@ -309,17 +317,17 @@ def set_weights(weights, network, dt, coupling, scratch):
 
 
 @njit(nogil=True, forceinline=True)
-def working_arrays(network, phasor):
-    """Aligned phasors (2N, 8), rotation (N, 8), pull (N, 8) and coupling (edge, 8)."""
-    oscillators, count = network.rotation.shape[0], network.order.shape[0]
-    return aligned_rows(phasor), aligned_rows(network.rotation), empty_rows(oscillators), empty_rows(count)
+def working_arrays(couplings, phasor):
+    """Aligned phasors (2N, 8), rotation (N, 8), increment (N, 8) and coupling (edge, 8)."""
+    oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
+    return aligned_rows(phasor), aligned_rows(couplings.rotation), empty_rows(oscillators), empty_rows(count)
 
 
 @kernel
-def run_steps(size, network, dt, phasor, weight, steps, total):
+def run_steps(size, couplings, dt, phasor, weight, steps, total):
     """Euler steps with fixed weights; Σ N r over them into total (1, 8), phasors (2N, 8) moved in place."""
     align_stack()
-    z, rotation, pull, coupling = working_arrays(network, phasor)
-    bound = set_weights(weight, network, dt, coupling, pull)
-    store(total, 0, sum_over_steps(size, z, pull, coupling, rotation, bound, steps))
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
+    bound = set_weights(weight, couplings, dt, coupling, increment)
+    store(total, 0, sum_over_steps(size, z, increment, coupling, rotation, bound, steps))
     copy_rows(z, phasor)

@@ -56,33 +56,32 @@ def _draw(state):
 
 
 @njit(nogil=True, forceinline=True)
-def _move(weights, charged, delayed, k, drift, amplitude, growth, normal):
+def _move(weights, earlier, delayed, k, drift, amplitude, growth, normal):
     weight = load(weights, k)
-    moved = fnma(drift, load(charged, k) - load(delayed, k), weight)
+    moved = fnma(drift, load(earlier, k) - load(delayed, k), weight)
     if growth is not None:
         moved = fma(growth, weight, moved)
     store(delayed, k, fma(amplitude, normal, moved))
 
 
 @njit(nogil=True, forceinline=True)
-def move_weights(weights, charged, delayed, drift, amplitude, growth, state):
+def move_weights(weights, earlier, delayed, drift, amplitude, growth, state):
     """Apply the learning map to every weight.
 
-    weights: w(n); charged: the weights that ε(n) is charged to, w(n) itself in the map above; delayed: those Δ
+    weights: w(n); earlier: the weights that ε(n) is attributed to, w(n) itself in the map above; delayed: those Δ
     before, read for the last time and replaced by w(n+1); all three (count, 8), views of the ring.
     drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n), or None for 0; state:
     generator state of this iteration's noise.
 
-    Normals are drawn one pair ahead: what a pair still needs is then known when its turn comes, and the processor,
-    which looks ahead by two or three pairs, is not kept waiting for logarithms.
+    Each pair is drawn one turn ahead, to hide the latency of log.
     """
     count = weights.shape[0]
     drawn, state = _draw(state)
     for k in range(0, count - 1, 2):
         normal, next_normal = cartesian(drawn[0], drawn[1], drawn[2])
         drawn, state = _draw(state)
-        _move(weights, charged, delayed, k, drift, amplitude, growth, normal)
-        _move(weights, charged, delayed, k + 1, drift, amplitude, growth, next_normal)
+        _move(weights, earlier, delayed, k, drift, amplitude, growth, normal)
+        _move(weights, earlier, delayed, k + 1, drift, amplitude, growth, next_normal)
     if count % 2:
         normal, _ = cartesian(drawn[0], drawn[1], drawn[2])
-        _move(weights, charged, delayed, count - 1, drift, amplitude, growth, normal)
+        _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, normal)

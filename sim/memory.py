@@ -40,8 +40,8 @@ def align_stack() -> None:
     To be called first in every kernel, and in every function that holds vectors and is not inlined.
 
     LLVM decides on the frame before it knows that vectors will be spilled to it. Without this, spilled
-    vectors straddle cache lines at the whim of address space randomisation, at a third of the speed. An
-    aligned slot, kept alive by an empty assembly statement, settles it.
+    vectors may straddle cache lines, depending on address space randomisation, at a third of the speed. An
+    aligned slot, kept by an empty assembly statement, prevents that.
     """
 
 

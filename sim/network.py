@@ -16,7 +16,7 @@ H           hidden           ≥ 1         hidden nodes
 h           threshold        ≥ 0         a damaged network with an error below it still works
 
 The two noises of eq. 8 are independent normals, so their sum is one normal of variance (σ ε)² + (σ_R (1 − R))²; it
-is drawn as that. Deleting a hidden node takes its share from every output's sum, so all H damaged errors cost H
+is drawn as that. Deleting a hidden node takes its term from every output's sum, so all H damaged errors cost H
 logistic functions an output and pattern, and no forward pass.
 """
 
@@ -37,10 +37,10 @@ from sim.noise import WEIGHT_NOISE, stream
 from sim.vectors import FLOATS, LANES, Rows, Vector, traced
 
 CHECK_DIVERGENCE_EVERY = 64
-"""Iterations between two looks at the weights, a tenth of an iteration's work each."""
+"""Iterations between two checks of the weights; a check costs a tenth of an iteration."""
 
 
-# Sizes that kernels know while they compile travel in the length of a tuple.
+# Sizes that kernels know while they compile are the lengths of tuples.
 _TILE, _FEW, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
@@ -65,7 +65,7 @@ class Settings(NamedTuple):
 
     @property
     def robust(self) -> bool:
-        """Whether learning heeds robustness."""
+        """Whether learning depends on robustness."""
         return self.robust_eta > 0 or self.robust_sigma > 0
 
 
@@ -76,7 +76,7 @@ class Patterns(NamedTuple):
     active: np.ndarray  # the active inputs of every pattern, one pattern after the other
     first: np.ndarray  # (Q + 1,) where each pattern starts in `active`
     target: np.ndarray  # (Q, O) ψ
-    wanted: np.ndarray  # (O Q,) the same, output by output
+    target_by_output: np.ndarray  # (O Q,) the same, output by output
 
 
 class Learned(NamedTuple):
@@ -99,7 +99,7 @@ class Learned(NamedTuple):
     weight: np.ndarray
     """(member, connection) the weights of that network; order as in `connections`."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
+    """(member,) COMPUTED or DIVERGED."""
 
 
 def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
@@ -108,11 +108,11 @@ def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
     target None: one output a pattern, 1 for its own and 0 for the others.
     """
     lists = [np.flatnonzero(bitmap) for bitmap in bitmaps]
-    wanted = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
+    targets = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
     first = np.concatenate([[0], np.cumsum([len(active) for active in lists])])
     active = np.concatenate(lists).astype(np.int64)
     return Patterns(
-        bitmaps.shape[1], active, first.astype(np.int64), wanted, np.ascontiguousarray(wanted.T).ravel()
+        bitmaps.shape[1], active, first.astype(np.int64), targets, np.ascontiguousarray(targets.T).ravel()
     )
 
 
@@ -181,7 +181,7 @@ def _repeated(tile: int, vector: Vector) -> tuple[Vector, ...]:
 
 
 @traced(gives=lambda sums, *_: sums)
-def _add_share(sums: tuple[Vector, ...], weight: Vector, x: Rows, first: ir.Value) -> tuple[Vector, ...]:
+def _add_terms(sums: tuple[Vector, ...], weight: Vector, x: Rows, first: ir.Value) -> tuple[Vector, ...]:
     """The sums plus weight times the states from row `first` on."""
     states = x.starting_at(first)
     return tuple(fma(weight, states[a], total) for a, total in enumerate(sums))
@@ -200,7 +200,7 @@ def _tile_sums(tile, o, q, weights, patterns, hidden, x, sums):
     count, first = patterns.target.shape[0], hidden * (patterns.inputs + 1) + o * (hidden + 1)
     totals = _repeated(tile, load(weights, first + hidden))
     for h in range(hidden):
-        totals = _add_share(totals, load(weights, first + h), x, h * count + q)
+        totals = _add_terms(totals, load(weights, first + h), x, h * count + q)
     _store_all(totals, sums, o * count + q)
 
 
@@ -219,35 +219,35 @@ def output_sums(weights, patterns, hidden, x, sums):
 
 
 def _add_errors(
-    totals: tuple[Vector, ...], power: int, sums: list[Vector], wanted: Rows, first: ir.Value
+    totals: tuple[Vector, ...], power: int, sums: list[Vector], targets: Rows, first: ir.Value
 ) -> tuple[Vector, ...]:
-    """The totals plus |ψ − x| or its square, by its power, of outputs from their sums; ψ from wanted[first] on."""
+    """The totals plus |ψ − x| or its square, by its power, of outputs from their sums; ψ from row `first` on."""
     added, k = [], first
     for total, output in zip(totals, logistics(tuple(sums)), strict=True):
-        deviation = output - wanted.scalar(k)
+        deviation = output - targets.scalar(k)
         added.append(total + absolute(deviation) if power == 1 else fma(deviation, deviation, total))
-        k = wanted.builder.add(k, k.type(1))
+        k = targets.builder.add(k, k.type(1))
     return tuple(added)
 
 
 @traced(gives=lambda totals, *_: totals)
 def _add_whole(
-    totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, wanted: Rows
+    totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, targets: Rows
 ) -> tuple[Vector, ...]:
     """The totals plus the errors of the outputs whose sums stand from row `first` on."""
     there = sums.starting_at(first)
-    return _add_errors(totals, power, [there[a] for a in range(len(totals))], wanted, first)
+    return _add_errors(totals, power, [there[a] for a in range(len(totals))], targets, first)
 
 
 @traced(gives=lambda totals, *_: totals)
 def _add_damaged(
     totals: tuple[Vector, ...], power: int, weight: Vector, x: Rows, k: ir.Value, sums: Rows, first: ir.Value,
-    wanted: Rows,
+    targets: Rows,
 ) -> tuple[Vector, ...]:  # fmt: skip
-    """The same without the share of a hidden node: its weight times its states from row k of x on."""
+    """The same without the term of a hidden node: its weight times its states from row k of x on."""
     states, there = x.starting_at(k), sums.starting_at(first)
     damaged = [fnma(weight, states[a], there[a]) for a in range(len(totals))]
-    return _add_errors(totals, power, damaged, wanted, first)
+    return _add_errors(totals, power, damaged, targets, first)
 
 
 @traced(gives=FLOATS)
@@ -262,17 +262,17 @@ def error_of(sums, patterns, power):
     few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
     k = 0
     while k + len(_FEW) <= size:
-        few = _add_whole(few, power, sums, k, patterns.wanted)
+        few = _add_whole(few, power, sums, k, patterns.target_by_output)
         k += len(_FEW)
     while k < size:
-        one = _add_whole(one, power, sums, k, patterns.wanted)
+        one = _add_whole(one, power, sums, k, patterns.target_by_output)
         k += 1
     return (_total(few) + _total(one)) * broadcast(1.0 / size)
 
 
 @njit(nogil=True, forceinline=True)
 def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
-    """ε_k of every hidden node k into row k of damaged: its share of each sum is taken away."""
+    """ε_k of every hidden node k into row k of damaged: its term of each sum is taken away."""
     count, outputs = patterns.target.shape
     for k in range(hidden):
         few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
@@ -280,10 +280,10 @@ def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
             weight = load(weights, hidden * (patterns.inputs + 1) + o * (hidden + 1) + k)
             q, states, first = 0, k * count, o * count
             while q + len(_FEW) <= count:
-                few = _add_damaged(few, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                few = _add_damaged(few, power, weight, x, states + q, sums, first + q, patterns.target_by_output)
                 q += len(_FEW)
             while q < count:
-                one = _add_damaged(one, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                one = _add_damaged(one, power, weight, x, states + q, sums, first + q, patterns.target_by_output)
                 q += 1
         store(damaged, k, (_total(few) + _total(one)) * broadcast(1.0 / (count * outputs)))
 
@@ -331,7 +331,7 @@ class _Out(NamedTuple):
 
 @njit(nogil=True, forceinline=True)
 def _unless_diverged(weights, value):
-    """`value`, or NaN in the lanes whose weights have grown beyond all bounds."""
+    """`value`, or NaN in the lanes whose ⟨|w|⟩ is not below MAX_MEAN_ABS_WEIGHT."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
         total = total + absolute(load(weights, k))

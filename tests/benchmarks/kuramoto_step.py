@@ -77,13 +77,13 @@ class _Ours:
             raise ValueError(f"{members} members: run_steps takes {LANES}")
         self.oscillators = problem.oscillators
         self.size = kuramoto_step.size_of(problem.oscillators)
-        self.network = kuramoto_step.connect(problem.frequencies, DT)
+        self.couplings = kuramoto_step.connect(problem.frequencies, DT)
         self.phasor = kuramoto_step.phasors(in_lanes(problem.phases(members)))
         self.weight = in_lanes(problem.weights(members))
         self.total = np.empty((1, LANES))
 
     def advance(self, steps: int) -> np.ndarray:
-        kuramoto_step.run_steps(self.size, self.network, DT, self.phasor, self.weight, steps, self.total)
+        kuramoto_step.run_steps(self.size, self.couplings, DT, self.phasor, self.weight, steps, self.total)
         return self.total[0] / (self.oscillators * steps)
 
 

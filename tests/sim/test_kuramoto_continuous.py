@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from sim import kuramoto, kuramoto_continuous, noise
-from sim.ensemble import DIVERGED, DONE
+from sim.ensemble import COMPUTED, DIVERGED
 from sim.kuramoto_continuous import Settings
 from sim.memory import load, store
 from tests.reference import kuramoto_continuous as reference
@@ -134,7 +134,7 @@ def test_a_member_that_diverges_is_marked_and_leaves_the_others_alone():
     assert diverged.any()
     np.testing.assert_array_equal(np.isnan(got.weight).all(axis=1), diverged)
     np.testing.assert_array_equal(np.isnan(got.final_error), diverged)
-    assert (learn(DEFAULT).status == DONE).all()
+    assert (learn(DEFAULT).status == COMPUTED).all()
     one = int(np.flatnonzero(~diverged)[0]) if not diverged.all() else 0
     np.testing.assert_array_equal(learn(wild, members=[one]).error[0], got.error[one])
 

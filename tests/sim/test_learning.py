@@ -1,4 +1,4 @@
-"""Kuramoto systems that learn: the plain-NumPy oracle, divergence, and members that know nothing of each other."""
+"""Kuramoto systems that learn: the plain-NumPy oracle, divergence, and members independent of each other."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sim import kuramoto, noise
 from sim.elementary import SMALL_ANGLE
-from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim.ensemble import COMPUTED, DIVERGED, MAX_MEAN_ABS_WEIGHT
 from sim.kuramoto import Settings
 from tests.reference import kuramoto as reference
 from tests.reference.kuramoto import phase_distance
@@ -68,7 +68,7 @@ def assert_learns_as_the_oracle(chosen, frequencies, members, tolerance):
     for values, expected_values in pairs:
         np.testing.assert_allclose(values, expected_values, rtol=0, atol=tolerance)
     assert phase_distance(got.phase, expected.phase).max() < tolerance
-    assert (got.status == DONE).all()
+    assert (got.status == COMPUTED).all()
     assert np.ptp(expected.mean_abs_weight) > 0.01  # there was something to follow
 
 
@@ -224,7 +224,7 @@ def test_members_diverge_when_the_oracles_do(oscillators):
         expected = oracles(OVERSHOOTING, frequencies, members)
     diverged = np.isnan(expected.weight[-1]).all(axis=1)
     assert 0 < diverged.sum() < len(members)
-    np.testing.assert_array_equal(got.status, np.where(diverged, DIVERGED, DONE))
+    np.testing.assert_array_equal(got.status, np.where(diverged, DIVERGED, COMPUTED))
     for field in ("order_parameter", "error", "mean_abs_weight"):
         np.testing.assert_array_equal(np.isnan(getattr(got, field).T), np.isnan(getattr(expected, field)))
     # What a member was before it left is comparable while its weights are moderate
@@ -394,7 +394,7 @@ def ensembles():
     oracles = reference.learn(
         chosen, frequencies, rng.uniform(0, 2 * np.pi, (96, 10)), rng.normal(size=(300, 96, 45))
     )
-    assert (ours.status == DONE).all()
+    assert (ours.status == COMPUTED).all()
     second_half = slice(150, None)
 
     def observables(order_parameter, error, mean_abs_weight, weight):
@@ -427,7 +427,7 @@ def test_two_thousand_iterations_bring_the_ensemble_closer_to_its_target():
     frequencies = kuramoto.equidistant_frequencies(10)
     learnt = learn(chosen, frequencies, np.arange(96))
     undirected = learn(chosen._replace(eta=0.0), frequencies, np.arange(96))
-    assert (learnt.status == DONE).all()
+    assert (learnt.status == COMPUTED).all()
 
     def late_error(got):
         errors = got.error[:, -500:].mean(axis=1)

@@ -1,4 +1,4 @@
-"""Networks that learn: the plain-NumPy oracle, divergence, and members that know nothing of each other."""
+"""Networks that learn: the plain-NumPy oracle, divergence, and members independent of each other."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from pipeline import patterns
 from sim import network, noise
-from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim.ensemble import COMPUTED, DIVERGED, MAX_MEAN_ABS_WEIGHT
 from sim.memory import in_lanes, store
 from sim.network import Settings
 from tests.pipeline.command import ROOT
@@ -141,7 +141,7 @@ def assert_learns_as_the_oracle(chosen, task, members, tolerance):
         for values, expected_values in pairs:
             np.testing.assert_allclose(values, expected_values, rtol=0, atol=tolerance)
         assert np.abs(last).max() > 0.1  # there was something to follow
-    assert (got.status == DONE).all()
+    assert (got.status == COMPUTED).all()
     return got
 
 
@@ -320,7 +320,7 @@ def test_no_share_of_patterns_is_classified_by_a_network_that_has_diverged():
 def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
     # Fewer iterations than lie between two looks at the weights
     got = learn(SOME_DIVERGE._replace(iterations=60), some_patterns(), np.arange(MEMBERS))
-    done = got.weight[got.status == DONE]
+    done = got.weight[got.status == COMPUTED]
     assert (got.status == DIVERGED).any()
     assert (np.abs(done).mean(axis=1) < MAX_MEAN_ABS_WEIGHT).all()
 

@@ -1,4 +1,4 @@
-"""The noise: known answers, the shape of the distribution, and streams that know nothing of each other."""
+"""The noise: known answers, the shape of the distribution, and streams that are independent of each other."""
 
 import numpy as np
 import pytest
