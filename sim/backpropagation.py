@@ -13,10 +13,13 @@ leaves.
 So gradient descent starts from small normal weights instead.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from sim.elementary import box_muller, fma, fnma, logistic
+from sim.ensemble import Block, eight_by_eight, member_first
 from sim.kernel_cache import kernel
 from sim.memory import align_stack, broadcast, empty_rows, in_lanes, load, store
 from sim.network import Patterns, error_of, hidden_states, output_sums
@@ -67,20 +70,20 @@ def _gradient(patterns, hidden, weights, slope):
 
 
 @kernel
-def _descend(hidden, rate, iterations, patterns, seed, members, recorded, error):
+def _descend(hidden, rate, iterations, patterns, block, error):
     """Gradient descent of eight members; ε of the recorded iterations into error (record, 8)."""
     align_stack()
     count, outputs = patterns.target.shape
     x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
     size = hidden * (patterns.inputs + 1) + outputs * (hidden + 1)
     weights, slope = empty_rows(size), empty_rows(size)
-    s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_WEIGHTS)
+    s0, s1, s2, s3 = stream(block.seed, load(block.members, 0), 0, INITIAL_WEIGHTS)
     for k in range(size):
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         normal, _ = box_muller(word, other)
         store(weights, k, INITIAL_SCALE * normal)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(iterations):
         hidden_states(weights, patterns, hidden, x)
         output_sums(weights, patterns, hidden, x, sums)
@@ -103,6 +106,10 @@ def gradient_of(weights: np.ndarray, patterns: Patterns, hidden: int) -> np.ndar
     return slope
 
 
+class _Descended(NamedTuple):
+    error: np.ndarray
+
+
 def descend(
     hidden: int,
     rate: float,
@@ -115,14 +122,13 @@ def descend(
     """ε of gradient descent at the recorded iterations: (member, record).
 
     rate: λ > 0; seed, members: as for `sim.network.learn`, they choose the start; recorded: (record,) ascending.
+
+    Raises ValueError for no members or nothing to record.
     """
-    members = np.asarray(members, dtype=np.uint64)
-    error = np.empty((len(members), len(recorded)))
-    for start in range(0, len(members), LANES):
-        block = members[start : start + LANES]
-        lanes = np.empty((len(recorded), LANES))
-        _descend(
-            hidden, float(rate), iterations, patterns, np.uint64(seed), in_lanes(block[:, None]), recorded, lanes
-        )  # fmt: skip
-        error[start : start + LANES] = lanes.T[: len(block)]
-    return error
+
+    def descend_block(block: Block) -> _Descended:
+        error = np.full((len(block.recorded), LANES), np.nan)
+        _descend(hidden, float(rate), iterations, patterns, block, error)
+        return _Descended(member_first(error, block.kept))
+
+    return eight_by_eight(descend_block, seed, members, recorded).error

@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from sim.elementary import absolute, angle, unit_circle, where_less
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
 from sim.kuramoto_step import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
@@ -55,7 +55,7 @@ class Settings(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     order_parameter: np.ndarray
     """(member, record) R of the recorded iterations."""
@@ -103,19 +103,6 @@ def mean_abs_weight(weights):
 # --- kernels ------------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """A kernel's output, lanes last; `Learned` says what each is."""
-
-    order_parameter: np.ndarray
-    error: np.ndarray
-    mean_abs_weight: np.ndarray
-    final: np.ndarray  # (3, 8): order parameter, error, mean absolute weight
-    weight: np.ndarray
-    phase: np.ndarray
-    initial_trace: np.ndarray
-    final_trace: np.ndarray
-
-
 @kernel
 def _evolve(size, couplings, dt, phasor, weight, trace):
     """Euler steps with fixed weights; r after each into trace (steps, 8), phasors (2N, 8) moved in place."""
@@ -148,7 +135,7 @@ def angles(phasor, phase):
 
 
 @kernel
-def _learn(size, settings, steps, couplings, seed, members, phasor, recorded, out):
+def _learn(size, settings, steps, couplings, block, phasor, out):
     """The learning run of eight members: eqs. 9–14, `settings.iterations` times."""
     align_stack()
     oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
@@ -157,7 +144,7 @@ def _learn(size, settings, steps, couplings, seed, members, phasor, recorded, ou
     errors = empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     r_sum, error_sum, weight_sum = broadcast(0.0), broadcast(0.0), broadcast(0.0)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(settings.iterations):
         weight = weights_at(generations, n)
         bound = set_weights(weight, couplings, settings.dt, coupling, increment)
@@ -181,14 +168,14 @@ def _learn(size, settings, steps, couplings, seed, members, phasor, recorded, ou
         drift = settings.eta * delayed_change(errors, n, settings.delay, error)
         growth = settings.weight_control * (settings.target_mean_abs_weight - mean_weight)
         growth = where_less(mean_weight, broadcast(MAX_MEAN_ABS_WEIGHT), growth, broadcast(np.nan))
-        state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), n, WEIGHT_NOISE)
         following = weights_at(generations, n + 1)
         move_weights(weight, weight, following, drift, settings.sigma * error, growth, state)
 
     averaged = broadcast(float(settings.iterations - averaged_from))
-    store(out.final, 0, r_sum / averaged)
-    store(out.final, 1, error_sum / averaged)
-    store(out.final, 2, weight_sum / averaged)
+    store(out.final_order_parameter, 0, r_sum / averaged)
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_mean_abs_weight, 0, weight_sum / averaged)
     copy_rows(weights_at(generations, settings.iterations), out.weight)
     copy_rows(z, phasor)
 
@@ -243,50 +230,34 @@ def learn(
 
     Raises ValueError for no members or nothing to record.
     """
-    if not len(recorded):
-        raise ValueError("expected at least one recorded iteration, got none")
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, frequencies, seed, block, recorded, trace_steps)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, frequencies, block, trace_steps)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings,
-    frequencies: np.ndarray,
-    seed: int,
-    members: np.ndarray,
-    recorded: np.ndarray,
-    trace_steps: int,
-) -> Learned:
-    """`learn` for at most eight members."""
+def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block, trace_steps: int) -> Learned:
     oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
-    size, lanes = size_of(oscillators), in_lanes(members[:, None])
-    edge_count = len(couplings.order)
-    rows = (len(recorded),) * 3 + (3, edge_count, oscillators, trace_steps, trace_steps)
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
-
+    size, edge_count, records = size_of(oscillators), len(couplings.order), len(block.recorded)
+    out = lanes_last(
+        Learned,
+        order_parameter=(records,),
+        error=(records,),
+        mean_abs_weight=(records,),
+        final_order_parameter=(),
+        final_error=(),
+        final_mean_abs_weight=(),
+        weight=(edge_count,),
+        phase=(oscillators,),
+        initial_trace=(trace_steps,),
+        final_trace=(trace_steps,),
+    )
     phasor = np.empty((2 * oscillators, LANES))
-    draw_phasors(np.uint64(seed), lanes, phasor)
+    draw_phasors(block.seed, block.members, phasor)
     start = np.full((edge_count, LANES), settings.target_mean_abs_weight)
     _evolve(size, couplings, settings.dt, phasor.copy(), start, out.initial_trace)
-    _learn(size, settings, settings.steps, couplings, np.uint64(seed), lanes, phasor, recorded, out)
+    _learn(size, settings, settings.steps, couplings, block, phasor, out)
     angles(phasor, out.phase)
     _evolve(size, couplings, settings.dt, phasor, out.weight, out.final_trace)
-
-    kept = len(members)
-    last_r, last_error, last_weight = out.final[:, :kept]
-    return Learned(
-        order_parameter=member_first(out.order_parameter, kept),
-        error=member_first(out.error, kept),
-        mean_abs_weight=member_first(out.mean_abs_weight, kept),
-        final_order_parameter=last_r,
-        final_error=last_error,
-        final_mean_abs_weight=last_weight,
-        weight=member_first(out.weight, kept),
-        phase=member_first(out.phase, kept),
-        initial_trace=member_first(out.initial_trace, kept),
-        final_trace=member_first(out.final_trace, kept),
-        status=status_of(out.weight, kept),
-    )
+    return collect(out, block.kept)

@@ -28,12 +28,12 @@ import numpy as np
 from numba import njit
 
 from sim.elementary import absolute, where_less
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
 from sim.kuramoto import angles, draw_phasors, mean_abs_weight, steps_in
 from sim.kuramoto_step import connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
-from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import CONTINUOUS_WEIGHT_NOISE, stream
 from sim.vectors import LANES
 
@@ -54,7 +54,7 @@ class Settings(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     order_parameter: np.ndarray
     """(member, record) R at the end of the recorded steps."""
@@ -108,38 +108,35 @@ def slide(window, step, value):
 # --- the kernel -------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """The kernel's output, lanes last; `Learned` says what each is."""
+class _StepCounts(NamedTuple):
+    """Durations in Euler steps."""
 
-    order_parameter: np.ndarray
-    error: np.ndarray
-    mean_abs_weight: np.ndarray
-    final: np.ndarray  # (3, 8): order parameter, error, mean absolute weight
-    weight: np.ndarray
-    phase: np.ndarray
+    window: int
+    delay: int
+    total: int
 
 
 @kernel
-def _learn(size, settings, window_steps, delay_steps, steps, couplings, seed, members, phasor, recorded, out):
+def _learn(size, settings, steps, couplings, block, phasor, out):
     """The learning run of eight members: weights j are those of step j, and window m begins with step m."""
     align_stack()
     dt, oscillators = settings.dt, couplings.rotation.shape[0]
     z, rotation, increment, coupling = working_arrays(couplings, phasor)
     count, start = couplings.order.shape[0], broadcast(settings.target_mean_abs_weight)
-    generations = start_generations(window_steps + delay_steps, count, start)
-    window, errors = start_window(window_steps), empty_rows(delay_steps)
-    averaged_from = steps - max(1, steps // 100)
+    generations = start_generations(steps.window + steps.delay, count, start)
+    window, errors = start_window(steps.window), empty_rows(steps.delay)
+    averaged_from = steps.total - max(1, steps.total // 100)
     r_sum, error_sum, weight_sum = broadcast(0.0), broadcast(0.0), broadcast(0.0)
-    record = 0
-    for k in range(steps):
+    recorded, record = block.recorded, 0
+    for k in range(steps.total):
         weight = weights_at(generations, k)
         bound = set_weights(weight, couplings, dt, coupling, increment)
         r = sum_over_steps(size, z, increment, coupling, rotation, bound, 1)
         total = slide(window, k, r)
-        m = k + 1 - window_steps
+        m = k + 1 - steps.window
         if m < 0:
             continue
-        order_parameter = total / broadcast(float(oscillators * window_steps))
+        order_parameter = total / broadcast(float(oscillators * steps.window))
         error = absolute(settings.target_order_parameter - order_parameter)
         mean_weight = mean_abs_weight(weight)
 
@@ -151,19 +148,19 @@ def _learn(size, settings, window_steps, delay_steps, steps, couplings, seed, me
         if k >= averaged_from:
             r_sum, error_sum, weight_sum = r_sum + order_parameter, error_sum + error, weight_sum + mean_weight
 
-        drift = settings.eta * dt * delayed_change(errors, m, delay_steps, error)
+        drift = settings.eta * dt * delayed_change(errors, m, steps.delay, error)
         growth = settings.weight_control * dt * (settings.target_mean_abs_weight - mean_weight)
         growth = where_less(mean_weight, broadcast(MAX_MEAN_ABS_WEIGHT), growth, broadcast(np.nan))
         amplitude = settings.sigma * np.sqrt(dt) * error
-        state = stream(seed, load(members, 0), k, CONTINUOUS_WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), k, CONTINUOUS_WEIGHT_NOISE)
         following = weights_at(generations, k + 1)
         move_weights(weight, weights_at(generations, m), following, drift, amplitude, growth, state)
 
-    averaged = broadcast(float(steps - averaged_from))
-    store(out.final, 0, r_sum / averaged)
-    store(out.final, 1, error_sum / averaged)
-    store(out.final, 2, weight_sum / averaged)
-    copy_rows(weights_at(generations, steps), out.weight)
+    averaged = broadcast(float(steps.total - averaged_from))
+    store(out.final_order_parameter, 0, r_sum / averaged)
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_mean_abs_weight, 0, weight_sum / averaged)
+    copy_rows(weights_at(generations, steps.total), out.weight)
     copy_rows(z, phasor)
 
 
@@ -182,40 +179,33 @@ def learn(
     Raises ValueError for no members, nothing to record, or a recorded step before the first full window.
     """
     first = steps_in(settings.T, settings.dt) - 1
-    if not len(recorded) or recorded[0] < first:
-        raise ValueError(f"expected recorded steps from {first} on, got {list(recorded[:1])}")
+    if np.any(np.asarray(recorded) < first):
+        raise ValueError(f"expected recorded steps from {first} on, got {np.min(recorded)}")
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, frequencies, seed, block, recorded)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, frequencies, block)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings, frequencies: np.ndarray, seed: int, members: np.ndarray, recorded: np.ndarray
-) -> Learned:
-    """`learn` for at most eight members."""
+def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block) -> Learned:
     oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
-    lanes, kept, edge_count = in_lanes(members[:, None]), len(members), len(couplings.order)
-    rows = (*(len(recorded),) * 3, 3, edge_count, oscillators)
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
+    records = len(block.recorded)
+    out = lanes_last(
+        Learned,
+        order_parameter=(records,),
+        error=(records,),
+        mean_abs_weight=(records,),
+        final_order_parameter=(),
+        final_error=(),
+        final_mean_abs_weight=(),
+        weight=(len(couplings.order),),
+        phase=(oscillators,),
+    )
     phasor = np.empty((2 * oscillators, LANES))
-    draw_phasors(np.uint64(seed), lanes, phasor)
-    window, delay, steps = (
-        steps_in(duration, settings.dt) for duration in (settings.T, settings.delay, settings.duration)
-    )
-    size, seed_word = size_of(oscillators), np.uint64(seed)
-    _learn(size, settings, window, delay, steps, couplings, seed_word, lanes, phasor, recorded, out)
+    draw_phasors(block.seed, block.members, phasor)
+    durations = settings.T, settings.delay, settings.duration
+    steps = _StepCounts(*(steps_in(duration, settings.dt) for duration in durations))
+    _learn(size_of(oscillators), settings, steps, couplings, block, phasor, out)
     angles(phasor, out.phase)
-    last_r, last_error, last_weight = out.final[:, :kept]
-    return Learned(
-        order_parameter=member_first(out.order_parameter, kept),
-        error=member_first(out.error, kept),
-        mean_abs_weight=member_first(out.mean_abs_weight, kept),
-        final_order_parameter=last_r,
-        final_error=last_error,
-        final_mean_abs_weight=last_weight,
-        weight=member_first(out.weight, kept),
-        phase=member_first(out.phase, kept),
-        status=status_of(out.weight, kept),
-    )
+    return collect(out, block.kept)

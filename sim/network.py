@@ -29,12 +29,12 @@ from llvmlite import ir
 from numba import njit, types
 
 from sim.elementary import absolute, fma, fnma, logistic, logistics, sqrt, where_less
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
-from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import WEIGHT_NOISE, stream
-from sim.vectors import FLOATS, LANES, Rows, Vector, traced
+from sim.vectors import FLOATS, Rows, Vector, traced
 
 CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two checks of the weights; a check costs a tenth of an iteration."""
@@ -80,7 +80,7 @@ class Patterns(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     error: np.ndarray
     """(member, record) ε of the recorded iterations."""
@@ -319,16 +319,6 @@ def _classified(sums, patterns):
 # --- learning ---------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """A kernel's output, lanes last; `Learned` says what each is."""
-
-    error: np.ndarray
-    robustness: np.ndarray
-    final: np.ndarray  # (4, 8): mean error, mean robustness, error and share classified of the last network
-    damaged_error: np.ndarray
-    weight: np.ndarray
-
-
 @njit(nogil=True, forceinline=True)
 def _unless_diverged(weights, value):
     """`value`, or NaN in the lanes whose ⟨|w|⟩ is not below MAX_MEAN_ABS_WEIGHT."""
@@ -340,7 +330,7 @@ def _unless_diverged(weights, value):
 
 
 @kernel
-def _learn(settings, robust, power, patterns, seed, members, recorded, out):
+def _learn(settings, robust, power, patterns, block, out):
     """The learning run of eight members: eqs. 4–8, `settings.iterations` times, from w = 0."""
     align_stack()
     hidden = settings.hidden
@@ -350,7 +340,7 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
     errors, failures = empty_rows(settings.delay), empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     error_sum, robustness_sum = broadcast(0.0), broadcast(0.0)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(settings.iterations):
         weights = weights_at(generations, n)
         hidden_states(weights, patterns, hidden, x)
@@ -378,7 +368,7 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
 
         if n % CHECK_DIVERGENCE_EVERY == 0:
             amplitude = _unless_diverged(weights, amplitude)
-        state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), n, WEIGHT_NOISE)
         move_weights(weights, weights, weights_at(generations, n + 1), drift, amplitude, None, state)
 
     weights = weights_at(generations, settings.iterations)
@@ -389,10 +379,10 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
     output_sums(weights, patterns, hidden, x, sums)
     damaged_errors(weights, patterns, hidden, x, sums, power, out.damaged_error)
     averaged = broadcast(float(settings.iterations - averaged_from))
-    store(out.final, 0, error_sum / averaged)
-    store(out.final, 1, robustness_sum / averaged)
-    store(out.final, 2, error_of(sums, patterns, power))
-    store(out.final, 3, _classified(sums, patterns))
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_robustness, 0, robustness_sum / averaged)
+    store(out.original_error, 0, error_of(sums, patterns, power))
+    store(out.classified, 0, _classified(sums, patterns))
     copy_rows(weights, out.weight)
 
 
@@ -401,43 +391,28 @@ def learn(settings: Settings, patterns: Patterns, seed: int, members: np.ndarray
 
     patterns: made by `encode`; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
     recorded: (record,) iterations to record, ascending.
+
+    Raises ValueError for no members or nothing to record.
     """
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, patterns, seed, block, recorded)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, patterns, block)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings, patterns: Patterns, seed: int, members: np.ndarray, recorded: np.ndarray
-) -> Learned:
-    """`learn` for at most eight members."""
-    outputs = patterns.target.shape[1]
-    weights = connections(patterns.inputs, settings.hidden, outputs)
-    rows = len(recorded), len(recorded), 4, settings.hidden, weights
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
-    _learn(
-        settings,
-        settings.robust,
-        settings.power,
-        patterns,
-        np.uint64(seed),
-        in_lanes(members[:, None]),
-        recorded,
-        out,
+def _learn_block(settings: Settings, patterns: Patterns, block: Block) -> Learned:
+    records, hidden = len(block.recorded), settings.hidden
+    out = lanes_last(
+        Learned,
+        error=(records,),
+        robustness=(records,),
+        final_error=(),
+        final_robustness=(),
+        original_error=(),
+        damaged_error=(hidden,),
+        classified=(),
+        weight=(connections(patterns.inputs, hidden, patterns.target.shape[1]),),
     )
-
-    kept = len(members)
-    mean_error, mean_robustness, original_error, classified = out.final[:, :kept]
-    return Learned(
-        error=member_first(out.error, kept),
-        robustness=member_first(out.robustness, kept),
-        final_error=mean_error,
-        final_robustness=mean_robustness,
-        original_error=original_error,
-        damaged_error=member_first(out.damaged_error, kept),
-        classified=classified,
-        weight=member_first(out.weight, kept),
-        status=status_of(out.weight, kept),
-    )
+    _learn(settings, settings.robust, settings.power, patterns, block, out)
+    return collect(out, block.kept)

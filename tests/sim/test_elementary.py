@@ -233,7 +233,8 @@ def test_the_logistic_function_of_no_number_is_no_number():
 # --- plain IEEE operations ----------------------------------------------------------------------------------
 
 numbers = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: x == 0 or abs(x) > 1e-100)
-anything = arrays(np.float64, (4, LANES), elements=st.floats(width=64))
+# Ordinary numbers beside NaN, infinities and the largest and smallest numbers
+anything = arrays(np.float64, (4, LANES), elements=st.floats(width=64) | st.floats(0.01, 0.25))
 
 
 @given(numbers, numbers, numbers)
@@ -314,20 +315,6 @@ def assert_lanes_are_independent(function, arguments):
 def test_a_lane_does_not_depend_on_the_others(name, values):
     function, arguments = OF_FLOATS[name]
     assert_lanes_are_independent(function, values[:arguments])
-
-
-@pytest.mark.parametrize("name", OF_FLOATS)
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308, 5e-324])
-def test_a_lane_does_not_depend_on_a_neighbour_that_is_no_number(name, bad):
-    function, arguments = OF_FLOATS[name]
-    ordinary = np.random.default_rng(12).uniform(0.01, 0.25, (arguments, LANES))
-    for lane in range(LANES):
-        values = ordinary.copy()
-        values[:, lane] = bad
-        before = np.atleast_2d(np.stack(np.atleast_2d(function(*ordinary))))
-        after = np.atleast_2d(np.stack(np.atleast_2d(function(*values))))
-        others = np.arange(LANES) != lane
-        np.testing.assert_array_equal(bits(after[:, others]), bits(before[:, others]))
 
 
 @given(arrays(np.uint64, (2, LANES), elements=st.integers(0, 2**64 - 1)))
