@@ -16,7 +16,6 @@ So gradient descent starts from small normal weights instead.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sim.elementary import box_muller, fma, fnma, logistic
 from sim.ensemble import Block, eight_by_eight, member_first
@@ -24,15 +23,17 @@ from sim.kernel_cache import kernel
 from sim.memory import align_stack, broadcast, empty_rows, in_lanes, load, store
 from sim.network import Patterns, error_of, hidden_states, output_sums
 from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
-from sim.vectors import LANES
+from sim.vectors import LANES, inlined
 
 _SQUARE = (0, 0)  # the power of the error, as in sim.network.Settings
 INITIAL_SCALE = 0.1
 """Standard deviation of the weights at the start."""
 
 
-@njit(nogil=True, forceinline=True)
-def gradient(weights, patterns, hidden, x, sums, slope):
+@inlined
+def gradient(
+    weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray, slope: np.ndarray
+) -> None:
     """∂ε/∂w into slope, (connection, 8), from the states x and sums of a forward pass."""
     count, outputs = patterns.target.shape
     stride, first_output = patterns.inputs + 1, hidden * (patterns.inputs + 1)
@@ -60,7 +61,7 @@ def gradient(weights, patterns, hidden, x, sums, slope):
 
 
 @kernel
-def _gradient(patterns, hidden, weights, slope):
+def _gradient(patterns: Patterns, hidden: int, weights: np.ndarray, slope: np.ndarray) -> None:
     align_stack()
     count, outputs = patterns.target.shape
     x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
@@ -70,7 +71,9 @@ def _gradient(patterns, hidden, weights, slope):
 
 
 @kernel
-def _descend(hidden, rate, iterations, patterns, block, error):
+def _descend(
+    hidden: int, rate: float, iterations: int, patterns: Patterns, block: Block, error: np.ndarray
+) -> None:
     """Gradient descent of eight members; ε of the recorded iterations into error (record, 8)."""
     align_stack()
     count, outputs = patterns.target.shape

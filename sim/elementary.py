@@ -6,6 +6,7 @@ same bits on every processor. Functions that take or give tuples of vectors are 
 """
 
 import math
+from typing import Any
 
 from llvmlite import ir
 from numba import types
@@ -59,8 +60,8 @@ def where_less(x: Vector, y: Vector, yes: Vector, no: Vector) -> Vector:
 
 
 @traced(gives=types.boolean)
-def any_greater(x: Vector, y: Vector) -> Vector:
-    """Whether x > y in any lane."""
+def any_greater(x: Vector, y: Vector) -> Any:
+    """Whether x > y in any lane, a boolean in kernels."""
     mask = x.builder.fcmp_ordered(">", x.value, y.value)
     bits = x.builder.bitcast(mask, _MASK_BITS)
     return Vector(x.builder, x.builder.icmp_unsigned("!=", bits, ir.Constant(_MASK_BITS, 0)))

@@ -59,8 +59,9 @@ def collect(out: Fields, kept: int) -> Fields:
 
     out: named tuple of arrays (…, 8), as made by `lanes_last`, among them `weight` (weight, 8) and `status`.
     """
-    fields = out._asdict() | {"status": _status_of(out.weight)}
-    return type(out)(**{name: member_first(rows, kept) for name, rows in fields.items()})
+    named: Any = out  # the checker does not know the fields
+    with_status = named._replace(status=_status_of(named.weight))
+    return type(out)(*(member_first(rows, kept) for rows in with_status))
 
 
 def member_first(rows: np.ndarray, members: int) -> np.ndarray:

@@ -23,16 +23,25 @@ W           target_mean_abs_weight      –               > 0
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sim.elementary import absolute, angle, unit_circle, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
-from sim.kuramoto_step import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
+from sim.kuramoto_step import (
+    Couplings,
+    Size,
+    connect,
+    phasors,
+    renormalise,
+    set_weights,
+    size_of,
+    sum_over_steps,
+    working_arrays,
+)
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
 from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
-from sim.vectors import LANES
+from sim.vectors import LANES, Vector, inlined
 
 
 class Settings(NamedTuple):
@@ -91,8 +100,8 @@ def equidistant_frequencies(oscillators: int, half_width: float = 1.0) -> np.nda
     return np.linspace(-half_width, half_width, oscillators)
 
 
-@njit(nogil=True, forceinline=True)
-def mean_abs_weight(weights):
+@inlined
+def mean_abs_weight(weights: np.ndarray) -> Vector:
     """⟨|w|⟩ (eq. 14) of weights (edge, 8)."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
@@ -104,7 +113,9 @@ def mean_abs_weight(weights):
 
 
 @kernel
-def _evolve(size, couplings, dt, phasor, weight, trace):
+def _evolve(
+    size: Size, couplings: Couplings, dt: float, phasor: np.ndarray, weight: np.ndarray, trace: np.ndarray
+) -> None:
     """Euler steps with fixed weights; r after each into trace (steps, 8), phasors (2N, 8) moved in place."""
     align_stack()
     z, rotation, increment, coupling = working_arrays(couplings, phasor)
@@ -116,7 +127,7 @@ def _evolve(size, couplings, dt, phasor, weight, trace):
 
 
 @kernel
-def draw_phasors(seed, members, phasor):
+def draw_phasors(seed: np.uint64, members: np.ndarray, phasor: np.ndarray) -> None:
     """The initial phases of eight members, uniform on the circle, into phasor (2N, 8)."""
     s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_PHASES)
     for i in range(phasor.shape[0] // 2):
@@ -128,14 +139,22 @@ def draw_phasors(seed, members, phasor):
 
 
 @kernel
-def angles(phasor, phase):
+def angles(phasor: np.ndarray, phase: np.ndarray) -> None:
     """Phases (N, 8), rad in [−π, π], from phasors (2N, 8)."""
     for i in range(phase.shape[0]):
         store(phase, i, angle(load(phasor, 2 * i), load(phasor, 2 * i + 1)))
 
 
 @kernel
-def _learn(size, settings, steps, couplings, block, phasor, out):
+def _learn(
+    size: Size,
+    settings: Settings,
+    steps: int,
+    couplings: Couplings,
+    block: Block,
+    phasor: np.ndarray,
+    out: Learned,
+) -> None:
     """The learning run of eight members: eqs. 9–14, `settings.iterations` times."""
     align_stack()
     oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]

@@ -25,17 +25,16 @@ T + Δ. The sum starts anew with each turn of its ring, so that rounding errors 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sim.elementary import absolute, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
 from sim.kuramoto import angles, draw_phasors, mean_abs_weight, steps_in
-from sim.kuramoto_step import connect, set_weights, size_of, sum_over_steps, working_arrays
+from sim.kuramoto_step import Couplings, Size, connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import CONTINUOUS_WEIGHT_NOISE, stream
-from sim.vectors import LANES
+from sim.vectors import LANES, Vector, inlined
 
 
 class Settings(NamedTuple):
@@ -79,8 +78,8 @@ class Learned(NamedTuple):
 # --- the sliding window -----------------------------------------------------------------------------------
 
 
-@njit(nogil=True, forceinline=True)
-def start_window(length):
+@inlined
+def start_window(length: int) -> tuple[np.ndarray, np.ndarray]:
     """An empty window: the last values (length, 8), their sum and the sum since the ring's last turn (2, 8)."""
     values, sums = empty_rows(length), empty_rows(2)
     for k in range(length):
@@ -90,8 +89,8 @@ def start_window(length):
     return values, sums
 
 
-@njit(nogil=True, forceinline=True)
-def slide(window, step, value):
+@inlined
+def slide(window: tuple[np.ndarray, np.ndarray], step: int, value: Vector) -> Vector:
     """The sum of the last `length` values after one more, number `step` since the start; O(1)."""
     values, sums = window
     slot = step % values.shape[0]
@@ -117,7 +116,15 @@ class _StepCounts(NamedTuple):
 
 
 @kernel
-def _learn(size, settings, steps, couplings, block, phasor, out):
+def _learn(
+    size: Size,
+    settings: Settings,
+    steps: _StepCounts,
+    couplings: Couplings,
+    block: Block,
+    phasor: np.ndarray,
+    out: Learned,
+) -> None:
     """The learning run of eight members: weights j are those of step j, and window m begins with step m."""
     align_stack()
     dt, oscillators = settings.dt, couplings.rotation.shape[0]

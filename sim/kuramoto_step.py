@@ -12,18 +12,19 @@ than `SMALL_ANGLE` in a step, that lane takes a range-reduced rotation; the othe
 """
 
 import itertools
+from collections.abc import Callable
 from functools import reduce
 from operator import add
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from sim.elementary import SMALL_ANGLE, absolute, any_greater, fma, fnma, maximum, sqrt, turn, turn_small
 from sim.kernel_cache import kernel
 from sim.memory import align_stack, aligned_rows, broadcast, copy_rows, empty_rows, load, store
-from sim.vectors import FLOATS, LANES, Rows, Vector, traced
+from sim.vectors import FLOATS, LANES, Rows, Vector, inlined, traced
 
 RENORMALISE_EVERY = 32
 UNROLLED_UP_TO = 12
@@ -31,6 +32,13 @@ UNROLLED_UP_TO = 12
 
 # Sizes that kernels know while they compile are the lengths of tuples.
 _TILE, _HALF_TILE, _SINGLE = (0,) * 10, (0,) * 5, (0,)
+
+
+Size = tuple[int, ...] | int
+"""How kernels know N while they compile: see `size_of`."""
+Vectors = tuple[Vector, ...]
+Turning = Callable[[Vector, Vector, Vector], tuple[Vector, Vector]]
+"""A function that turns the unit vector (c, s) by an angle."""
 
 
 class Couplings(NamedTuple):
@@ -54,7 +62,7 @@ def connect(frequencies: np.ndarray, dt: float) -> Couplings:
     return Couplings(rotation, _coupling_order(len(frequencies)), first, second)
 
 
-def size_of(oscillators: int) -> tuple[int, ...] | int:
+def size_of(oscillators: int) -> Size:
     """The `size` argument of kernels: N zeros select the step unrolled for N, 0 the tiled one."""
     return (0,) * oscillators if oscillators <= UNROLLED_UP_TO else 0
 
@@ -75,7 +83,7 @@ def _add_pair(
     return increment_i + force, increment_j - force
 
 
-def _unrolled_step(n: int, phasor: Rows, coupling: Rows, rotation: Rows, turned) -> Vector:
+def _unrolled_step(n: int, phasor: Rows, coupling: Rows, rotation: Rows, turned: Turning) -> Vector:
     c = [phasor[2 * i] for i in range(n)]
     s = [phasor[2 * i + 1] for i in range(n)]
     increment = [rotation[i] for i in range(n)]
@@ -93,7 +101,7 @@ def _unrolled_step(n: int, phasor: Rows, coupling: Rows, rotation: Rows, turned)
     return sqrt(fma(c_sum, c_sum, s_sum * s_sum))
 
 
-def _turn_bounded(bound: Vector):
+def _turn_bounded(bound: Vector) -> Turning:
     """Turning by any angle. Lanes that could have taken the small-angle path get exactly its bits."""
 
     def turned(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
@@ -124,16 +132,14 @@ def any_step(size: int, phasor: Rows, coupling: Rows, rotation: Rows, bound: Vec
 
 
 @traced(gives=lambda tile, phasor, i: types.UniTuple(FLOATS, 2 * tile.count))
-def _load_tile(tile: int, phasor: Rows, i: int) -> tuple[Vector, ...]:
+def _load_tile(tile: int, phasor: Rows, i: int) -> Vectors:
     """cos φ_i, sin φ_i, cos φ_(i+1), … of a tile from oscillator i on (i doubled by the caller)."""
     rows = phasor.starting_at(i)
     return tuple(rows[k] for k in range(2 * tile))
 
 
 @traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
-def _add_pairs_within(
-    tile: int, z: tuple, increment: Rows, i: int, coupling: Rows, edge: int
-) -> tuple[Vector, ...]:
+def _add_pairs_within(tile: int, z: Vectors, increment: Rows, i: int, coupling: Rows, edge: int) -> Vectors:
     """The increments of a tile of oscillators from i on, after its own pairs."""
     before, w = increment.starting_at(i), coupling.starting_at(edge)
     increments, k = [before[a] for a in range(tile)], 0
@@ -149,15 +155,15 @@ def _add_pairs_within(
 @traced(gives=lambda tile, *_: types.UniTuple(FLOATS, tile.count))
 def _add_pairs_with(
     tile: int,
-    z: tuple,
-    increments: tuple,
+    z: Vectors,
+    increments: Vectors,
     phasor: Rows,
     twice_j: int,
     increment: Rows,
     j: int,
     coupling: Rows,
     edge: int,
-) -> tuple[Vector, ...]:
+) -> Vectors:
     """The increments of a tile after its pairs with oscillator j, whose own increment is updated in memory."""
     other, w, own = phasor.starting_at(twice_j), coupling.starting_at(edge), increment.starting_at(j)
     cj, sj, increment_j = other[0], other[1], own[0]
@@ -169,7 +175,9 @@ def _add_pairs_with(
     return tuple(after)
 
 
-def _turn_tile(tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple, turned):
+def _turn_tile(
+    tile: int, z: Vectors, increments: Vectors, phasor: Rows, i: int, sums: tuple[Vector, Vector], turned: Turning
+) -> tuple[Vector, Vector]:
     rows, (c_sum, s_sum) = phasor.starting_at(i), sums
     for a in range(tile):
         rows[2 * a], rows[2 * a + 1] = new_c, new_s = turned(z[2 * a], z[2 * a + 1], increments[a])
@@ -178,19 +186,31 @@ def _turn_tile(tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sum
 
 
 @traced(gives=types.UniTuple(FLOATS, 2))
-def _turn_tile_small(tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple) -> tuple:
+def _turn_tile_small(
+    tile: int, z: Vectors, increments: Vectors, phasor: Rows, i: int, sums: tuple[Vector, Vector]
+) -> tuple[Vector, Vector]:
     return _turn_tile(tile, z, increments, phasor, i, sums, turn_small)
 
 
 @traced(gives=types.UniTuple(FLOATS, 2))
 def _turn_tile_any(
-    tile: int, z: tuple, increments: tuple, phasor: Rows, i: int, sums: tuple, bound: Vector
-) -> tuple:
+    tile: int, z: Vectors, increments: Vectors, phasor: Rows, i: int, sums: tuple[Vector, Vector], bound: Vector
+) -> tuple[Vector, Vector]:
     return _turn_tile(tile, z, increments, phasor, i, sums, _turn_bounded(bound))
 
 
-@njit(nogil=True, forceinline=True)
-def _step_rows(tile, i, edge, phasor, increment, coupling, sums, large, bound):
+@inlined
+def _step_rows(
+    tile: tuple[int, ...],
+    i: int,
+    edge: int,
+    phasor: np.ndarray,
+    increment: np.ndarray,
+    coupling: np.ndarray,
+    sums: tuple[Vector, Vector],
+    large: bool,
+    bound: Vector,
+) -> tuple[int, tuple[Vector, Vector]]:
     """Finish the oscillators i … i + len(tile) − 1: pairs among them, pairs with all later ones, rotation."""
     z = _load_tile(tile, phasor, 2 * i)
     increments = _add_pairs_within(tile, z, increment, i, coupling, edge)
@@ -203,8 +223,15 @@ def _step_rows(tile, i, edge, phasor, increment, coupling, sums, large, bound):
     return edge, _turn_tile_small(tile, z, increments, phasor, 2 * i, sums)
 
 
-@njit(nogil=True, forceinline=True)
-def tiled_step(phasor, increment, coupling, rotation, large, bound):
+@inlined
+def tiled_step(
+    phasor: np.ndarray,
+    increment: np.ndarray,
+    coupling: np.ndarray,
+    rotation: np.ndarray,
+    large: bool,
+    bound: Vector,
+) -> Vector:
     """One Euler step of eq. 9 for any N; returns N r after it. As `small_step`; increment: scratch (N, 8)."""
     count = rotation.shape[0]
     for i in range(count):
@@ -246,46 +273,75 @@ def _coupling_order(oscillators: int) -> np.ndarray:
 # --- an interval T ----------------------------------------------------------------------------------------
 
 
-def sum_over_steps(size, phasor, increment, coupling, rotation, bound, steps):
+def sum_over_steps(
+    size: Size,
+    phasor: np.ndarray,
+    increment: np.ndarray,
+    coupling: np.ndarray,
+    rotation: np.ndarray,
+    bound: Vector,
+    steps: int,
+) -> Vector:
     """Σ N r over the next Euler steps, which move the phasors in place.
 
     size: tuple of N zeros for the unrolled step, 0 for the tiled one; bound: FLOATS, at least |dφ| of any step.
     """
+    raise NotImplementedError("only compiled kernels can call this")
 
 
-@overload(sum_over_steps)
-def _(size, phasor, increment, coupling, rotation, bound, steps):
-    def unrolled(size, phasor, increment, coupling, rotation, bound, steps):
-        align_stack()
-        total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
-        while done < steps:
-            stop = min(done + RENORMALISE_EVERY, steps)
-            if large:
-                for _ in range(done, stop):
-                    total = total + any_step(size, phasor, coupling, rotation, bound)
-            else:
-                for _ in range(done, stop):
-                    total = total + small_step(size, phasor, coupling, rotation)
-            renormalise(phasor)
-            done = stop
-        return total
-
-    def tiled(size, phasor, increment, coupling, rotation, bound, steps):
-        align_stack()
-        total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
-        while done < steps:
-            stop = min(done + RENORMALISE_EVERY, steps)
+def _sum_unrolled(
+    size: Size,
+    phasor: np.ndarray,
+    increment: np.ndarray,
+    coupling: np.ndarray,
+    rotation: np.ndarray,
+    bound: Vector,
+    steps: int,
+) -> Vector:
+    align_stack()
+    total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
+    while done < steps:
+        stop = min(done + RENORMALISE_EVERY, steps)
+        if large:
             for _ in range(done, stop):
-                total = total + tiled_step(phasor, increment, coupling, rotation, large, bound)
-            renormalise(phasor)
-            done = stop
-        return total
+                total = total + any_step(size, phasor, coupling, rotation, bound)
+        else:
+            for _ in range(done, stop):
+                total = total + small_step(size, phasor, coupling, rotation)
+        renormalise(phasor)
+        done = stop
+    return total
 
-    return unrolled if isinstance(size, types.BaseTuple) else tiled
+
+def _sum_tiled(
+    size: Size,
+    phasor: np.ndarray,
+    increment: np.ndarray,
+    coupling: np.ndarray,
+    rotation: np.ndarray,
+    bound: Vector,
+    steps: int,
+) -> Vector:
+    align_stack()
+    total, large, done = broadcast(0.0), any_greater(bound, broadcast(SMALL_ANGLE)), 0
+    while done < steps:
+        stop = min(done + RENORMALISE_EVERY, steps)
+        for _ in range(done, stop):
+            total = total + tiled_step(phasor, increment, coupling, rotation, large, bound)
+        renormalise(phasor)
+        done = stop
+    return total
 
 
-@njit(nogil=True, forceinline=True)
-def renormalise(phasor):
+def _sum_for_size(size: types.Type, *_arguments: types.Type) -> Callable[..., Vector]:
+    return _sum_unrolled if isinstance(size, types.BaseTuple) else _sum_tiled
+
+
+overload(sum_over_steps, strict=False)(_sum_for_size)  # strict would compare their annotations too
+
+
+@inlined
+def renormalise(phasor: np.ndarray) -> None:
     """Put every phasor back on the unit circle: one Newton step for 1/|z|."""
     for i in range(phasor.shape[0] // 2):
         c, s = load(phasor, 2 * i), load(phasor, 2 * i + 1)
@@ -294,8 +350,10 @@ def renormalise(phasor):
         store(phasor, 2 * i + 1, s * scale)
 
 
-@njit(nogil=True, forceinline=True)
-def set_weights(weights, couplings, dt, coupling, scratch):
+@inlined
+def set_weights(
+    weights: np.ndarray, couplings: Couplings, dt: float, coupling: np.ndarray, scratch: np.ndarray
+) -> Vector:
     """coupling ← w_ij dt / N, in the order of a step.
 
     Returns FLOATS, an upper bound on |dφ| of any oscillator in a step: max_i (|ω_i| + (1/N) Σ_j |w_ij|) dt.
@@ -316,15 +374,25 @@ def set_weights(weights, couplings, dt, coupling, scratch):
     return bound
 
 
-@njit(nogil=True, forceinline=True)
-def working_arrays(couplings, phasor):
+@inlined
+def working_arrays(
+    couplings: Couplings, phasor: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Aligned phasors (2N, 8), rotation (N, 8), increment (N, 8) and coupling (edge, 8)."""
     oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
     return aligned_rows(phasor), aligned_rows(couplings.rotation), empty_rows(oscillators), empty_rows(count)
 
 
 @kernel
-def run_steps(size, couplings, dt, phasor, weight, steps, total):
+def run_steps(
+    size: Size,
+    couplings: Couplings,
+    dt: float,
+    phasor: np.ndarray,
+    weight: np.ndarray,
+    steps: int,
+    total: np.ndarray,
+) -> None:
     """Euler steps with fixed weights; Σ N r over them into total (1, 8), phasors (2N, 8) moved in place."""
     align_stack()
     z, rotation, increment, coupling = working_arrays(couplings, phasor)

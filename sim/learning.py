@@ -9,16 +9,16 @@ The weights of the iterations n−Δ … n are kept in a ring of Δ+1 generation
 which is read for the last time as it is overwritten.
 """
 
-from numba import njit
+import numpy as np
 
 from sim.elementary import cartesian, fma, fnma, polar
 from sim.memory import broadcast, empty_rows, load, store
 from sim.noise import xoshiro
-from sim.vectors import LANES
+from sim.vectors import LANES, Vector, inlined
 
 
-@njit(nogil=True, forceinline=True)
-def delayed_change(history, iteration, delay, error):
+@inlined
+def delayed_change(history: np.ndarray, iteration: int, delay: int, error: Vector) -> Vector:
     """ε(n) − ε(n−Δ), zero for n < Δ; remembers ε(n).
 
     history: (delay, 8) the last Δ errors, ε(n) in row n mod Δ; error: FLOATS, ε(n).
@@ -31,8 +31,8 @@ def delayed_change(history, iteration, delay, error):
     return change
 
 
-@njit(nogil=True, forceinline=True)
-def start_generations(length, count, value):
+@inlined
+def start_generations(length: int, count: int, value: Vector) -> np.ndarray:
     """A ring of generations of `count` weights, (length, count, 8): all `value`, FLOATS."""
     rows = empty_rows(length * count)
     for k in range(rows.shape[0]):
@@ -40,14 +40,15 @@ def start_generations(length, count, value):
     return rows.reshape(length, count, LANES)
 
 
-@njit(nogil=True, forceinline=True)
-def weights_at(generations, iteration):
+@inlined
+def weights_at(generations: np.ndarray, iteration: int) -> np.ndarray:
     """The weights of an iteration, (count, 8), a view of the ring."""
-    return generations[iteration % generations.shape[0]]
+    weights: np.ndarray = generations[iteration % generations.shape[0]]
+    return weights
 
 
-@njit(nogil=True, forceinline=True)
-def _draw(state):
+@inlined
+def _draw(state: tuple[Vector, ...]) -> tuple[tuple[Vector, Vector, Vector], tuple[Vector, ...]]:
     """Two normals in polar form, and the generator's next state."""
     s0, s1, s2, s3 = state
     word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
@@ -55,8 +56,17 @@ def _draw(state):
     return polar(word, other), (s0, s1, s2, s3)
 
 
-@njit(nogil=True, forceinline=True)
-def _move(weights, earlier, delayed, k, drift, amplitude, growth, normal):
+@inlined
+def _move(
+    weights: np.ndarray,
+    earlier: np.ndarray,
+    delayed: np.ndarray,
+    k: int,
+    drift: Vector,
+    amplitude: Vector,
+    growth: Vector | None,
+    normal: Vector,
+) -> None:
     weight = load(weights, k)
     moved = fnma(drift, load(earlier, k) - load(delayed, k), weight)
     if growth is not None:
@@ -64,8 +74,16 @@ def _move(weights, earlier, delayed, k, drift, amplitude, growth, normal):
     store(delayed, k, fma(amplitude, normal, moved))
 
 
-@njit(nogil=True, forceinline=True)
-def move_weights(weights, earlier, delayed, drift, amplitude, growth, state):
+@inlined
+def move_weights(
+    weights: np.ndarray,
+    earlier: np.ndarray,
+    delayed: np.ndarray,
+    drift: Vector,
+    amplitude: Vector,
+    growth: Vector | None,
+    state: tuple[Vector, ...],
+) -> None:
     """Apply the learning map to every weight.
 
     weights: w(n); earlier: the weights that ε(n) is attributed to, w(n) itself in the map above; delayed: those Δ

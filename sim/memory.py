@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import lower_builtin
 
-from sim.vectors import FLOATS, FLOATS_IR, LANES, WORDS, Rows, Vector, register_typing, traced
+from sim.vectors import FLOATS, FLOATS_IR, LANES, WORDS, Rows, Vector, inlined, register_typing, traced
 
 
 @traced(gives=lambda rows, k: FLOATS if rows.dtype == types.float64 else WORDS)
@@ -45,11 +45,7 @@ def align_stack() -> None:
     """
 
 
-register_typing(align_stack, lambda: types.none)
-
-
-@lower_builtin(align_stack)
-def _(context: Any, builder: ir.IRBuilder, call: Any, arguments: Any) -> ir.Value:
+def _lower_align_stack(context: Any, builder: ir.IRBuilder, call: Any, arguments: Any) -> ir.Value:
     with builder.goto_entry_block():
         slot = builder.alloca(FLOATS_IR)
         slot.align = 64
@@ -58,7 +54,11 @@ def _(context: Any, builder: ir.IRBuilder, call: Any, arguments: Any) -> ir.Valu
     return context.get_dummy_value()
 
 
-@njit(nogil=True, forceinline=True)
+register_typing(align_stack, lambda: types.none)
+lower_builtin(align_stack)(_lower_align_stack)
+
+
+@inlined
 def empty_rows(count: int) -> np.ndarray:
     """An uninitialised array (count, 8) of doubles, aligned to cache lines."""
     raw = np.empty((count + 1) * LANES)
@@ -66,7 +66,7 @@ def empty_rows(count: int) -> np.ndarray:
     return raw[skip : skip + count * LANES].reshape(count, LANES)
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def aligned_rows(rows: np.ndarray) -> np.ndarray:
     """A copy of rows (count, 8) that is aligned to cache lines, as numpy's arrays are not."""
     copy = empty_rows(rows.shape[0])
@@ -74,7 +74,7 @@ def aligned_rows(rows: np.ndarray) -> np.ndarray:
     return copy
 
 
-@njit(nogil=True, forceinline=True)
+@inlined
 def copy_rows(source: np.ndarray, target: np.ndarray) -> None:
     """Copy rows (count, 8) of doubles."""
     for k in range(source.shape[0]):

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
 from sim.elementary import absolute, fma, fnma, logistic, logistics, sqrt, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
@@ -34,7 +34,7 @@ from sim.kernel_cache import kernel
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import WEIGHT_NOISE, stream
-from sim.vectors import FLOATS, Rows, Vector, traced
+from sim.vectors import FLOATS, Rows, Vector, inlined, traced
 
 CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two checks of the weights; a check costs a tenth of an iteration."""
@@ -152,8 +152,8 @@ def _store_states(sums: tuple[Vector, ...], x: Rows, first: ir.Value, stride: ir
         row = x.builder.add(row, stride)
 
 
-@njit(nogil=True, forceinline=True)
-def _tile_states(tile, h, weights, patterns, x):
+@inlined
+def _tile_states(tile: tuple[int, ...], h: int, weights: np.ndarray, patterns: Patterns, x: np.ndarray) -> None:
     """The states of as many hidden nodes as `tile` has elements, from h on: their sums fill the registers."""
     count, stride = patterns.target.shape[0], patterns.inputs + 1
     for q in range(count):
@@ -163,8 +163,8 @@ def _tile_states(tile, h, weights, patterns, x):
         _store_states(sums, x, h * count + q, count)
 
 
-@njit(nogil=True, forceinline=True)
-def hidden_states(weights, patterns, hidden, x):
+@inlined
+def hidden_states(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray) -> None:
     """x_h of every pattern q (eq. 5) into row h Q + q of x."""
     h = 0
     while h + len(_TILE) <= hidden:
@@ -194,8 +194,17 @@ def _store_all(sums: tuple[Vector, ...], rows: Rows, first: ir.Value) -> None:
         there[a] = total
 
 
-@njit(nogil=True, forceinline=True)
-def _tile_sums(tile, o, q, weights, patterns, hidden, x, sums):
+@inlined
+def _tile_sums(
+    tile: tuple[int, ...],
+    o: int,
+    q: int,
+    weights: np.ndarray,
+    patterns: Patterns,
+    hidden: int,
+    x: np.ndarray,
+    sums: np.ndarray,
+) -> None:
     """The sums of output o and of as many patterns as `tile` has elements, from q on."""
     count, first = patterns.target.shape[0], hidden * (patterns.inputs + 1) + o * (hidden + 1)
     totals = _repeated(tile, load(weights, first + hidden))
@@ -204,8 +213,8 @@ def _tile_sums(tile, o, q, weights, patterns, hidden, x, sums):
     _store_all(totals, sums, o * count + q)
 
 
-@njit(nogil=True, forceinline=True)
-def output_sums(weights, patterns, hidden, x, sums):
+@inlined
+def output_sums(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray) -> None:
     """Σ_h w_ho x_h + w_0o of every output and pattern into row o Q + q of sums."""
     count, outputs = patterns.target.shape
     for o in range(outputs):
@@ -255,8 +264,8 @@ def _total(totals: tuple[Vector, ...]) -> Vector:
     return reduce(add, totals)
 
 
-@njit(nogil=True, forceinline=True)
-def error_of(sums, patterns, power):
+@inlined
+def error_of(sums: np.ndarray, patterns: Patterns, power: tuple[int, ...]) -> Vector:
     """ε (eq. 6) from the outputs' sums; power: see `Settings.power`."""
     size = sums.shape[0]
     few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
@@ -270,8 +279,16 @@ def error_of(sums, patterns, power):
     return (_total(few) + _total(one)) * broadcast(1.0 / size)
 
 
-@njit(nogil=True, forceinline=True)
-def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
+@inlined
+def damaged_errors(
+    weights: np.ndarray,
+    patterns: Patterns,
+    hidden: int,
+    x: np.ndarray,
+    sums: np.ndarray,
+    power: tuple[int, ...],
+    damaged: np.ndarray,
+) -> None:
     """ε_k of every hidden node k into row k of damaged: its term of each sum is taken away."""
     count, outputs = patterns.target.shape
     for k in range(hidden):
@@ -288,8 +305,8 @@ def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
         store(damaged, k, (_total(few) + _total(one)) * broadcast(1.0 / (count * outputs)))
 
 
-@njit(nogil=True, forceinline=True)
-def robustness_of(damaged, threshold):
+@inlined
+def robustness_of(damaged: np.ndarray, threshold: float) -> Vector:
     """R (eq. 7) from the damaged errors; NaN if one is NaN."""
     intact, level = broadcast(0.0), broadcast(threshold)
     for k in range(damaged.shape[0]):
@@ -298,8 +315,8 @@ def robustness_of(damaged, threshold):
     return intact / broadcast(float(damaged.shape[0]))
 
 
-@njit(nogil=True, forceinline=True)
-def _classified(sums, patterns):
+@inlined
+def _classified(sums: np.ndarray, patterns: Patterns) -> Vector:
     """Share of the patterns whose greatest output is that of their greatest target; NaN if outputs are NaN."""
     count, outputs = patterns.target.shape
     right = broadcast(0.0)
@@ -319,8 +336,8 @@ def _classified(sums, patterns):
 # --- learning ---------------------------------------------------------------------------------------------
 
 
-@njit(nogil=True, forceinline=True)
-def _unless_diverged(weights, value):
+@inlined
+def _unless_diverged(weights: np.ndarray, value: Vector) -> Vector:
     """`value`, or NaN in the lanes whose ⟨|w|⟩ is not below MAX_MEAN_ABS_WEIGHT."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
@@ -330,7 +347,9 @@ def _unless_diverged(weights, value):
 
 
 @kernel
-def _learn(settings, robust, power, patterns, block, out):
+def _learn(
+    settings: Settings, robust: bool, power: tuple[int, ...], patterns: Patterns, block: Block, out: Learned
+) -> None:
     """The learning run of eight members: eqs. 4–8, `settings.iterations` times, from w = 0."""
     align_stack()
     hidden = settings.hidden

@@ -13,15 +13,18 @@ while the kernel compiles, which is how a sum over ten oscillators becomes strai
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
 LANES = 8
+
+Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _DOUBLE, _WORD, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 FLOATS_IR, _WORDS_IR = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_WORD, LANES)
@@ -69,7 +72,7 @@ class Vector:
     @property
     def is_float(self) -> bool:
         """Doubles, not words."""
-        return self.value.type == FLOATS_IR
+        return bool(self.value.type == FLOATS_IR)
 
     def lift(self, other: "Vector | float") -> "Vector":
         """`other` as a vector of this one's kind."""
@@ -202,7 +205,7 @@ def _to_traced(context: Any, builder: ir.IRBuilder, numba_type: types.Type, valu
         return Rows(builder, data, FLOATS_IR if numba_type.dtype == types.float64 else _WORDS_IR)
     if isinstance(numba_type, types.UniTuple) and isinstance(numba_type.dtype, _LaneType):
         return tuple(Vector(builder, builder.extract_value(value, k)) for k in range(numba_type.count))
-    if isinstance(numba_type, types.UniTuple):  # a size carried by its type: see `size_type`
+    if isinstance(numba_type, types.UniTuple):  # a size that is the length of a tuple
         return numba_type.count
     if isinstance(numba_type, types.Float):
         return _broadcast(builder, context.cast(builder, value, numba_type, types.float64), FLOATS_IR)
@@ -213,13 +216,13 @@ def _to_traced(context: Any, builder: ir.IRBuilder, numba_type: types.Type, valu
     raise TypeError(f"a traced function can't take {numba_type}")
 
 
-def register_typing(function: Callable, result_type: Callable[..., types.Type | None]) -> None:
+def register_typing(function: Callable[..., Any], result_type: Callable[..., types.Type | None]) -> None:
     """Tell numba the result type of a call, from the types of its arguments (None: not for these)."""
 
     class Template(AbstractTemplate):
         key = function
 
-        def generic(self, arguments: tuple[types.Type, ...], keywords: dict) -> Any:
+        def generic(self, arguments: tuple[types.Type, ...], keywords: dict[str, types.Type]) -> Any:
             result = result_type(*arguments)
             return None if result is None else signature(result, *arguments)
 
@@ -227,7 +230,9 @@ def register_typing(function: Callable, result_type: Callable[..., types.Type | 
     infer_global(function, types.Function(Template))
 
 
-def traced(gives: types.Type | Callable[..., types.Type]) -> Callable[[Callable], Callable]:
+def traced(
+    gives: types.Type | Callable[..., types.Type],
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Let kernels call a Python function over `Vector`s; it is expanded, loops unrolled, where it is called.
 
     gives: numba type of the result (`FLOATS`, `WORDS`, `types.none` or a `UniTuple` of them), or a function
@@ -237,23 +242,29 @@ def traced(gives: types.Type | Callable[..., types.Type]) -> Callable[[Callable]
     a signed integer is a row number, and a tuple of integers stands for its length.
     """
 
-    def register(function: Callable) -> Callable:
+    def register(function: Callable[..., Result]) -> Callable[..., Result]:
         register_typing(function, lambda *arguments: gives if isinstance(gives, types.Type) else gives(*arguments))
 
-        @lower_builtin(function, types.VarArg(types.Any))
-        def _(context: Any, builder: ir.IRBuilder, call: Any, arguments: Any) -> ir.Value:
+        def lower(context: Any, builder: ir.IRBuilder, call: Any, arguments: Any) -> ir.Value:
             operands = zip(call.args, arguments, strict=True)
-            result = function(*(_to_traced(context, builder, *operand) for operand in operands))
+            result: Any = function(*(_to_traced(context, builder, *operand) for operand in operands))
             if isinstance(result, tuple):
                 return context.make_tuple(builder, call.return_type, [v.value for v in result])
             return context.get_dummy_value() if result is None else result.value
 
+        lower_builtin(function, types.VarArg(types.Any))(lower)
         return function
 
     return register
 
 
-def _register_operator(op: Callable) -> None:
+def inlined(function: Function) -> Function:
+    """Compile a function into the kernels that call it."""
+    compiled: Function = njit(function, nogil=True, forceinline=True)
+    return compiled
+
+
+def _register_operator(op: Callable[..., Any]) -> None:
     """Make a binary operator work between lane vectors, and between FLOATS and a scalar, inside kernels."""
 
     def result_type(*operands: types.Type) -> types.Type | None:
