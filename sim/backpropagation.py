@@ -8,37 +8,32 @@ The gradient of every layer, for a pattern q, with f' = x (1 − x):
     δ_h = x_h (1 − x_h) Σ_k w_hk δ_k                    hidden nodes
     ∂ε/∂w_ij = Σ_q x_i δ_j                              x_0 = 1 for thresholds
 
-At w = 0, where autonomous learning starts, all hidden nodes are alike and stay so: a saddle, left by noise alone.
+At w = 0, where autonomous learning starts, all hidden nodes are equal and stay equal: a saddle, which only noise
+leaves.
 So gradient descent starts from small normal weights instead.
 """
 
-import numpy as np
-from numba import njit
+from typing import NamedTuple
 
+import numpy as np
+
+from sim.elementary import box_muller, fma, fnma, logistic
+from sim.ensemble import Block, eight_by_eight, member_first
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    LANES,
-    align_stack,
-    box_muller,
-    broadcast,
-    empty_rows,
-    fma,
-    fnma,
-    in_lanes,
-    load,
-    logistic,
-    store,
-)
+from sim.memory import align_stack, broadcast, empty_rows, in_lanes, load, store
 from sim.network import Patterns, error_of, hidden_states, output_sums
 from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
+from sim.vectors import LANES, inlined
 
 _SQUARE = (0, 0)  # the power of the error, as in sim.network.Settings
 INITIAL_SCALE = 0.1
 """Standard deviation of the weights at the start."""
 
 
-@njit(nogil=True, forceinline=True)
-def gradient(weights, patterns, hidden, x, sums, slope):
+@inlined
+def gradient(
+    weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray, slope: np.ndarray
+) -> None:
     """∂ε/∂w into slope, (connection, 8), from the states x and sums of a forward pass."""
     count, outputs = patterns.target.shape
     stride, first_output = patterns.inputs + 1, hidden * (patterns.inputs + 1)
@@ -66,7 +61,7 @@ def gradient(weights, patterns, hidden, x, sums, slope):
 
 
 @kernel
-def _gradient(patterns, hidden, weights, slope):
+def _gradient(patterns: Patterns, hidden: int, weights: np.ndarray, slope: np.ndarray) -> None:
     align_stack()
     count, outputs = patterns.target.shape
     x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
@@ -76,20 +71,22 @@ def _gradient(patterns, hidden, weights, slope):
 
 
 @kernel
-def _descend(hidden, rate, iterations, patterns, seed, members, recorded, error):
+def _descend(
+    hidden: int, rate: float, iterations: int, patterns: Patterns, block: Block, error: np.ndarray
+) -> None:
     """Gradient descent of eight members; ε of the recorded iterations into error (record, 8)."""
     align_stack()
     count, outputs = patterns.target.shape
     x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
     size = hidden * (patterns.inputs + 1) + outputs * (hidden + 1)
     weights, slope = empty_rows(size), empty_rows(size)
-    s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_WEIGHTS)
+    s0, s1, s2, s3 = stream(block.seed, load(block.members, 0), 0, INITIAL_WEIGHTS)
     for k in range(size):
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
         normal, _ = box_muller(word, other)
         store(weights, k, INITIAL_SCALE * normal)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(iterations):
         hidden_states(weights, patterns, hidden, x)
         output_sums(weights, patterns, hidden, x, sums)
@@ -112,6 +109,10 @@ def gradient_of(weights: np.ndarray, patterns: Patterns, hidden: int) -> np.ndar
     return slope
 
 
+class _Descended(NamedTuple):
+    error: np.ndarray
+
+
 def descend(
     hidden: int,
     rate: float,
@@ -124,14 +125,13 @@ def descend(
     """ε of gradient descent at the recorded iterations: (member, record).
 
     rate: λ > 0; seed, members: as for `sim.network.learn`, they choose the start; recorded: (record,) ascending.
+
+    Raises ValueError for no members or nothing to record.
     """
-    members = np.asarray(members, dtype=np.uint64)
-    error = np.empty((len(members), len(recorded)))
-    for start in range(0, len(members), LANES):
-        block = members[start : start + LANES]
-        lanes = np.empty((len(recorded), LANES))
-        _descend(
-            hidden, float(rate), iterations, patterns, np.uint64(seed), in_lanes(block[:, None]), recorded, lanes
-        )  # fmt: skip
-        error[start : start + LANES] = lanes.T[: len(block)]
-    return error
+
+    def descend_block(block: Block) -> _Descended:
+        error = np.full((len(block.recorded), LANES), np.nan)
+        _descend(hidden, float(rate), iterations, patterns, block, error)
+        return _Descended(member_first(error, block.kept))
+
+    return eight_by_eight(descend_block, seed, members, recorded).error

@@ -1,13 +1,14 @@
-"""Members by eights: the way from member numbers to lanes and back, and what becomes of a member."""
+"""Members in blocks of eight: from member numbers to lanes and back, and the status of a member."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from sim.lanes import LANES
+from sim.memory import in_lanes
+from sim.vectors import LANES
 
-DONE, DIVERGED = 1, 2
+COMPUTED, DIVERGED = 1, 2
 """Status of a member."""
 MAX_MEAN_ABS_WEIGHT = 1e6
 """A member whose ⟨|w|⟩ passes this, or is no number, has diverged: from there on its values are NaN."""
@@ -15,16 +16,52 @@ MAX_MEAN_ABS_WEIGHT = 1e6
 Fields = TypeVar("Fields", bound=tuple[Any, ...])
 
 
-def eight_by_eight(compute: Callable[[np.ndarray], Fields], members: np.ndarray) -> Fields:
+class Block(NamedTuple):
+    """Members that a kernel computes side by side, and which of their iterations it records."""
+
+    seed: np.uint64
+    """One a point of a sweep."""
+    members: np.ndarray
+    """(1, 8) member numbers; lanes left over repeat the last."""
+    recorded: np.ndarray
+    """(record,) iterations, or steps where learning is continuous; ascending, at least one."""
+    kept: int
+    """How many members there are, 8 or fewer."""
+
+
+def eight_by_eight(
+    compute: Callable[[Block], Fields], seed: int, members: np.ndarray, recorded: np.ndarray
+) -> Fields:
     """Join what `compute` gives for at most eight members at a time: a named tuple of arrays, member first.
 
-    Raises ValueError for no members.
+    seed: 64-bit; members: (member,) member numbers; recorded: (record,) iterations to record, ascending.
+    Raises ValueError for no members or nothing to record.
     """
-    members = np.asarray(members, dtype=np.uint64)
+    members, recorded = np.asarray(members, dtype=np.uint64), np.asarray(recorded, dtype=np.int64)
     if not len(members):
         raise ValueError("expected at least one member, got none")
-    parts = [compute(members[start : start + LANES]) for start in range(0, len(members), LANES)]
+    if not len(recorded):  # kernels compare each iteration with the next to record
+        raise ValueError("expected at least one recorded iteration, got none")
+    chunks = (members[start : start + LANES] for start in range(0, len(members), LANES))
+    blocks = (Block(np.uint64(seed), in_lanes(chunk[:, None]), recorded, len(chunk)) for chunk in chunks)
+    parts = [compute(block) for block in blocks]
     return type(parts[0])(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+
+
+def lanes_last(fields: Callable[..., Fields], **shapes: tuple[int, ...]) -> Fields:
+    """Arrays for a kernel to fill, NaN at first: (…, 8) for every field with a shape (…), and `status` (8,)."""
+    rows = {name: np.full((*shape, LANES), np.nan) for name, shape in shapes.items()}
+    return fields(**rows, status=np.zeros(LANES, dtype=np.uint8))
+
+
+def collect(out: Fields, kept: int) -> Fields:
+    """What a kernel gives for its first `kept` lanes, member first, with the status its weights tell.
+
+    out: named tuple of arrays (…, 8), as made by `lanes_last`, among them `weight` (weight, 8) and `status`.
+    """
+    named: Any = out  # the checker does not know the fields
+    with_status = named._replace(status=_status_of(named.weight))
+    return type(out)(*(member_first(rows, kept) for rows in with_status))
 
 
 def member_first(rows: np.ndarray, members: int) -> np.ndarray:
@@ -32,6 +69,6 @@ def member_first(rows: np.ndarray, members: int) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(rows, -1, 0)[:members])
 
 
-def status_of(weights: np.ndarray, members: int) -> np.ndarray:
-    """(members,) DONE, or DIVERGED where some weight of (weight, 8) is no finite number."""
-    return np.where(np.isfinite(weights).all(axis=0), DONE, DIVERGED).astype(np.uint8)[:members]
+def _status_of(weights: np.ndarray) -> np.ndarray:
+    """(8,) COMPUTED, or DIVERGED where some weight of (weight, 8) is no finite number."""
+    return np.where(np.isfinite(weights).all(axis=0), COMPUTED, DIVERGED).astype(np.uint8)

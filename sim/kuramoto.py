@@ -23,27 +23,26 @@ W           target_mean_abs_weight      –               > 0
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.elementary import absolute, angle, unit_circle, where_less
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    LANES,
-    absolute,
-    align_stack,
-    angle,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    in_lanes,
-    load,
-    store,
-    unit_circle,
-    where_less,
+from sim.kuramoto_step import (
+    Couplings,
+    Size,
+    connect,
+    phasors,
+    renormalise,
+    set_weights,
+    size_of,
+    sum_over_steps,
+    working_arrays,
 )
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
 from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
-from sim.oscillators import connect, phasors, renormalise, set_weights, size_of, sum_over_steps, working_arrays
+from sim.sizes import steps_in
+from sim.vectors import LANES, Vector, inlined
 
 
 class Settings(NamedTuple):
@@ -66,7 +65,7 @@ class Settings(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     order_parameter: np.ndarray
     """(member, record) R of the recorded iterations."""
@@ -89,12 +88,7 @@ class Learned(NamedTuple):
     final_trace: np.ndarray
     """(member, time) r(t) after learning, weights fixed, phases carried on."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
-
-
-def steps_in(duration: float, dt: float) -> int:
-    """Euler steps in a duration: the nearest whole number."""
-    return round(duration / dt)
+    """(member,) COMPUTED or DIVERGED."""
 
 
 def equidistant_frequencies(oscillators: int, half_width: float = 1.0) -> np.ndarray:
@@ -102,8 +96,8 @@ def equidistant_frequencies(oscillators: int, half_width: float = 1.0) -> np.nda
     return np.linspace(-half_width, half_width, oscillators)
 
 
-@njit(nogil=True, forceinline=True)
-def mean_abs_weight(weights):
+@inlined
+def mean_abs_weight(weights: np.ndarray) -> Vector:
     """⟨|w|⟩ (eq. 14) of weights (edge, 8)."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
@@ -114,33 +108,22 @@ def mean_abs_weight(weights):
 # --- kernels ------------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """A kernel's output, lanes last; `Learned` says what each is."""
-
-    order_parameter: np.ndarray
-    error: np.ndarray
-    mean_abs_weight: np.ndarray
-    final: np.ndarray  # (3, 8): order parameter, error, mean absolute weight
-    weight: np.ndarray
-    phase: np.ndarray
-    initial_trace: np.ndarray
-    final_trace: np.ndarray
-
-
 @kernel
-def _evolve(size, network, dt, phasor, weight, trace):
+def _evolve(
+    size: Size, couplings: Couplings, dt: float, phasor: np.ndarray, weight: np.ndarray, trace: np.ndarray
+) -> None:
     """Euler steps with fixed weights; r after each into trace (steps, 8), phasors (2N, 8) moved in place."""
     align_stack()
-    z, rotation, pull, coupling = working_arrays(network, phasor)
-    bound = set_weights(weight, network, dt, coupling, pull)
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
+    bound = set_weights(weight, couplings, dt, coupling, increment)
     for k in range(trace.shape[0]):
-        total = sum_over_steps(size, z, pull, coupling, rotation, bound, 1)
+        total = sum_over_steps(size, z, increment, coupling, rotation, bound, 1)
         store(trace, k, total / broadcast(float(rotation.shape[0])))
     copy_rows(z, phasor)
 
 
 @kernel
-def draw_phasors(seed, members, phasor):
+def draw_phasors(seed: np.uint64, members: np.ndarray, phasor: np.ndarray) -> None:
     """The initial phases of eight members, uniform on the circle, into phasor (2N, 8)."""
     s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_PHASES)
     for i in range(phasor.shape[0] // 2):
@@ -152,27 +135,35 @@ def draw_phasors(seed, members, phasor):
 
 
 @kernel
-def angles(phasor, phase):
+def angles(phasor: np.ndarray, phase: np.ndarray) -> None:
     """Phases (N, 8), rad in [−π, π], from phasors (2N, 8)."""
     for i in range(phase.shape[0]):
         store(phase, i, angle(load(phasor, 2 * i), load(phasor, 2 * i + 1)))
 
 
 @kernel
-def _learn(size, settings, steps, network, seed, members, phasor, recorded, out):
+def _learn(
+    size: Size,
+    settings: Settings,
+    steps: int,
+    couplings: Couplings,
+    block: Block,
+    phasor: np.ndarray,
+    out: Learned,
+) -> None:
     """The learning run of eight members: eqs. 9–14, `settings.iterations` times."""
     align_stack()
-    oscillators, count = network.rotation.shape[0], network.order.shape[0]
-    z, rotation, pull, coupling = working_arrays(network, phasor)
+    oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
     generations = start_generations(settings.delay + 1, count, broadcast(settings.target_mean_abs_weight))
     errors = empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     r_sum, error_sum, weight_sum = broadcast(0.0), broadcast(0.0), broadcast(0.0)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(settings.iterations):
         weight = weights_at(generations, n)
-        bound = set_weights(weight, network, settings.dt, coupling, pull)
-        total = sum_over_steps(size, z, pull, coupling, rotation, bound, steps)
+        bound = set_weights(weight, couplings, settings.dt, coupling, increment)
+        total = sum_over_steps(size, z, increment, coupling, rotation, bound, steps)
         order_parameter = total / broadcast(float(oscillators * steps))
         error = absolute(settings.target_order_parameter - order_parameter)
         mean_weight = mean_abs_weight(weight)
@@ -192,14 +183,14 @@ def _learn(size, settings, steps, network, seed, members, phasor, recorded, out)
         drift = settings.eta * delayed_change(errors, n, settings.delay, error)
         growth = settings.weight_control * (settings.target_mean_abs_weight - mean_weight)
         growth = where_less(mean_weight, broadcast(MAX_MEAN_ABS_WEIGHT), growth, broadcast(np.nan))
-        state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), n, WEIGHT_NOISE)
         following = weights_at(generations, n + 1)
         move_weights(weight, weight, following, drift, settings.sigma * error, growth, state)
 
     averaged = broadcast(float(settings.iterations - averaged_from))
-    store(out.final, 0, r_sum / averaged)
-    store(out.final, 1, error_sum / averaged)
-    store(out.final, 2, weight_sum / averaged)
+    store(out.final_order_parameter, 0, r_sum / averaged)
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_mean_abs_weight, 0, weight_sum / averaged)
     copy_rows(weights_at(generations, settings.iterations), out.weight)
     copy_rows(z, phasor)
 
@@ -217,14 +208,14 @@ def evolve(
     Returns phases (member, N) in [−π, π] after the last step, and r (member, steps) after every step.
     """
     members, oscillators = phases.shape
-    network = connect(frequencies, dt)
+    couplings = connect(frequencies, dt)
     after, trace = np.empty((members, oscillators)), np.empty((members, steps))
     for start in range(0, members, LANES):
         block = slice(start, start + LANES)
         kept = len(phases[block])
         phasor, weight = phasors(in_lanes(phases[block])), in_lanes(weights[block])
         phase, r = np.empty((oscillators, LANES)), np.empty((steps, LANES))
-        _evolve(size_of(oscillators), network, dt, phasor, weight, r)
+        _evolve(size_of(oscillators), couplings, dt, phasor, weight, r)
         angles(phasor, phase)
         after[block], trace[block] = phase.T[:kept], r.T[:kept]
     return after, trace
@@ -254,50 +245,34 @@ def learn(
 
     Raises ValueError for no members or nothing to record.
     """
-    if not len(recorded):
-        raise ValueError("expected at least one recorded iteration, got none")
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, frequencies, seed, block, recorded, trace_steps)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, frequencies, block, trace_steps)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings,
-    frequencies: np.ndarray,
-    seed: int,
-    members: np.ndarray,
-    recorded: np.ndarray,
-    trace_steps: int,
-) -> Learned:
-    """`learn` for at most eight members."""
-    oscillators, network = len(frequencies), connect(frequencies, settings.dt)
-    size, lanes = size_of(oscillators), in_lanes(members[:, None])
-    edge_count = len(network.order)
-    rows = (len(recorded),) * 3 + (3, edge_count, oscillators, trace_steps, trace_steps)
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
-
-    phasor = np.empty((2 * oscillators, LANES))
-    draw_phasors(np.uint64(seed), lanes, phasor)
-    start = np.full((edge_count, LANES), settings.target_mean_abs_weight)
-    _evolve(size, network, settings.dt, phasor.copy(), start, out.initial_trace)
-    _learn(size, settings, settings.steps, network, np.uint64(seed), lanes, phasor, recorded, out)
-    angles(phasor, out.phase)
-    _evolve(size, network, settings.dt, phasor, out.weight, out.final_trace)
-
-    kept = len(members)
-    last_r, last_error, last_weight = out.final[:, :kept]
-    return Learned(
-        order_parameter=member_first(out.order_parameter, kept),
-        error=member_first(out.error, kept),
-        mean_abs_weight=member_first(out.mean_abs_weight, kept),
-        final_order_parameter=last_r,
-        final_error=last_error,
-        final_mean_abs_weight=last_weight,
-        weight=member_first(out.weight, kept),
-        phase=member_first(out.phase, kept),
-        initial_trace=member_first(out.initial_trace, kept),
-        final_trace=member_first(out.final_trace, kept),
-        status=status_of(out.weight, kept),
+def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block, trace_steps: int) -> Learned:
+    oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
+    size, edge_count, records = size_of(oscillators), len(couplings.order), len(block.recorded)
+    out = lanes_last(
+        Learned,
+        order_parameter=(records,),
+        error=(records,),
+        mean_abs_weight=(records,),
+        final_order_parameter=(),
+        final_error=(),
+        final_mean_abs_weight=(),
+        weight=(edge_count,),
+        phase=(oscillators,),
+        initial_trace=(trace_steps,),
+        final_trace=(trace_steps,),
     )
+    phasor = np.empty((2 * oscillators, LANES))
+    draw_phasors(block.seed, block.members, phasor)
+    start = np.full((edge_count, LANES), settings.target_mean_abs_weight)
+    _evolve(size, couplings, settings.dt, phasor.copy(), start, out.initial_trace)
+    _learn(size, settings, settings.steps, couplings, block, phasor, out)
+    angles(phasor, out.phase)
+    _evolve(size, couplings, settings.dt, phasor, out.weight, out.final_trace)
+    return collect(out, block.kept)

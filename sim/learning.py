@@ -9,14 +9,16 @@ The weights of the iterations n−Δ … n are kept in a ring of Δ+1 generation
 which is read for the last time as it is overwritten.
 """
 
-from numba import njit
+import numpy as np
 
-from sim.lanes import LANES, broadcast, cartesian, empty_rows, fma, fnma, load, polar, store
+from sim.elementary import cartesian, fma, fnma, polar
+from sim.memory import broadcast, empty_rows, load, store
 from sim.noise import xoshiro
+from sim.vectors import LANES, Vector, inlined
 
 
-@njit(nogil=True, forceinline=True)
-def delayed_change(history, iteration, delay, error):
+@inlined
+def delayed_change(history: np.ndarray, iteration: int, delay: int, error: Vector) -> Vector:
     """ε(n) − ε(n−Δ), zero for n < Δ; remembers ε(n).
 
     history: (delay, 8) the last Δ errors, ε(n) in row n mod Δ; error: FLOATS, ε(n).
@@ -29,8 +31,8 @@ def delayed_change(history, iteration, delay, error):
     return change
 
 
-@njit(nogil=True, forceinline=True)
-def start_generations(length, count, value):
+@inlined
+def start_generations(length: int, count: int, value: Vector) -> np.ndarray:
     """A ring of generations of `count` weights, (length, count, 8): all `value`, FLOATS."""
     rows = empty_rows(length * count)
     for k in range(rows.shape[0]):
@@ -38,14 +40,15 @@ def start_generations(length, count, value):
     return rows.reshape(length, count, LANES)
 
 
-@njit(nogil=True, forceinline=True)
-def weights_at(generations, iteration):
+@inlined
+def weights_at(generations: np.ndarray, iteration: int) -> np.ndarray:
     """The weights of an iteration, (count, 8), a view of the ring."""
-    return generations[iteration % generations.shape[0]]
+    weights: np.ndarray = generations[iteration % generations.shape[0]]
+    return weights
 
 
-@njit(nogil=True, forceinline=True)
-def _draw(state):
+@inlined
+def _draw(state: tuple[Vector, ...]) -> tuple[tuple[Vector, Vector, Vector], tuple[Vector, ...]]:
     """Two normals in polar form, and the generator's next state."""
     s0, s1, s2, s3 = state
     word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
@@ -53,34 +56,50 @@ def _draw(state):
     return polar(word, other), (s0, s1, s2, s3)
 
 
-@njit(nogil=True, forceinline=True)
-def _move(weights, charged, delayed, k, drift, amplitude, growth, normal):
+@inlined
+def _move(
+    weights: np.ndarray,
+    earlier: np.ndarray,
+    delayed: np.ndarray,
+    k: int,
+    drift: Vector,
+    amplitude: Vector,
+    growth: Vector | None,
+    normal: Vector,
+) -> None:
     weight = load(weights, k)
-    moved = fnma(drift, load(charged, k) - load(delayed, k), weight)
+    moved = fnma(drift, load(earlier, k) - load(delayed, k), weight)
     if growth is not None:
         moved = fma(growth, weight, moved)
     store(delayed, k, fma(amplitude, normal, moved))
 
 
-@njit(nogil=True, forceinline=True)
-def move_weights(weights, charged, delayed, drift, amplitude, growth, state):
+@inlined
+def move_weights(
+    weights: np.ndarray,
+    earlier: np.ndarray,
+    delayed: np.ndarray,
+    drift: Vector,
+    amplitude: Vector,
+    growth: Vector | None,
+    state: tuple[Vector, ...],
+) -> None:
     """Apply the learning map to every weight.
 
-    weights: w(n); charged: the weights that ε(n) is charged to, w(n) itself in the map above; delayed: those Δ
+    weights: w(n); earlier: the weights that ε(n) is attributed to, w(n) itself in the map above; delayed: those Δ
     before, read for the last time and replaced by w(n+1); all three (count, 8), views of the ring.
     drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n), or None for 0; state:
     generator state of this iteration's noise.
 
-    Normals are drawn one pair ahead: what a pair still needs is then known when its turn comes, and the processor,
-    which looks ahead by two or three pairs, is not kept waiting for logarithms.
+    Each pair is drawn one turn ahead, to hide the latency of log.
     """
     count = weights.shape[0]
     drawn, state = _draw(state)
     for k in range(0, count - 1, 2):
         normal, next_normal = cartesian(drawn[0], drawn[1], drawn[2])
         drawn, state = _draw(state)
-        _move(weights, charged, delayed, k, drift, amplitude, growth, normal)
-        _move(weights, charged, delayed, k + 1, drift, amplitude, growth, next_normal)
+        _move(weights, earlier, delayed, k, drift, amplitude, growth, normal)
+        _move(weights, earlier, delayed, k + 1, drift, amplitude, growth, next_normal)
     if count % 2:
         normal, _ = cartesian(drawn[0], drawn[1], drawn[2])
-        _move(weights, charged, delayed, count - 1, drift, amplitude, growth, normal)
+        _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, normal)

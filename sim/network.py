@@ -16,7 +16,7 @@ H           hidden           ≥ 1         hidden nodes
 h           threshold        ≥ 0         a damaged network with an error below it still works
 
 The two noises of eq. 8 are independent normals, so their sum is one normal of variance (σ ε)² + (σ_R (1 − R))²; it
-is drawn as that. Deleting a hidden node takes its share from every output's sum, so all H damaged errors cost H
+is drawn as that. Deleting a hidden node takes its term from every output's sum, so all H damaged errors cost H
 logistic functions an output and pattern, and no forward pass.
 """
 
@@ -26,39 +26,22 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.elementary import absolute, fma, fnma, logistic, logistics, sqrt, where_less
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
-from sim.lanes import (
-    FLOATS,
-    LANES,
-    Rows,
-    Vector,
-    absolute,
-    align_stack,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    fma,
-    fnma,
-    in_lanes,
-    load,
-    logistic,
-    logistics,
-    sqrt,
-    store,
-    traced,
-    where_less,
-)
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import WEIGHT_NOISE, stream
+from sim.sizes import connections
+from sim.vectors import FLOATS, Rows, Vector, inlined, traced
 
 CHECK_DIVERGENCE_EVERY = 64
-"""Iterations between two looks at the weights, a tenth of an iteration's work each."""
+"""Iterations between two checks of the weights; a check costs a tenth of an iteration."""
 
 
-# Sizes that kernels know while they compile travel in the length of a tuple.
+# Sizes that kernels know while they compile are the lengths of tuples.
 _TILE, _FEW, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
@@ -83,7 +66,7 @@ class Settings(NamedTuple):
 
     @property
     def robust(self) -> bool:
-        """Whether learning heeds robustness."""
+        """Whether learning depends on robustness."""
         return self.robust_eta > 0 or self.robust_sigma > 0
 
 
@@ -94,11 +77,11 @@ class Patterns(NamedTuple):
     active: np.ndarray  # the active inputs of every pattern, one pattern after the other
     first: np.ndarray  # (Q + 1,) where each pattern starts in `active`
     target: np.ndarray  # (Q, O) ψ
-    wanted: np.ndarray  # (O Q,) the same, output by output
+    target_by_output: np.ndarray  # (O Q,) the same, output by output
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     error: np.ndarray
     """(member, record) ε of the recorded iterations."""
@@ -117,7 +100,7 @@ class Learned(NamedTuple):
     weight: np.ndarray
     """(member, connection) the weights of that network; order as in `connections`."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
+    """(member,) COMPUTED or DIVERGED."""
 
 
 def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
@@ -126,21 +109,12 @@ def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
     target None: one output a pattern, 1 for its own and 0 for the others.
     """
     lists = [np.flatnonzero(bitmap) for bitmap in bitmaps]
-    wanted = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
+    targets = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
     first = np.concatenate([[0], np.cumsum([len(active) for active in lists])])
     active = np.concatenate(lists).astype(np.int64)
     return Patterns(
-        bitmaps.shape[1], active, first.astype(np.int64), wanted, np.ascontiguousarray(wanted.T).ravel()
+        bitmaps.shape[1], active, first.astype(np.int64), targets, np.ascontiguousarray(targets.T).ravel()
     )
-
-
-def connections(inputs: int, hidden: int, outputs: int) -> int:
-    """How many weights a network has.
-
-    Their order: for every hidden node its inputs and its threshold, then for every output its hidden nodes and
-    its threshold.
-    """
-    return hidden * (inputs + 1) + outputs * (hidden + 1)
 
 
 # --- one evaluation of eight networks ---------------------------------------------------------------------
@@ -170,8 +144,8 @@ def _store_states(sums: tuple[Vector, ...], x: Rows, first: ir.Value, stride: ir
         row = x.builder.add(row, stride)
 
 
-@njit(nogil=True, forceinline=True)
-def _tile_states(tile, h, weights, patterns, x):
+@inlined
+def _tile_states(tile: tuple[int, ...], h: int, weights: np.ndarray, patterns: Patterns, x: np.ndarray) -> None:
     """The states of as many hidden nodes as `tile` has elements, from h on: their sums fill the registers."""
     count, stride = patterns.target.shape[0], patterns.inputs + 1
     for q in range(count):
@@ -181,8 +155,8 @@ def _tile_states(tile, h, weights, patterns, x):
         _store_states(sums, x, h * count + q, count)
 
 
-@njit(nogil=True, forceinline=True)
-def hidden_states(weights, patterns, hidden, x):
+@inlined
+def hidden_states(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray) -> None:
     """x_h of every pattern q (eq. 5) into row h Q + q of x."""
     h = 0
     while h + len(_TILE) <= hidden:
@@ -199,7 +173,7 @@ def _repeated(tile: int, vector: Vector) -> tuple[Vector, ...]:
 
 
 @traced(gives=lambda sums, *_: sums)
-def _add_share(sums: tuple[Vector, ...], weight: Vector, x: Rows, first: ir.Value) -> tuple[Vector, ...]:
+def _add_terms(sums: tuple[Vector, ...], weight: Vector, x: Rows, first: ir.Value) -> tuple[Vector, ...]:
     """The sums plus weight times the states from row `first` on."""
     states = x.starting_at(first)
     return tuple(fma(weight, states[a], total) for a, total in enumerate(sums))
@@ -212,18 +186,27 @@ def _store_all(sums: tuple[Vector, ...], rows: Rows, first: ir.Value) -> None:
         there[a] = total
 
 
-@njit(nogil=True, forceinline=True)
-def _tile_sums(tile, o, q, weights, patterns, hidden, x, sums):
+@inlined
+def _tile_sums(
+    tile: tuple[int, ...],
+    o: int,
+    q: int,
+    weights: np.ndarray,
+    patterns: Patterns,
+    hidden: int,
+    x: np.ndarray,
+    sums: np.ndarray,
+) -> None:
     """The sums of output o and of as many patterns as `tile` has elements, from q on."""
     count, first = patterns.target.shape[0], hidden * (patterns.inputs + 1) + o * (hidden + 1)
     totals = _repeated(tile, load(weights, first + hidden))
     for h in range(hidden):
-        totals = _add_share(totals, load(weights, first + h), x, h * count + q)
+        totals = _add_terms(totals, load(weights, first + h), x, h * count + q)
     _store_all(totals, sums, o * count + q)
 
 
-@njit(nogil=True, forceinline=True)
-def output_sums(weights, patterns, hidden, x, sums):
+@inlined
+def output_sums(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray) -> None:
     """Σ_h w_ho x_h + w_0o of every output and pattern into row o Q + q of sums."""
     count, outputs = patterns.target.shape
     for o in range(outputs):
@@ -237,35 +220,35 @@ def output_sums(weights, patterns, hidden, x, sums):
 
 
 def _add_errors(
-    totals: tuple[Vector, ...], power: int, sums: list[Vector], wanted: Rows, first: ir.Value
+    totals: tuple[Vector, ...], power: int, sums: list[Vector], targets: Rows, first: ir.Value
 ) -> tuple[Vector, ...]:
-    """The totals plus |ψ − x| or its square, by its power, of outputs from their sums; ψ from wanted[first] on."""
+    """The totals plus |ψ − x| or its square, by its power, of outputs from their sums; ψ from row `first` on."""
     added, k = [], first
     for total, output in zip(totals, logistics(tuple(sums)), strict=True):
-        deviation = output - wanted.scalar(k)
+        deviation = output - targets.scalar(k)
         added.append(total + absolute(deviation) if power == 1 else fma(deviation, deviation, total))
-        k = wanted.builder.add(k, k.type(1))
+        k = targets.builder.add(k, k.type(1))
     return tuple(added)
 
 
 @traced(gives=lambda totals, *_: totals)
 def _add_whole(
-    totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, wanted: Rows
+    totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, targets: Rows
 ) -> tuple[Vector, ...]:
     """The totals plus the errors of the outputs whose sums stand from row `first` on."""
     there = sums.starting_at(first)
-    return _add_errors(totals, power, [there[a] for a in range(len(totals))], wanted, first)
+    return _add_errors(totals, power, [there[a] for a in range(len(totals))], targets, first)
 
 
 @traced(gives=lambda totals, *_: totals)
 def _add_damaged(
     totals: tuple[Vector, ...], power: int, weight: Vector, x: Rows, k: ir.Value, sums: Rows, first: ir.Value,
-    wanted: Rows,
+    targets: Rows,
 ) -> tuple[Vector, ...]:  # fmt: skip
-    """The same without the share of a hidden node: its weight times its states from row k of x on."""
+    """The same without the term of a hidden node: its weight times its states from row k of x on."""
     states, there = x.starting_at(k), sums.starting_at(first)
     damaged = [fnma(weight, states[a], there[a]) for a in range(len(totals))]
-    return _add_errors(totals, power, damaged, wanted, first)
+    return _add_errors(totals, power, damaged, targets, first)
 
 
 @traced(gives=FLOATS)
@@ -273,24 +256,32 @@ def _total(totals: tuple[Vector, ...]) -> Vector:
     return reduce(add, totals)
 
 
-@njit(nogil=True, forceinline=True)
-def error_of(sums, patterns, power):
+@inlined
+def error_of(sums: np.ndarray, patterns: Patterns, power: tuple[int, ...]) -> Vector:
     """ε (eq. 6) from the outputs' sums; power: see `Settings.power`."""
     size = sums.shape[0]
     few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
     k = 0
     while k + len(_FEW) <= size:
-        few = _add_whole(few, power, sums, k, patterns.wanted)
+        few = _add_whole(few, power, sums, k, patterns.target_by_output)
         k += len(_FEW)
     while k < size:
-        one = _add_whole(one, power, sums, k, patterns.wanted)
+        one = _add_whole(one, power, sums, k, patterns.target_by_output)
         k += 1
     return (_total(few) + _total(one)) * broadcast(1.0 / size)
 
 
-@njit(nogil=True, forceinline=True)
-def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
-    """ε_k of every hidden node k into row k of damaged: its share of each sum is taken away."""
+@inlined
+def damaged_errors(
+    weights: np.ndarray,
+    patterns: Patterns,
+    hidden: int,
+    x: np.ndarray,
+    sums: np.ndarray,
+    power: tuple[int, ...],
+    damaged: np.ndarray,
+) -> None:
+    """ε_k of every hidden node k into row k of damaged: its term of each sum is taken away."""
     count, outputs = patterns.target.shape
     for k in range(hidden):
         few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
@@ -298,16 +289,16 @@ def damaged_errors(weights, patterns, hidden, x, sums, power, damaged):
             weight = load(weights, hidden * (patterns.inputs + 1) + o * (hidden + 1) + k)
             q, states, first = 0, k * count, o * count
             while q + len(_FEW) <= count:
-                few = _add_damaged(few, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                few = _add_damaged(few, power, weight, x, states + q, sums, first + q, patterns.target_by_output)
                 q += len(_FEW)
             while q < count:
-                one = _add_damaged(one, power, weight, x, states + q, sums, first + q, patterns.wanted)
+                one = _add_damaged(one, power, weight, x, states + q, sums, first + q, patterns.target_by_output)
                 q += 1
         store(damaged, k, (_total(few) + _total(one)) * broadcast(1.0 / (count * outputs)))
 
 
-@njit(nogil=True, forceinline=True)
-def robustness_of(damaged, threshold):
+@inlined
+def robustness_of(damaged: np.ndarray, threshold: float) -> Vector:
     """R (eq. 7) from the damaged errors; NaN if one is NaN."""
     intact, level = broadcast(0.0), broadcast(threshold)
     for k in range(damaged.shape[0]):
@@ -316,8 +307,8 @@ def robustness_of(damaged, threshold):
     return intact / broadcast(float(damaged.shape[0]))
 
 
-@njit(nogil=True, forceinline=True)
-def _classified(sums, patterns):
+@inlined
+def _classified(sums: np.ndarray, patterns: Patterns) -> Vector:
     """Share of the patterns whose greatest output is that of their greatest target; NaN if outputs are NaN."""
     count, outputs = patterns.target.shape
     right = broadcast(0.0)
@@ -337,19 +328,9 @@ def _classified(sums, patterns):
 # --- learning ---------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """A kernel's output, lanes last; `Learned` says what each is."""
-
-    error: np.ndarray
-    robustness: np.ndarray
-    final: np.ndarray  # (4, 8): mean error, mean robustness, error and share classified of the last network
-    damaged_error: np.ndarray
-    weight: np.ndarray
-
-
-@njit(nogil=True, forceinline=True)
-def _unless_diverged(weights, value):
-    """`value`, or NaN in the lanes whose weights have grown beyond all bounds."""
+@inlined
+def _unless_diverged(weights: np.ndarray, value: Vector) -> Vector:
+    """`value`, or NaN in the lanes whose ⟨|w|⟩ is not below MAX_MEAN_ABS_WEIGHT."""
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
         total = total + absolute(load(weights, k))
@@ -358,7 +339,9 @@ def _unless_diverged(weights, value):
 
 
 @kernel
-def _learn(settings, robust, power, patterns, seed, members, recorded, out):
+def _learn(
+    settings: Settings, robust: bool, power: tuple[int, ...], patterns: Patterns, block: Block, out: Learned
+) -> None:
     """The learning run of eight members: eqs. 4–8, `settings.iterations` times, from w = 0."""
     align_stack()
     hidden = settings.hidden
@@ -368,7 +351,7 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
     errors, failures = empty_rows(settings.delay), empty_rows(settings.delay)
     averaged_from = settings.iterations - max(1, settings.iterations // 100)
     error_sum, robustness_sum = broadcast(0.0), broadcast(0.0)
-    record = 0
+    recorded, record = block.recorded, 0
     for n in range(settings.iterations):
         weights = weights_at(generations, n)
         hidden_states(weights, patterns, hidden, x)
@@ -396,7 +379,7 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
 
         if n % CHECK_DIVERGENCE_EVERY == 0:
             amplitude = _unless_diverged(weights, amplitude)
-        state = stream(seed, load(members, 0), n, WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), n, WEIGHT_NOISE)
         move_weights(weights, weights, weights_at(generations, n + 1), drift, amplitude, None, state)
 
     weights = weights_at(generations, settings.iterations)
@@ -407,10 +390,10 @@ def _learn(settings, robust, power, patterns, seed, members, recorded, out):
     output_sums(weights, patterns, hidden, x, sums)
     damaged_errors(weights, patterns, hidden, x, sums, power, out.damaged_error)
     averaged = broadcast(float(settings.iterations - averaged_from))
-    store(out.final, 0, error_sum / averaged)
-    store(out.final, 1, robustness_sum / averaged)
-    store(out.final, 2, error_of(sums, patterns, power))
-    store(out.final, 3, _classified(sums, patterns))
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_robustness, 0, robustness_sum / averaged)
+    store(out.original_error, 0, error_of(sums, patterns, power))
+    store(out.classified, 0, _classified(sums, patterns))
     copy_rows(weights, out.weight)
 
 
@@ -419,43 +402,28 @@ def learn(settings: Settings, patterns: Patterns, seed: int, members: np.ndarray
 
     patterns: made by `encode`; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
     recorded: (record,) iterations to record, ascending.
+
+    Raises ValueError for no members or nothing to record.
     """
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, patterns, seed, block, recorded)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, patterns, block)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings, patterns: Patterns, seed: int, members: np.ndarray, recorded: np.ndarray
-) -> Learned:
-    """`learn` for at most eight members."""
-    outputs = patterns.target.shape[1]
-    weights = connections(patterns.inputs, settings.hidden, outputs)
-    rows = len(recorded), len(recorded), 4, settings.hidden, weights
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
-    _learn(
-        settings,
-        settings.robust,
-        settings.power,
-        patterns,
-        np.uint64(seed),
-        in_lanes(members[:, None]),
-        recorded,
-        out,
+def _learn_block(settings: Settings, patterns: Patterns, block: Block) -> Learned:
+    records, hidden = len(block.recorded), settings.hidden
+    out = lanes_last(
+        Learned,
+        error=(records,),
+        robustness=(records,),
+        final_error=(),
+        final_robustness=(),
+        original_error=(),
+        damaged_error=(hidden,),
+        classified=(),
+        weight=(connections(patterns.inputs, hidden, patterns.target.shape[1]),),
     )
-
-    kept = len(members)
-    mean_error, mean_robustness, original_error, classified = out.final[:, :kept]
-    return Learned(
-        error=member_first(out.error, kept),
-        robustness=member_first(out.robustness, kept),
-        final_error=mean_error,
-        final_robustness=mean_robustness,
-        original_error=original_error,
-        damaged_error=member_first(out.damaged_error, kept),
-        classified=classified,
-        weight=member_first(out.weight, kept),
-        status=status_of(out.weight, kept),
-    )
+    _learn(settings, settings.robust, settings.power, patterns, block, out)
+    return collect(out, block.kept)

@@ -8,10 +8,12 @@ block of noise costs one generator step a number.
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from sim.elementary import box_muller
 from sim.kernel_cache import kernel
-from sim.lanes import LANES, WORDS, Vector, align_stack, box_muller, broadcast_word, load, store, traced
+from sim.memory import align_stack, broadcast_word, load, store
+from sim.vectors import LANES, WORDS, Vector, inlined, traced
 
 INITIAL_PHASES, WEIGHT_NOISE, INITIAL_WEIGHTS, CONTINUOUS_WEIGHT_NOISE = 0, 1, 2, 3
 """Purposes: one stream each, so that adding a use of noise never shifts another."""
@@ -52,11 +54,11 @@ def xoshiro(s0: Vector, s1: Vector, s2: Vector, s3: Vector) -> tuple[Vector, ...
     return word, s0, s1, s2 ^ shifted, s3.rotate_left(45)
 
 
-@njit(nogil=True, forceinline=True)
-def stream(seed: int, members: Vector, iteration: int, purpose: int) -> tuple[Vector, ...]:
+@inlined
+def stream(seed: np.uint64, members: Vector, iteration: int, purpose: int) -> tuple[Vector, ...]:
     """The generator's state for one iteration and purpose, eight members side by side.
 
-    seed: uint64; members: WORDS, each lane's member; iteration, purpose: non-negative integers.
+    members: WORDS, each lane's member; iteration, purpose: non-negative integers.
     """
     zero = broadcast_word(np.uint64(0))
     return threefry(
@@ -72,7 +74,7 @@ def stream(seed: int, members: Vector, iteration: int, purpose: int) -> tuple[Ve
 
 
 @kernel
-def _fill_normals(seed, members, iteration, purpose, out):
+def _fill_normals(seed: np.uint64, members: np.ndarray, iteration: int, purpose: int, out: np.ndarray) -> None:
     align_stack()
     s0, s1, s2, s3 = stream(seed, load(members, 0), iteration, purpose)
     for k in range(0, out.shape[0], 2):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-
 from pipeline.execution.driver import compute_block
+
 from pipeline.plan.planning import make_plan
 from pipeline.store.stores import open_store, prepare
 

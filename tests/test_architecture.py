@@ -32,7 +32,7 @@ def python(script, folder=ROOT, **environment):
 
 
 def test_the_numerical_core_is_found():
-    assert {"kernel_cache", "kuramoto", "lanes", "learning", "noise"} <= set(MODULES)
+    assert {"kernel_cache", "elementary", "kuramoto", "learning", "memory", "noise", "vectors"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -81,10 +81,10 @@ def test_a_second_process_does_not_compile_again(draw):
 
 def test_an_edit_of_another_module_is_not_answered_by_stale_kernels(draw, tmp_path):
     before, *_ = draw()
-    lanes = tmp_path / "sim" / "lanes.py"
-    source = lanes.read_text()
+    elementary = tmp_path / "sim" / "elementary.py"
+    source = elementary.read_text()
     assert source.count("return radius * cosine, radius * sine") == 1
-    lanes.write_text(
+    elementary.write_text(
         source.replace("return radius * cosine, radius * sine", "return radius * sine, radius * cosine")
     )
     after, hits, misses = draw()

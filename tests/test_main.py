@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from matplotlib.text import Text
 from PIL import Image
+from pipeline.execution.driver import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.execution.driver import compute_block
 from pipeline.plan.planning import make_plan
 from pipeline.request.sweep import define
 from pipeline.store.stores import open_store, open_sweep, prepare

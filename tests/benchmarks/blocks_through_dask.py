@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.cluster.clients import dask_client
-from pipeline.execution import driver
 from pipeline.execution.driver import BlockReport, run_blocks
+
+from pipeline.execution import driver
 from pipeline.plan.planning import Job
 from pipeline.request.clusters import LocalCluster
 from pipeline.store.stores import Location

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.lanes import LANES
+from sim.vectors import LANES
 from tests.benchmarks import machine
 from tests.benchmarks.harness import Contestant, Unavailable
 

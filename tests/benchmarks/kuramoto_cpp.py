@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sim.lanes import LANES
+from sim.vectors import LANES
 from tests.benchmarks import cpp
 from tests.benchmarks.harness import Contestant
 from tests.benchmarks.kuramoto_problem import DT, Problem, contestant

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from sim.kuramoto import equidistant_frequencies
-from sim.oscillators import edges
+from sim.kuramoto_step import edges
 from tests.benchmarks.harness import Contestant, Prepared, Wrong
 
 DT = 0.05

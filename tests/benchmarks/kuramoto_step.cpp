@@ -1,17 +1,17 @@
-// sim.oscillators.run_steps in C++: the same layout, the same operations in the same order, the same renormalisation.
+// sim.kuramoto_step.run_steps in C++: the same layout, the same operations in the same order, the same renormalisation.
 //
 // Eight members side by side in one vector, arrays (rows, 8). The size of a tile is a template parameter; a whole
 // system in one tile is the unrolled step. Oscillator counts are multiples of the tile.
 
 #include <cstdlib>
 
-#include "lanes.hpp"
+#include "vectors.hpp"
 
 constexpr int RENORMALISE_EVERY = 32;
 
 // --- the step ------------------------------------------------------------------------------------------------
 
-// sim.lanes.turn_small
+// sim.elementary.turn_small
 static inline void turn(V &c, V &s, V angle) {
     constexpr double SIN[] = {-0.1666666666666637, 0.008333333331805479, -0.00019841257617613103,
                               2.7526021333363912e-06};

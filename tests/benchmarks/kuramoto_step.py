@@ -7,8 +7,10 @@ import numpy as np
 from numba import njit
 from numba.core import types
 
-from sim import oscillators
-from sim.lanes import FLOATS, LANES, Rows, Vector, align_stack, broadcast, fma, in_lanes, traced
+from sim import kuramoto_step
+from sim.elementary import fma
+from sim.memory import align_stack, broadcast, in_lanes
+from sim.vectors import FLOATS, LANES, Rows, Vector, traced
 from tests.benchmarks import (
     cpp,
     kuramoto_cpp,
@@ -22,7 +24,7 @@ from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data
 from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
 
 SIZES = (10, 50, 100)
-OURS, PEAK = "sim.oscillators", "FMA peak"
+OURS, PEAK = "sim.kuramoto_step", "FMA peak"
 FAMILIES = (
     OURS,
     cpp.FAMILY,
@@ -68,20 +70,20 @@ def _contestants(problem: Problem) -> Iterator[Contestant]:
 
 
 class _Ours:
-    """`sim.oscillators.run_steps`, eight members in a vector."""
+    """`sim.kuramoto_step.run_steps`, eight members in a vector."""
 
     def __init__(self, problem: Problem, members: int) -> None:
         if members != LANES:
             raise ValueError(f"{members} members: run_steps takes {LANES}")
         self.oscillators = problem.oscillators
-        self.size = oscillators.size_of(problem.oscillators)
-        self.network = oscillators.connect(problem.frequencies, DT)
-        self.phasor = oscillators.phasors(in_lanes(problem.phases(members)))
+        self.size = kuramoto_step.size_of(problem.oscillators)
+        self.couplings = kuramoto_step.connect(problem.frequencies, DT)
+        self.phasor = kuramoto_step.phasors(in_lanes(problem.phases(members)))
         self.weight = in_lanes(problem.weights(members))
         self.total = np.empty((1, LANES))
 
     def advance(self, steps: int) -> np.ndarray:
-        oscillators.run_steps(self.size, self.network, DT, self.phasor, self.weight, steps, self.total)
+        kuramoto_step.run_steps(self.size, self.couplings, DT, self.phasor, self.weight, steps, self.total)
         return self.total[0] / (self.oscillators * steps)
 
 

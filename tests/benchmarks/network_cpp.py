@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from sim.lanes import LANES
+from sim.vectors import LANES
 from tests.benchmarks import cpp
 from tests.benchmarks.harness import Contestant
 from tests.benchmarks.network_problem import SEED, Problem, ours_alike

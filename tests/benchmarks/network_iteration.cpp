@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "lanes.hpp"
+#include "vectors.hpp"
 
 struct Network {
     long inputs, hidden, outputs, patterns;
@@ -32,7 +32,7 @@ static inline long connections(const Network &network) {
     return before_outputs(network) + outputs(network) * (hidden(network) + 1);
 }
 
-// --- elementary functions: sim.lanes -------------------------------------------------------------------------
+// --- elementary functions: sim.elementary ---------------------------------------------------------------------
 
 // x ← 1 / (1 + exp(−x)), COUNT of them in step: each is a long chain of operations that wait for one another.
 template <int COUNT> static inline void logistic(V (&x)[COUNT]) {

@@ -12,8 +12,8 @@ import time
 
 import pytest
 from distributed import Client
-
 from pipeline.cluster.clients import dask_client
+
 from pipeline.cluster.security import refuse_readable, write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.execution.admission import Environment, major

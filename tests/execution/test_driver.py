@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from pipeline.cluster.clients import dask_client
-from pipeline.errors import BLOCKS_FAILED, COMPLETE
 from pipeline.execution.driver import Outcome, compute_block, run_blocks
+
+from pipeline.errors import BLOCKS_FAILED, COMPLETE
 from pipeline.plan.planning import make_plan
 from pipeline.request.sweep import define
 from pipeline.store.stores import open_sweep, prepare

@@ -5,9 +5,9 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline.execution.driver import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG
-from pipeline.execution.driver import compute_block
 from pipeline.plan.planning import make_plan
 from pipeline.request.sweep import define
 from pipeline.store.stores import open_store, prepare

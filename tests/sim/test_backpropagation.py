@@ -136,15 +136,6 @@ def test_recorded_errors_do_not_depend_on_what_else_is_recorded(recorded):
     np.testing.assert_array_equal(some, every[:, recorded])
 
 
-def test_descents_do_not_depend_on_the_other_members():
-    encoded, every = network.encode(*some_patterns()), np.arange(50)
-    together = backpropagation.descend(3, 5.0, 50, encoded, SEED, np.arange(24), every)
-    assert len(np.unique(together[:, 0])) == 24
-    for members in ([20], [5, 3], np.random.default_rng(5).permutation(24)):
-        alone = backpropagation.descend(3, 5.0, 50, encoded, SEED, np.array(members), every)
-        assert alone.tobytes() == together[members].tobytes()
-
-
 def test_back_propagation_learns_the_vowels_faster_than_autonomous_learning():
     members, iterations, last = np.arange(16), 2000, np.array([1999])
     directed = backpropagation.descend(10, 5.0, iterations, vowels(), SEED, members, last)[:, 0]

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from sim import kuramoto
-from sim.lanes import LANES, SMALL_ANGLE, in_lanes
-from sim.oscillators import connect, edges, phasors, run_steps, size_of
+from sim.elementary import SMALL_ANGLE
+from sim.kuramoto_step import connect, edges, phasors, run_steps, size_of
+from sim.memory import in_lanes
+from sim.vectors import LANES
 from tests.reference import kuramoto as reference
 from tests.reference import noise as reference_noise
 from tests.reference.kuramoto import phase_distance
@@ -100,8 +102,8 @@ def test_one_step_may_follow_another_call_as_well_as_another_step(oscillators):
 def test_steps_run_without_a_trace_are_the_same_steps(oscillators):
     phases, weights, frequencies = random_system(3, oscillators, members=LANES)
     after, trace = kuramoto.evolve(phases, weights, frequencies, 0.05, 100)
-    phasor, total, network = phasors(in_lanes(phases)), np.empty((1, LANES)), connect(frequencies, 0.05)
-    run_steps(size_of(oscillators), network, 0.05, phasor, in_lanes(weights), 100, total)
+    phasor, total, couplings = phasors(in_lanes(phases)), np.empty((1, LANES)), connect(frequencies, 0.05)
+    run_steps(size_of(oscillators), couplings, 0.05, phasor, in_lanes(weights), 100, total)
     # They differ in when phasors are renormalised alone
     np.testing.assert_allclose(total[0] / oscillators, trace.sum(axis=1), rtol=0, atol=1e-10)
     np.testing.assert_allclose(phasor, phasors(in_lanes(after)), rtol=0, atol=1e-12)
@@ -232,7 +234,7 @@ def test_identical_attracting_oscillators_synchronise():
     phases = np.random.default_rng(6).uniform(-1.5, 1.5, (8, 10))
     after, trace = kuramoto.evolve(phases, np.ones((8, 45)), np.full(10, 0.7), 0.05, 1000)
     np.testing.assert_allclose(trace[:, -1], 1, rtol=0, atol=1e-12)
-    # The pulls cancel, so the mean phase rotates with the common frequency: w symmetric, sin odd
+    # The forces between them cancel, so the mean phase rotates with the common frequency: w symmetric, sin odd
     expected = phases.mean(axis=1) + 0.7 * 50
     assert phase_distance(after, expected[:, None]).max() < 1e-11
 

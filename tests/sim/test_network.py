@@ -1,6 +1,6 @@
-"""Networks that learn: the plain-NumPy oracle, divergence, and members that know nothing of each other."""
+"""Networks that learn: the plain-NumPy oracle, and divergence."""
 
-from decimal import Decimal, localcontext
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ from numba import njit
 from omegaconf import OmegaConf
 
 from pipeline.systems import patterns
-from sim import lanes, network, noise
-from sim.ensemble import DIVERGED, DONE, MAX_MEAN_ABS_WEIGHT
+from sim import network, noise
+from sim.ensemble import COMPUTED, DIVERGED, MAX_MEAN_ABS_WEIGHT
+from sim.memory import in_lanes, store
 from sim.network import Settings
 from tests.command import ROOT
 from tests.reference import network as reference
@@ -55,48 +56,6 @@ def oracle(chosen, task, member):
     return reference.learn(chosen, bitmaps, target, np.array(drawn))
 
 
-# --- logistic functions -------------------------------------------------------------------------------------
-
-
-@njit(error_model="numpy")
-def _logistic_rows(x, out):
-    for k in range(x.shape[0]):
-        lanes.store(out, k, lanes.logistic(lanes.load(x, k)))
-
-
-def logistic(values):
-    out = np.empty((len(values) // 8, 8))
-    _logistic_rows(np.reshape(values, (-1, 8)), out)
-    return out.ravel()
-
-
-def exact_logistic(x):
-    with localcontext(prec=40):
-        return 1 / (1 + (-Decimal(float(x))).exp())
-
-
-def test_logistic_is_accurate_as_far_as_its_values_are_normal_numbers():
-    rng = np.random.default_rng(1)
-    tiny = rng.choice([-1.0, 1.0], 400) * 10.0 ** rng.uniform(-300, 1, 400)
-    ordinary = [rng.uniform(-limit, limit, 1600) for limit in (700, 40)]
-    x = np.concatenate([*ordinary, tiny, np.repeat([0.0, 700.0, -700.0, 0.5], 2)])
-    got, expected = logistic(x), [exact_logistic(value) for value in x]
-    wrong = [abs(float(Decimal(float(a)) / b - 1)) for a, b in zip(got, expected, strict=True)]
-    assert max(wrong) < 1e-15
-
-
-def test_logistic_saturates_beyond_seven_hundred():
-    np.testing.assert_array_equal(logistic(np.array([700.0, 700.1, 1e4, 1e300, np.inf, 40, 100, 1e17])), 1.0)
-    low = logistic(np.array([-700.0, -700.1, -1e4, -1e300, -np.inf, -1e17, -710.0, -745.0]))
-    np.testing.assert_array_equal(low, low[0])
-    assert 0 < low[0] < 1e-303
-
-
-def test_the_logistic_function_of_no_number_is_no_number():
-    got = logistic(np.array([np.nan, 0.0, -np.nan, 1.0, -np.inf, np.nan, np.inf, -1.0]))
-    np.testing.assert_array_equal(np.isnan(got), [True, False, True, False, False, True, False, False])
-
-
 # --- one network --------------------------------------------------------------------------------------------
 
 
@@ -105,8 +64,8 @@ def _evaluate(weights, patterns, hidden, threshold, power, x, sums, damaged, out
     network.hidden_states(weights, patterns, hidden, x)
     network.output_sums(weights, patterns, hidden, x, sums)
     network.damaged_errors(weights, patterns, hidden, x, sums, power, damaged)
-    lanes.store(out, 0, network.error_of(sums, patterns, power))
-    lanes.store(out, 1, network.robustness_of(damaged, threshold))
+    store(out, 0, network.error_of(sums, patterns, power))
+    store(out, 1, network.robustness_of(damaged, threshold))
 
 
 @pytest.mark.parametrize("absolute_error", [False, True], ids=["square", "absolute"])
@@ -121,7 +80,7 @@ def test_a_network_is_the_oracles(hidden, outputs, absolute_error):
     threshold = 0.4 if absolute_error else 0.3
     x, sums, damaged, out = (np.empty((rows, 8)) for rows in (hidden * count, outputs * count, hidden, 2))
     _evaluate(
-        lanes.in_lanes(weights), network.encode(bitmaps, target), hidden, threshold,
+        in_lanes(weights), network.encode(bitmaps, target), hidden, threshold,
         DEFAULT._replace(absolute_error=absolute_error).power,
         x, sums, damaged, out,
     )  # fmt: skip
@@ -130,7 +89,7 @@ def test_a_network_is_the_oracles(hidden, outputs, absolute_error):
         states, output = reference.forward(w, bitmaps, outputs, hidden)
         pairs = [
             (x[:, lane].reshape(hidden, count).T, states),
-            (logistic(np.resize(sums[:, lane], 56))[: outputs * count].reshape(outputs, count).T, output),
+            (reference.logistic(sums[:, lane]).reshape(outputs, count).T, output),
             (out[0, lane], reference.error(*case, absolute_error)),
             (damaged[:, lane], reference.damaged_errors(*case, absolute_error)),
             (out[1, lane], reference.robustness(*case, threshold, absolute_error)),
@@ -184,7 +143,7 @@ def assert_learns_as_the_oracle(chosen, task, members, tolerance):
         for values, expected_values in pairs:
             np.testing.assert_allclose(values, expected_values, rtol=0, atol=tolerance)
         assert np.abs(last).max() > 0.1  # there was something to follow
-    assert (got.status == DONE).all()
+    assert (got.status == COMPUTED).all()
     return got
 
 
@@ -273,44 +232,21 @@ def test_another_seed_or_member_gives_another_network():
     assert not np.any(ours.weight == others.weight)
 
 
-# --- divergence and members side by side --------------------------------------------------------------------
+# --- divergence ---------------------------------------------------------------------------------------------
 
 MEMBERS = 48
 SOME_DIVERGE = DEFAULT._replace(eta=1000.0, sigma=0.5, iterations=400)
-REGIMES = {
-    "by the error": DEFAULT._replace(delay=3),
-    "odd number of weights": ROBUST._replace(hidden=1),
-    "robust": ROBUST._replace(hidden=4),
-    "absolute": DEFAULT._replace(absolute_error=True, eta=3.0, threshold=0.4),
-    "some diverge": SOME_DIVERGE,
-    "some diverge, robust": SOME_DIVERGE._replace(robust_eta=1.0, robust_sigma=0.01),
-}
-DIVERGING = [name for name in REGIMES if "diverge" in name]
-_together = {}
+DIVERGING = {"by the error": SOME_DIVERGE, "robust": SOME_DIVERGE._replace(robust_eta=1.0, robust_sigma=0.01)}
 
 
-def together(name):
-    """All members of a regime in one call."""
-    if name not in _together:
-        _together[name] = learn(REGIMES[name], some_patterns(), np.arange(MEMBERS))
-    return _together[name]
-
-
-def assert_same_bytes(name, members):
-    got, expected = learn(REGIMES[name], some_patterns(), members), together(name)
-    for field, values, others in zip(got._fields, got, expected, strict=True):
-        assert values.tobytes() == others[members].tobytes(), field
-
-
-@pytest.mark.parametrize("name", DIVERGING)
-def test_regimes_of_divergence_have_members_of_both_kinds_in_a_block(name):
-    diverged = (together(name).status == DIVERGED).reshape(-1, 8).sum(axis=1)
-    assert np.sum((diverged > 0) & (diverged < 8)) > 3
+@cache
+def diverging(name):
+    return learn(DIVERGING[name], some_patterns(), np.arange(MEMBERS))
 
 
 @pytest.mark.parametrize("name", DIVERGING)
 def test_a_diverged_member_is_nan_from_there_on(name):
-    got = together(name)
+    got = diverging(name)
     diverged = got.status == DIVERGED
     np.testing.assert_array_equal(np.isnan(got.weight), np.repeat(diverged[:, None], got.weight.shape[1], axis=1))
     assert np.isnan(got.original_error[diverged]).all()
@@ -326,44 +262,15 @@ def test_a_diverged_member_is_nan_from_there_on(name):
         assert np.isfinite(field[~diverged]).all()
 
 
-@pytest.mark.parametrize("name", REGIMES)
-@pytest.mark.parametrize("block", [1, 8, 24])
-def test_results_do_not_depend_on_block_size(name, block):
-    for start in range(0, MEMBERS if block > 1 else 16, block):
-        assert_same_bytes(name, np.arange(start, start + block))
-
-
-@pytest.mark.parametrize("name", REGIMES)
-def test_results_do_not_depend_on_the_order_of_members(name):
-    assert_same_bytes(name, np.random.default_rng(9).permutation(MEMBERS))
-
-
-@pytest.mark.parametrize("name", REGIMES)
-def test_results_do_not_depend_on_the_lane(name):
-    rng = np.random.default_rng(10)
-    for member in (0, 17, 40):
-        for lane in range(8):
-            members = rng.integers(0, MEMBERS, 8)
-            members[lane] = member
-            assert_same_bytes(name, members)
-
-
-@pytest.mark.parametrize("name", REGIMES)
-@given(members=st.lists(st.integers(0, MEMBERS - 1), min_size=1, max_size=20))
-@few_examples
-def test_results_do_not_depend_on_the_other_members(name, members):
-    assert_same_bytes(name, np.array(members))
-
-
 def test_no_share_of_patterns_is_classified_by_a_network_that_has_diverged():
-    got = together("some diverge")
+    got = diverging("by the error")
     np.testing.assert_array_equal(np.isnan(got.classified), got.status == DIVERGED)
 
 
 def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
     # Fewer iterations than lie between two looks at the weights
     got = learn(SOME_DIVERGE._replace(iterations=60), some_patterns(), np.arange(MEMBERS))
-    done = got.weight[got.status == DONE]
+    done = got.weight[got.status == COMPUTED]
     assert (got.status == DIVERGED).any()
     assert (np.abs(done).mean(axis=1) < MAX_MEAN_ABS_WEIGHT).all()
 

@@ -1,4 +1,4 @@
-"""The noise: known answers, the shape of the distribution, and streams that know nothing of each other."""
+"""The noise: known answers, the shape of the distribution, and streams that are independent of each other."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from numba import njit
 from scipy import stats
 
 from sim import noise
-from sim.lanes import LANES, load, store
+from sim.memory import load, store
+from sim.vectors import LANES
 from tests.reference import noise as reference
 
 few_examples = settings(max_examples=40, deadline=None, derandomize=True)

@@ -14,10 +14,10 @@ import xarray
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pipeline.execution.driver import compute_block
 
 from pipeline.console import status_lines
 from pipeline.errors import RequestError
-from pipeline.execution.driver import compute_block
 from pipeline.figures import requested_part
 from pipeline.plan.planning import make_plan
 from pipeline.request.sweep import define

@@ -4,10 +4,10 @@
     R(t) = mean of r over (t−T, t],   ε(t) = |R_target − R(t)|
 
 Equation numbers are those of Bilen and Kaluza (arXiv 1611.03162), section IV.2.3: r is averaged over a sliding
-window, and its error charged to the weights with which that window began. Oscillators and weights move in the same
-Euler step of length dt; ξ is white noise, so a step adds σ ε √dt times a standard normal (Euler–Maruyama). Weights
-rest until the first window is full, t < T; there is no drift before t = T + Δ. With T = dt this is eq. 13 with
-η dt, β dt and σ √dt for η, β and σ.
+window, and its error is attributed to the weights with which that window began. Oscillators and weights move in
+the same Euler step of length dt; ξ is white noise, so a step adds σ ε √dt times a standard normal
+(Euler–Maruyama). Weights are constant until the first window is full, t < T; there is no drift before t = T + Δ.
+With T = dt this is eq. 13 with η dt, β dt and σ √dt for η, β and σ.
 
 symbol      setting                     unit            range
 η           eta                         1 / time        ≥ 0
@@ -19,32 +19,22 @@ R_target    target_order_parameter      –               0 … 1
 W           target_mean_abs_weight      –               > 0
 
 A step costs the same for every T and Δ: the window is a ring with a running sum, the past weights are a ring of
-T + Δ. The sum starts anew with each turn of its ring, so its rounding errors don't pile up.
+T + Δ. The sum starts anew with each turn of its ring, so that rounding errors do not accumulate.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from sim.ensemble import MAX_MEAN_ABS_WEIGHT, eight_by_eight, member_first, status_of
+from sim.elementary import absolute, where_less
+from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
 from sim.kuramoto import angles, draw_phasors, mean_abs_weight, steps_in
-from sim.lanes import (
-    LANES,
-    absolute,
-    align_stack,
-    broadcast,
-    copy_rows,
-    empty_rows,
-    in_lanes,
-    load,
-    store,
-    where_less,
-)
+from sim.kuramoto_step import Couplings, Size, connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
+from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import CONTINUOUS_WEIGHT_NOISE, stream
-from sim.oscillators import connect, set_weights, size_of, sum_over_steps, working_arrays
+from sim.vectors import LANES, Vector, inlined
 
 
 class Settings(NamedTuple):
@@ -63,7 +53,7 @@ class Settings(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """What a block of members gives. Member first; NaN from where a member has diverged."""
+    """What a block of members gives, member first (in kernels last); NaN from where a member has diverged."""
 
     order_parameter: np.ndarray
     """(member, record) R at the end of the recorded steps."""
@@ -82,15 +72,15 @@ class Learned(NamedTuple):
     phase: np.ndarray
     """(member, oscillator) φ at the end, rad, in [−π, π]."""
     status: np.ndarray
-    """(member,) DONE or DIVERGED."""
+    """(member,) COMPUTED or DIVERGED."""
 
 
 # --- the sliding window -----------------------------------------------------------------------------------
 
 
-@njit(nogil=True, forceinline=True)
-def start_window(length):
-    """An empty window: the last values (length, 8), and their sum and that since the ring came round (2, 8)."""
+@inlined
+def start_window(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """An empty window: the last values (length, 8), their sum and the sum since the ring's last turn (2, 8)."""
     values, sums = empty_rows(length), empty_rows(2)
     for k in range(length):
         store(values, k, broadcast(0.0))
@@ -99,8 +89,8 @@ def start_window(length):
     return values, sums
 
 
-@njit(nogil=True, forceinline=True)
-def slide(window, step, value):
+@inlined
+def slide(window: tuple[np.ndarray, np.ndarray], step: int, value: Vector) -> Vector:
     """The sum of the last `length` values after one more, number `step` since the start; O(1)."""
     values, sums = window
     slot = step % values.shape[0]
@@ -117,38 +107,43 @@ def slide(window, step, value):
 # --- the kernel -------------------------------------------------------------------------------------------
 
 
-class _Out(NamedTuple):
-    """The kernel's output, lanes last; `Learned` says what each is."""
+class _StepCounts(NamedTuple):
+    """Durations in Euler steps."""
 
-    order_parameter: np.ndarray
-    error: np.ndarray
-    mean_abs_weight: np.ndarray
-    final: np.ndarray  # (3, 8): order parameter, error, mean absolute weight
-    weight: np.ndarray
-    phase: np.ndarray
+    window: int
+    delay: int
+    total: int
 
 
 @kernel
-def _learn(size, settings, window_steps, delay_steps, steps, network, seed, members, phasor, recorded, out):
+def _learn(
+    size: Size,
+    settings: Settings,
+    steps: _StepCounts,
+    couplings: Couplings,
+    block: Block,
+    phasor: np.ndarray,
+    out: Learned,
+) -> None:
     """The learning run of eight members: weights j are those of step j, and window m begins with step m."""
     align_stack()
-    dt, oscillators = settings.dt, network.rotation.shape[0]
-    z, rotation, pull, coupling = working_arrays(network, phasor)
-    count, start = network.order.shape[0], broadcast(settings.target_mean_abs_weight)
-    generations = start_generations(window_steps + delay_steps, count, start)
-    window, errors = start_window(window_steps), empty_rows(delay_steps)
-    averaged_from = steps - max(1, steps // 100)
+    dt, oscillators = settings.dt, couplings.rotation.shape[0]
+    z, rotation, increment, coupling = working_arrays(couplings, phasor)
+    count, start = couplings.order.shape[0], broadcast(settings.target_mean_abs_weight)
+    generations = start_generations(steps.window + steps.delay, count, start)
+    window, errors = start_window(steps.window), empty_rows(steps.delay)
+    averaged_from = steps.total - max(1, steps.total // 100)
     r_sum, error_sum, weight_sum = broadcast(0.0), broadcast(0.0), broadcast(0.0)
-    record = 0
-    for k in range(steps):
+    recorded, record = block.recorded, 0
+    for k in range(steps.total):
         weight = weights_at(generations, k)
-        bound = set_weights(weight, network, dt, coupling, pull)
-        r = sum_over_steps(size, z, pull, coupling, rotation, bound, 1)
+        bound = set_weights(weight, couplings, dt, coupling, increment)
+        r = sum_over_steps(size, z, increment, coupling, rotation, bound, 1)
         total = slide(window, k, r)
-        m = k + 1 - window_steps
+        m = k + 1 - steps.window
         if m < 0:
             continue
-        order_parameter = total / broadcast(float(oscillators * window_steps))
+        order_parameter = total / broadcast(float(oscillators * steps.window))
         error = absolute(settings.target_order_parameter - order_parameter)
         mean_weight = mean_abs_weight(weight)
 
@@ -160,19 +155,19 @@ def _learn(size, settings, window_steps, delay_steps, steps, network, seed, memb
         if k >= averaged_from:
             r_sum, error_sum, weight_sum = r_sum + order_parameter, error_sum + error, weight_sum + mean_weight
 
-        drift = settings.eta * dt * delayed_change(errors, m, delay_steps, error)
+        drift = settings.eta * dt * delayed_change(errors, m, steps.delay, error)
         growth = settings.weight_control * dt * (settings.target_mean_abs_weight - mean_weight)
         growth = where_less(mean_weight, broadcast(MAX_MEAN_ABS_WEIGHT), growth, broadcast(np.nan))
         amplitude = settings.sigma * np.sqrt(dt) * error
-        state = stream(seed, load(members, 0), k, CONTINUOUS_WEIGHT_NOISE)
+        state = stream(block.seed, load(block.members, 0), k, CONTINUOUS_WEIGHT_NOISE)
         following = weights_at(generations, k + 1)
         move_weights(weight, weights_at(generations, m), following, drift, amplitude, growth, state)
 
-    averaged = broadcast(float(steps - averaged_from))
-    store(out.final, 0, r_sum / averaged)
-    store(out.final, 1, error_sum / averaged)
-    store(out.final, 2, weight_sum / averaged)
-    copy_rows(weights_at(generations, steps), out.weight)
+    averaged = broadcast(float(steps.total - averaged_from))
+    store(out.final_order_parameter, 0, r_sum / averaged)
+    store(out.final_error, 0, error_sum / averaged)
+    store(out.final_mean_abs_weight, 0, weight_sum / averaged)
+    copy_rows(weights_at(generations, steps.total), out.weight)
     copy_rows(z, phasor)
 
 
@@ -191,40 +186,33 @@ def learn(
     Raises ValueError for no members, nothing to record, or a recorded step before the first full window.
     """
     first = steps_in(settings.T, settings.dt) - 1
-    if not len(recorded) or recorded[0] < first:
-        raise ValueError(f"expected recorded steps from {first} on, got {list(recorded[:1])}")
+    if np.any(np.asarray(recorded) < first):
+        raise ValueError(f"expected recorded steps from {first} on, got {np.min(recorded)}")
 
-    def learn_lanes(block: np.ndarray) -> Learned:
-        return _learn_lanes(settings, frequencies, seed, block, recorded)
+    def learn_block(block: Block) -> Learned:
+        return _learn_block(settings, frequencies, block)
 
-    return eight_by_eight(learn_lanes, members)
+    return eight_by_eight(learn_block, seed, members, recorded)
 
 
-def _learn_lanes(
-    settings: Settings, frequencies: np.ndarray, seed: int, members: np.ndarray, recorded: np.ndarray
-) -> Learned:
-    """`learn` for at most eight members."""
-    oscillators, network = len(frequencies), connect(frequencies, settings.dt)
-    lanes, kept, edge_count = in_lanes(members[:, None]), len(members), len(network.order)
-    rows = (*(len(recorded),) * 3, 3, edge_count, oscillators)
-    out = _Out(*(np.full((count, LANES), np.nan) for count in rows))
+def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block) -> Learned:
+    oscillators, couplings = len(frequencies), connect(frequencies, settings.dt)
+    records = len(block.recorded)
+    out = lanes_last(
+        Learned,
+        order_parameter=(records,),
+        error=(records,),
+        mean_abs_weight=(records,),
+        final_order_parameter=(),
+        final_error=(),
+        final_mean_abs_weight=(),
+        weight=(len(couplings.order),),
+        phase=(oscillators,),
+    )
     phasor = np.empty((2 * oscillators, LANES))
-    draw_phasors(np.uint64(seed), lanes, phasor)
-    window, delay, steps = (
-        steps_in(duration, settings.dt) for duration in (settings.T, settings.delay, settings.duration)
-    )
-    size, seed_word = size_of(oscillators), np.uint64(seed)
-    _learn(size, settings, window, delay, steps, network, seed_word, lanes, phasor, recorded, out)
+    draw_phasors(block.seed, block.members, phasor)
+    durations = settings.T, settings.delay, settings.duration
+    steps = _StepCounts(*(steps_in(duration, settings.dt) for duration in durations))
+    _learn(size_of(oscillators), settings, steps, couplings, block, phasor, out)
     angles(phasor, out.phase)
-    last_r, last_error, last_weight = out.final[:, :kept]
-    return Learned(
-        order_parameter=member_first(out.order_parameter, kept),
-        error=member_first(out.error, kept),
-        mean_abs_weight=member_first(out.mean_abs_weight, kept),
-        final_order_parameter=last_r,
-        final_error=last_error,
-        final_mean_abs_weight=last_weight,
-        weight=member_first(out.weight, kept),
-        phase=member_first(out.phase, kept),
-        status=status_of(out.weight, kept),
-    )
+    return collect(out, block.kept)

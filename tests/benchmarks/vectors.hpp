@@ -1,4 +1,4 @@
-// Eight doubles or eight words in one vector, by the widest instructions the processor has; sim.lanes in C++.
+// Eight doubles or eight words in one vector, by the widest instructions the processor has; sim.vectors in C++.
 
 #pragma once
 

@@ -1,7 +1,7 @@
-"""Vectors of eight lanes: elementary functions to their stated accuracy, and no lane that knows of another."""
+"""Elementary functions to their stated accuracy; no lane depends on another."""
 
 import math
-import operator
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +12,9 @@ from hypothesis.extra.numpy import arrays
 from numba import njit
 from numba.core import types
 
-from sim import lanes
+from sim import elementary
+from sim.memory import load
+from sim.vectors import LANES, traced
 
 EPSILON = np.finfo(float).eps  # 2^-52: rounding to double is wrong by half of it at most
 few_examples = settings(max_examples=60, deadline=None, derandomize=True)
@@ -21,7 +23,7 @@ few_examples = settings(max_examples=60, deadline=None, derandomize=True)
 def eight_at_a_time(function, arguments, results=1):
     """A function of `Vector`s as a function of equally long arrays, whose length is a multiple of eight."""
 
-    @lanes.traced(gives=types.none)
+    @traced(gives=types.none)
     def apply(taken, given):
         returned = function(*(taken[k] for k in range(arguments)))
         for k, vector in enumerate(returned if results > 1 else (returned,)):
@@ -33,8 +35,8 @@ def eight_at_a_time(function, arguments, results=1):
             apply(taken[block], given[block])
 
     def call(*columns):
-        taken = np.stack([np.reshape(column, (-1, lanes.LANES)) for column in columns], axis=1)
-        given = np.empty((len(taken), results, lanes.LANES))
+        taken = np.stack([np.reshape(column, (-1, LANES)) for column in columns], axis=1)
+        given = np.empty((len(taken), results, LANES))
         run(taken, given)
         returned = np.moveaxis(given, 1, 0).reshape(results, -1)
         return tuple(returned) if results > 1 else returned[0]
@@ -42,18 +44,19 @@ def eight_at_a_time(function, arguments, results=1):
     return call
 
 
-turn_small = eight_at_a_time(lanes.turn_small, 3, results=2)
-turn = eight_at_a_time(lanes.turn, 3, results=2)
-angle = eight_at_a_time(lanes.angle, 2)
-minus_two_log = eight_at_a_time(lanes.minus_two_log, 1)
-sqrt = eight_at_a_time(lanes.sqrt, 1)
-fma = eight_at_a_time(lanes.fma, 3)
-fnma = eight_at_a_time(lanes.fnma, 3)
-absolute = eight_at_a_time(lanes.absolute, 1)
-maximum = eight_at_a_time(lanes.maximum, 2)
-where_less = eight_at_a_time(lanes.where_less, 4)
-unit_circle = eight_at_a_time(lanes.unit_circle, 1, results=2)
-box_muller = eight_at_a_time(lanes.box_muller, 2, results=2)
+turn_small = eight_at_a_time(elementary.turn_small, 3, results=2)
+turn = eight_at_a_time(elementary.turn, 3, results=2)
+angle = eight_at_a_time(elementary.angle, 2)
+minus_two_log = eight_at_a_time(elementary.minus_two_log, 1)
+sqrt = eight_at_a_time(elementary.sqrt, 1)
+fma = eight_at_a_time(elementary.fma, 3)
+fnma = eight_at_a_time(elementary.fnma, 3)
+absolute = eight_at_a_time(elementary.absolute, 1)
+maximum = eight_at_a_time(elementary.maximum, 2)
+where_less = eight_at_a_time(elementary.where_less, 4)
+logistic = eight_at_a_time(elementary.logistic, 1)
+unit_circle = eight_at_a_time(elementary.unit_circle, 1, results=2)
+box_muller = eight_at_a_time(elementary.box_muller, 2, results=2)
 
 
 def bits(values):
@@ -61,7 +64,7 @@ def bits(values):
 
 
 def in_all_lanes(*values, dtype=np.float64):
-    return [np.full(lanes.LANES, value, dtype=dtype) for value in values]
+    return [np.full(LANES, value, dtype=dtype) for value in values]
 
 
 # --- accuracy -----------------------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ def angles_within(limit):
             [limit, -limit, 0.0, -0.0],
         ]
     )
-    return np.concatenate([angles, np.zeros(-len(angles) % lanes.LANES)])
+    return np.concatenate([angles, np.zeros(-len(angles) % LANES)])
 
 
 def assert_turns(turn, angles):
@@ -99,7 +102,7 @@ def assert_turns(turn, angles):
 
 
 def test_small_turns_are_accurate_to_rounding():
-    assert_turns(turn_small, angles_within(lanes.SMALL_ANGLE))
+    assert_turns(turn_small, angles_within(elementary.SMALL_ANGLE))
 
 
 @pytest.mark.parametrize("limit", [0.25, 4.0, 100.0, 1e5, 1e6])
@@ -200,10 +203,38 @@ def test_box_muller_reaches_from_zero_to_beyond_eight():
     assert box_muller(largest, quarter)[0][0] == pytest.approx(math.sqrt(104 * math.log(2)), rel=1e-12)
 
 
+def exact_logistic(x):
+    with localcontext(prec=40):
+        return 1 / (1 + (-Decimal(float(x))).exp())
+
+
+def test_logistic_is_accurate_as_far_as_its_values_are_normal_numbers():
+    rng = np.random.default_rng(1)
+    tiny = rng.choice([-1.0, 1.0], 400) * 10.0 ** rng.uniform(-300, 1, 400)
+    ordinary = [rng.uniform(-limit, limit, 1600) for limit in (700, 40)]
+    x = np.concatenate([*ordinary, tiny, np.repeat([0.0, 700.0, -700.0, 0.5], 2)])
+    got, expected = logistic(x), [exact_logistic(value) for value in x]
+    wrong = [abs(float(Decimal(float(a)) / b - 1)) for a, b in zip(got, expected, strict=True)]
+    assert max(wrong) < 1e-15
+
+
+def test_logistic_saturates_beyond_seven_hundred():
+    np.testing.assert_array_equal(logistic(np.array([700.0, 700.1, 1e4, 1e300, np.inf, 40, 100, 1e17])), 1.0)
+    low = logistic(np.array([-700.0, -700.1, -1e4, -1e300, -np.inf, -1e17, -710.0, -745.0]))
+    np.testing.assert_array_equal(low, low[0])
+    assert 0 < low[0] < 1e-303
+
+
+def test_the_logistic_function_of_no_number_is_no_number():
+    got = logistic(np.array([np.nan, 0.0, -np.nan, 1.0, -np.inf, np.nan, np.inf, -1.0]))
+    np.testing.assert_array_equal(np.isnan(got), [True, False, True, False, False, True, False, False])
+
+
 # --- plain IEEE operations ----------------------------------------------------------------------------------
 
 numbers = st.floats(min_value=-1e100, max_value=1e100).filter(lambda x: x == 0 or abs(x) > 1e-100)
-anything = arrays(np.float64, (4, lanes.LANES), elements=st.floats(width=64))
+# Ordinary numbers beside NaN, infinities and the largest and smallest numbers
+anything = arrays(np.float64, (4, LANES), elements=st.floats(width=64) | st.floats(0.01, 0.25))
 
 
 @given(numbers, numbers, numbers)
@@ -236,7 +267,7 @@ def test_comparisons_say_what_their_docstrings_say_of_nan(values):
 
 @njit(error_model="numpy")
 def _any_greater(x, y):
-    return lanes.any_greater(lanes.load(x, 0), lanes.load(y, 0))
+    return elementary.any_greater(load(x, 0), load(y, 0))
 
 
 @given(anything)
@@ -246,37 +277,12 @@ def test_any_greater_looks_at_every_lane_and_ignores_nan(values):
     assert _any_greater(x[None], y[None]) == (x > y).any()
 
 
-@pytest.mark.parametrize("lane", range(lanes.LANES))
+@pytest.mark.parametrize("lane", range(LANES))
 def test_any_greater_sees_a_single_lane(lane):
-    x = np.zeros((1, lanes.LANES))
+    x = np.zeros((1, LANES))
     x[0, lane] = 1.0
-    assert _any_greater(x, np.full((1, lanes.LANES), 0.5))
-    assert not _any_greater(x, np.ones((1, lanes.LANES)))
-
-
-def _operator_in_kernels(op):
-    @njit(error_model="numpy")
-    def run(x, y, scalar, out):
-        left, right = lanes.load(x, 0), lanes.load(y, 0)
-        lanes.store(out, 0, op(left, right))
-        lanes.store(out, 1, op(left, scalar))
-        lanes.store(out, 2, op(scalar, right))
-
-    return run
-
-
-_in_kernels = {op: _operator_in_kernels(op) for op in (operator.add, operator.sub, operator.mul, operator.truediv)}
-
-
-@pytest.mark.parametrize("op", _in_kernels, ids=lambda op: op.__name__)
-@given(values=anything, scalar=st.floats(width=64))
-@few_examples
-def test_operators_in_kernels_are_numpys(op, values, scalar):
-    x, y = values[:2]
-    out = np.empty((3, lanes.LANES))
-    _in_kernels[op](x[None], y[None], scalar, out)
-    with np.errstate(all="ignore"):
-        np.testing.assert_array_equal(out, [op(x, y), op(x, scalar), op(scalar, y)])
+    assert _any_greater(x, np.full((1, LANES), 0.5))
+    assert not _any_greater(x, np.ones((1, LANES)))
 
 
 # --- lane independence --------------------------------------------------------------------------------------
@@ -290,16 +296,17 @@ OF_FLOATS = {
     "fma": (fma, 3),
     "maximum": (maximum, 2),
     "where_less": (where_less, 4),
+    "logistic": (logistic, 1),
 }
 
 
 def assert_lanes_are_independent(function, arguments):
     """Every lane's bits are those it gets when all eight lanes hold its arguments."""
     together = np.atleast_2d(bits(np.stack(np.atleast_2d(function(*arguments)))))
-    for lane in range(lanes.LANES):
-        same = [np.full(lanes.LANES, column[lane], dtype=column.dtype) for column in arguments]
+    for lane in range(LANES):
+        same = [np.full(LANES, column[lane], dtype=column.dtype) for column in arguments]
         alone = np.atleast_2d(bits(np.stack(np.atleast_2d(function(*same)))))
-        np.testing.assert_array_equal(alone, np.repeat(together[:, lane : lane + 1], lanes.LANES, axis=1))
+        np.testing.assert_array_equal(alone, np.repeat(together[:, lane : lane + 1], LANES, axis=1))
 
 
 @pytest.mark.parametrize("name", OF_FLOATS)
@@ -310,40 +317,8 @@ def test_a_lane_does_not_depend_on_the_others(name, values):
     assert_lanes_are_independent(function, values[:arguments])
 
 
-@pytest.mark.parametrize("name", OF_FLOATS)
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308, 5e-324])
-def test_a_lane_does_not_depend_on_a_neighbour_that_is_no_number(name, bad):
-    function, arguments = OF_FLOATS[name]
-    ordinary = np.random.default_rng(12).uniform(0.01, 0.25, (arguments, lanes.LANES))
-    for lane in range(lanes.LANES):
-        values = ordinary.copy()
-        values[:, lane] = bad
-        before = np.atleast_2d(np.stack(np.atleast_2d(function(*ordinary))))
-        after = np.atleast_2d(np.stack(np.atleast_2d(function(*values))))
-        others = np.arange(lanes.LANES) != lane
-        np.testing.assert_array_equal(bits(after[:, others]), bits(before[:, others]))
-
-
-@given(arrays(np.uint64, (2, lanes.LANES), elements=st.integers(0, 2**64 - 1)))
+@given(arrays(np.uint64, (2, LANES), elements=st.integers(0, 2**64 - 1)))
 @few_examples
 def test_a_lane_of_random_words_does_not_depend_on_the_others(words):
     assert_lanes_are_independent(unit_circle, words[:1])
     assert_lanes_are_independent(box_muller, words)
-
-
-# --- memory -------------------------------------------------------------------------------------------------
-
-
-@njit
-def _aligned_copy(rows):
-    return lanes.aligned_rows(rows)
-
-
-@pytest.mark.parametrize("count", [1, 2, 13, 100])
-def test_aligned_rows_are_a_copy_on_a_cache_line(count):
-    rows = np.random.default_rng(13).normal(size=(count, lanes.LANES))
-    copy = _aligned_copy(rows)
-    assert copy.ctypes.data % 64 == 0
-    np.testing.assert_array_equal(copy, rows)
-    copy[:] = 0
-    assert np.all(rows != 0)

@@ -1,0 +1,309 @@
+"""Arithmetic and elementary functions of vectors.
+
+The elementary functions are polynomials of plain IEEE operations and fused multiply-adds, so that they give the
+same bits on every processor. Functions that take or give tuples of vectors are for other traced functions; the
+`traced` ones can be called from kernels too.
+"""
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+
+from sim.vectors import FLOATS, LANES, Vector, traced
+
+_MASK_BITS = ir.IntType(LANES)
+
+
+def _pair(lane_type: types.Type, count: int = 2) -> types.Type:
+    return types.UniTuple(lane_type, count)
+
+
+# --- arithmetic -----------------------------------------------------------------------------------------
+
+
+@traced(gives=FLOATS)
+def fma(x: Vector, y: Vector, z: Vector) -> Vector:
+    """x y + z, rounded once."""
+    return x.intrinsic("fma", y, z)
+
+
+@traced(gives=FLOATS)
+def fnma(x: Vector, y: Vector, z: Vector) -> Vector:
+    """z − x y, rounded once."""
+    return fma(-x, y, z)
+
+
+@traced(gives=FLOATS)
+def sqrt(x: Vector) -> Vector:
+    """Square root, correctly rounded."""
+    return x.intrinsic("sqrt")
+
+
+@traced(gives=FLOATS)
+def absolute(x: Vector) -> Vector:
+    """|x|."""
+    return x.intrinsic("fabs")
+
+
+@traced(gives=FLOATS)
+def maximum(x: Vector, y: Vector) -> Vector:
+    """The larger of x and y; y where either is NaN."""
+    return x.where(">", y, x, y)
+
+
+@traced(gives=FLOATS)
+def where_less(x: Vector, y: Vector, yes: Vector, no: Vector) -> Vector:
+    """Lane by lane `yes` where x < y, else `no`, also where x or y is NaN."""
+    return x.where("<", y, yes, no)
+
+
+@traced(gives=types.boolean)
+def any_greater(x: Vector, y: Vector) -> Any:
+    """Whether x > y in any lane, a boolean in kernels."""
+    mask = x.builder.fcmp_ordered(">", x.value, y.value)
+    bits = x.builder.bitcast(mask, _MASK_BITS)
+    return Vector(x.builder, x.builder.icmp_unsigned("!=", bits, ir.Constant(_MASK_BITS, 0)))
+
+
+# --- elementary functions -------------------------------------------------------------------------------
+
+
+def horner(x: Vector, coefficients: tuple[float, ...]) -> Vector:
+    """Σ_k coefficients[k] x^k."""
+    total = x.lift(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total = fma(total, x, coefficient)
+    return total
+
+
+# Minimax on |a| ≤ SMALL_ANGLE for sin(a) = a + a³ S(a²) and cos(a) = 1 + a² C(a²); error below 5e-17.
+SMALL_ANGLE = 0.25
+_SMALL_SIN = (-0.1666666666666637, 0.008333333331805479, -0.00019841257617613103, 2.7526021333363912e-06)
+_SMALL_COS = (
+    -0.5,
+    0.041666666666663556,
+    -0.001388888888491021,
+    2.4801569475683656e-05,
+    -2.7524717487900135e-07,
+)
+# The same on |a| ≤ π/4 (Sun's fdlibm, k_sin.c and k_cos.c).
+_QUADRANT_SIN = (
+    -1.66666666666666324348e-01,
+    8.33333333332248946124e-03,
+    -1.98412698298579493134e-04,
+    2.75573137070700676789e-06,
+    -2.50507602534068634195e-08,
+    1.58969099521155010221e-10,
+)
+_QUADRANT_COS = (
+    -0.5,
+    4.16666666666666019037e-02,
+    -1.38888888888741095749e-03,
+    2.48015872894767294178e-05,
+    -2.75573143513906633035e-07,
+    2.08757232129817482790e-09,
+    -1.13596475577881948265e-11,
+)
+# π/2 in three parts (fdlibm, e_rem_pio2.c): the first has 33 bits, so small multiples of it are exact.
+_HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
+_ROUND_TO_INTEGER = 6755399441055744.0  # 1.5·2^52: adding it leaves the nearest integer in the low bits
+
+
+def _turn(c: Vector, s: Vector, sine: Vector, cosine_minus_one: Vector) -> tuple[Vector, Vector]:
+    """The unit vector (c, s) turned by the angle with this sine and cosine − 1."""
+    return (
+        fnma(s, sine, fma(c, cosine_minus_one, c)),
+        fma(c, sine, fma(s, cosine_minus_one, s)),
+    )
+
+
+def _sine_cosine(a: Vector, sine: tuple[float, ...], cosine: tuple[float, ...]) -> tuple[Vector, Vector]:
+    """sin(a) and cos(a) − 1 from the polynomials S and C above."""
+    square = a * a
+    return fma(horner(square, sine), square * a, a), horner(square, cosine) * square
+
+
+def turn_small(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
+    """The unit vector (c, s) turned by the angle a, |a| ≤ SMALL_ANGLE."""
+    return _turn(c, s, *_sine_cosine(a, _SMALL_SIN, _SMALL_COS))
+
+
+def turn(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
+    """The unit vector (c, s) turned by any angle a (to full accuracy for |a| below about 1e6)."""
+    quadrant = fma(a, 2 / math.pi, _ROUND_TO_INTEGER)
+    rest = a
+    for part in _HALF_PI:
+        rest = fnma(quadrant - _ROUND_TO_INTEGER, rest.lift(part), rest)
+    sine, cosine_minus_one = _sine_cosine(rest, _QUADRANT_SIN, _QUADRANT_COS)
+    cosine = cosine_minus_one + 1.0
+    bits = quadrant.as_words()
+    odd = bits & 1
+    sine, cosine = odd.where("!=", 0, cosine, sine), odd.where("!=", 0, sine, cosine)
+    second_or_third, third_or_fourth = ((bits + 1) >> 1) << 63, (bits >> 1) << 63
+    sine = (sine.as_words() ^ third_or_fourth).as_floats()
+    cosine = (cosine.as_words() ^ second_or_third).as_floats()
+    return fnma(s, sine, c * cosine), fma(c, sine, s * cosine)
+
+
+# Minimax of sin(πv)/v and cos(πv) in v² on |v| ≤ 1/2, and of log((1+t)/(1−t))·(−2)/t in t² on |t| ≤ 0.172.
+_SIN_PI = (
+    3.141592653589635,
+    -5.167712779987959,
+    2.550164035906745,
+    -0.5992644339357286,
+    0.08214479467064854,
+    -0.007364005472115722,
+    0.0004474920849077101,
+)
+_COS_PI = (
+    0.9999999999992479,
+    -4.93480220024985,
+    4.0587121075374375,
+    -1.33526231526157,
+    0.2353254365877112,
+    -0.02577631642731586,
+    0.0018399894372694043,
+)
+_MINUS_TWO_LOG = (
+    -3.9999999999998943,
+    -1.3333333335915851,
+    -0.7999998978366476,
+    -0.5714433229175145,
+    -0.4434849982015498,
+    -0.3921619127950611,
+)
+_ONE_BITS = 0x3FF0000000000000
+_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+
+
+def _in_one_two(word: Vector) -> Vector:
+    """A double in [1, 2) from the top 52 bits of a word."""
+    return ((word >> 12) | _ONE_BITS).as_floats()
+
+
+def minus_two_log(u: Vector) -> Vector:
+    """−2 log(u) for positive normal u, to 1e-13."""
+    bits = u.as_words()
+    above = bits - _SQRT_HALF_BITS
+    # The exponent as a double, without a conversion: written into the mantissa of 2^52, biased by 1024.
+    biased = (above + 0x4000000000000000) >> 52
+    exponent = (biased | 0x4330000000000000).as_floats() - (2.0**52 + 1024)
+    mantissa = (bits - (above & 0xFFF0000000000000)).as_floats()  # in [√½, √2)
+    t = (mantissa - 1.0) / (mantissa + 1.0)
+    return fma(exponent, exponent.lift(-2 * math.log(2)), t * horner(t * t, _MINUS_TWO_LOG))
+
+
+@traced(gives=_pair(FLOATS))
+def unit_circle(word: Vector) -> tuple[Vector, Vector]:
+    """A point uniform on the unit circle, to 1e-12, from 64 uniform bits: (cos φ, sin φ)."""
+    v = _in_one_two(word) - 1.5  # half a circle; the lowest bit chooses which half
+    square = v * v
+    sine = horner(square, _SIN_PI) * v
+    cosine = horner(square, _COS_PI).as_words() ^ (word << 63)
+    return cosine.as_floats(), sine
+
+
+@traced(gives=_pair(FLOATS, 3))
+def polar(word: Vector, other: Vector) -> tuple[Vector, Vector, Vector]:
+    """Two standard normals as −2 log u, cos φ and sin φ, from two words of 64 uniform bits."""
+    return minus_two_log(2.0 - _in_one_two(word)), *unit_circle(other)
+
+
+@traced(gives=_pair(FLOATS))
+def cartesian(square: Vector, cosine: Vector, sine: Vector) -> tuple[Vector, Vector]:
+    """(r cos φ, r sin φ) from r², cos φ and sin φ."""
+    radius = sqrt(square)
+    return radius * cosine, radius * sine
+
+
+@traced(gives=_pair(FLOATS))
+def box_muller(word: Vector, other: Vector) -> tuple[Vector, Vector]:
+    """Two independent standard normals from two words of 64 uniform bits: √(−2 log u) (cos φ, sin φ)."""
+    return cartesian(*polar(word, other))
+
+
+# arctan(x) = x + x³ P(x²)/Q(x²) on |x| ≤ 0.66 (Moshier's Cephes, atan.c).
+_ATAN_P = (
+    -6.485021904942025371773e1,
+    -1.228866684490136173410e2,
+    -7.500855792314704667340e1,
+    -1.615753718733365076637e1,
+    -8.750608600031904122785e-1,
+)
+_ATAN_Q = (
+    1.945506571482613964425e2,
+    4.853903996359136964868e2,
+    4.328810604912902668951e2,
+    1.650270098316988542046e2,
+    2.485846490142306297962e1,
+    1.0,
+)
+_ATAN_SPLIT = 0.66
+
+
+@traced(gives=FLOATS)
+def angle(c: Vector, s: Vector) -> Vector:
+    """The angle in [−π, π] of the vector (c, s) ≠ 0; NaN for NaN."""
+    x, y = absolute(c), absolute(s)
+    steep = x.where("<", y, x.lift(1.0), 0.0)
+    ratio = steep.where(">", 0.5, x / y, y / x)  # in [0, 1]
+    large = ratio.where(">", _ATAN_SPLIT, x.lift(1.0), 0.0)
+    t = large.where(">", 0.5, (ratio - 1.0) / (ratio + 1.0), ratio)
+    square = t * t
+    arctangent = fma(t * square, horner(square, _ATAN_P) / horner(square, _ATAN_Q), t)
+    arctangent = fma(large, large.lift(math.pi / 4), arctangent)
+    first_quadrant = steep.where(">", 0.5, math.pi / 2 - arctangent, arctangent)
+    upper = c.where("<", 0.0, math.pi - first_quadrant, first_quadrant)
+    return upper.intrinsic("copysign", s)
+
+
+# exp(r) = Σ c_k r^k on |r| ≤ (log 2)/2, minimax; log 2 in two parts, multiples of the first exact.
+_EXP = (
+    1.0,
+    1.0,
+    0.5000000000000019,
+    0.1666666666666668,
+    0.0416666666664881,
+    0.008333333333319601,
+    0.0013888888952314775,
+    0.00019841269890047113,
+    2.4801485482328494e-05,
+    2.755724091857897e-06,
+    2.763263963904103e-07,
+    2.5110037605963777e-08,
+)
+_LOG_TWO = (0.6931471805599453, 2.3190468138462996e-17)
+_MAX_EXPONENT = 700.0  # exp of it, and 1 / exp of it, are normal doubles
+
+
+def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """exp(x) for |x| ≤ 700, to about 1 ulp, of several x together: their chains of operations overlap."""
+    shifted = [fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER)) for x in xs]
+    rests = list(xs)
+    for part in _LOG_TWO:
+        rests = [
+            fnma(power - _ROUND_TO_INTEGER, power.lift(part), rest)
+            for power, rest in zip(shifted, rests, strict=True)
+        ]
+    totals = [rest.lift(_EXP[-1]) for rest in rests]
+    for coefficient in _EXP[-2::-1]:
+        totals = [fma(total, rest, coefficient) for total, rest in zip(totals, rests, strict=True)]
+    return tuple(
+        (total.as_words() + (power.as_words() << 52)).as_floats()
+        for total, power in zip(totals, shifted, strict=True)
+    )
+
+
+def logistics(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
+    """1 / (1 + exp(−x)) of several x together; NaN for NaN."""
+    below = [x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x) for x in xs]
+    bounded = [x.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), x) for x in below]
+    return tuple(1.0 / (1.0 + grown) for grown in exponentials(tuple(-x for x in bounded)))
+
+
+@traced(gives=FLOATS)
+def logistic(x: Vector) -> Vector:
+    """1 / (1 + exp(−x)); NaN for NaN."""
+    return logistics((x,))[0]
