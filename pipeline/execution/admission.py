@@ -134,7 +134,8 @@ def checked_workers(
 ) -> Iterator[Workers]:
     """Check all workers of a client, those that are there and those to come, for the time of a run.
 
-    folders: where workers look for the system; refuse: gets a line for every worker that is refused, saying what it has and what was expected.
+    folders: where workers look for the system; refuse: gets a line for every worker that is refused, saying what it
+    has and what was expected.
 
     Raises ClusterLost if the scheduler doesn't answer.
     """

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """Gets every block of a run as it ends."""
 
-    def __call__(self, report: BlockReport, /) -> None: ...
+    def __call__(self, report: BlockReport, /) -> None:
+        """A block ended."""
 
 
 class Observer(Protocol):

@@ -15,4 +15,5 @@ def requested_part(plan: Plan) -> xarray.Dataset:
     dataset = stored_points(plan.store).isel(member=slice(plan.sweep.members), point=plan.rows[plan.rows >= 0])
     if not plan.sweep.axes:
         return dataset.isel(point=0)
-    return on_grid(dataset, plan.sweep.axes) if plan.sweep.method == "product" else dataset
+    axes = [plan.store.coordinates[axis] for axis in plan.sweep.axes]
+    return on_grid(dataset, axes) if plan.sweep.method == "product" else dataset

@@ -7,7 +7,7 @@ import xarray
 
 from pipeline.errors import RequestError
 from pipeline.plan import intervals
-from pipeline.systems import COMPUTED, MISSING, Estimand, find
+from pipeline.systems import COMPUTED, MISSING, Estimand, System, find
 
 
 def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFIDENCE) -> xarray.Dataset:
@@ -25,17 +25,17 @@ def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFID
     if of not in system.all_estimands:
         raise RequestError([f"of: expected one of {', '.join(system.all_estimands)}, got {of!r}"])
     estimand, counted = system.all_estimands[of], dataset["status"] == COMPUTED
-    values = _of_members(dataset, estimand)
+    values = _of_members(dataset, system, estimand)
     if estimand.kind == "fraction":
         return intervals.fraction(values & counted, dataset["status"] != MISSING, confidence=confidence)
     interval = intervals.mean if estimand.kind == "mean" else intervals.median
     return interval(values.where(counted), confidence=confidence)
 
 
-def _of_members(dataset: xarray.Dataset, estimand: Estimand) -> xarray.DataArray:
+def _of_members(dataset: xarray.Dataset, system: System, estimand: Estimand) -> xarray.DataArray:
     """What an estimand says of every member: by whole arrays, settings that are swept as arrays along their axes."""
     settings: Mapping[str, Any] = dataset.attrs["settings"]
-    swept = {axis: dataset[axis] for axis in dataset.attrs["axes"]}
+    swept = {axis: dataset[system.coordinate_of(axis)] for axis in dataset.attrs["axes"]}
     values = estimand.of_members({name: dataset[name] for name in estimand.variables}, {**settings, **swept})
     assert isinstance(values, xarray.DataArray)
     return values

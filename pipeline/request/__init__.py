@@ -17,8 +17,9 @@ from pipeline.request.messages import label_of, shown
 from pipeline.request.sweep import Point, Sweep, Value, define, point_seed
 
 __all__ = [
-    "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known", "LocalCluster", "Origin", "Point", "Precision",
-    "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value", "Verify", "as_walltime",
+    "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known", "LocalCluster", "Origin",
+    "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
+    "Verify", "as_walltime",
     "as_yaml", "check", "check_store_alone", "compose", "define", "label_of", "parse", "plain", "point_seed",
     "refuse_open_comms", "seconds_of", "several", "shown",
 ]  # fmt: skip

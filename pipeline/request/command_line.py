@@ -11,6 +11,7 @@ from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -138,6 +139,7 @@ def _rewritten(override: str) -> str:
 @contextmanager
 def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
     """Hydra's loader of configs, its errors in one line each."""
+    Plugins.instance()  # registers the kinds of places that configs are read from
     path = ConfigSearchPathImpl()
     path.append("hydra", "pkg://hydra.conf")
     path.append("main", f"file://{CONF}")

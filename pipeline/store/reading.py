@@ -62,13 +62,17 @@ def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Datas
     dataset = stored_points(store, chunks)
     if not store.axes:
         return dataset.isel(point=0)
-    return on_grid(dataset, store.axes) if store.sampling == "product" else dataset
+    return (
+        on_grid(dataset, [store.coordinates[axis] for axis in store.axes])
+        if store.sampling == "product"
+        else dataset
+    )
 
 
 def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
     """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
     dimensions = {dim for _, array in store.group.arrays() for dim in array.metadata.dimension_names or ()}
-    coordinates = {*store.axes, *dimensions}
+    coordinates = {*store.coordinates.values(), *dimensions}
     variables = {}
     for name, _ in store.group.arrays():
         if name not in BOOKKEEPING:

@@ -62,6 +62,8 @@ class Store:
         state: dict[str, Any] = dict(self.runs_group.attrs)
         self.fingerprint: dict[str, Any] = attributes["fingerprint"]
         self.axes: tuple[str, ...] = tuple(attributes["axes"])
+        self.coordinates: dict[str, str] = attributes.get("axis_names", {axis: axis for axis in self.axes})
+        """Axis → name of the array of its values."""
         self.sampling: str = attributes["sampling"]
         self.n_points: int = state["n_points"]
         self.n_members: int = state["n_members"]
@@ -96,7 +98,7 @@ class Store:
     def points(self) -> list[Point]:
         """The stored points, in order of arrival; labels as the text that stands for them."""
         try:
-            columns = [self.array(axis)[: self.n_points].tolist() for axis in self.axes]
+            columns = [self.array(self.coordinates[axis])[: self.n_points].tolist() for axis in self.axes]
         except (ValueError, RuntimeError, OSError) as error:
             raise RequestError(
                 [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
@@ -264,12 +266,14 @@ def _create(path: Path, sweep: Sweep) -> None:
                 dimension_names=("point", "block"),
             )
         _write_axes(group, sweep, sweep.points, first=0)
+        axis_names = {axis: sweep.system.coordinate_of(axis) for axis in sweep.axes}
         at_points = [f"{d.name}_at" for d in sweep.system.dimensions if _varies(sweep, d)]
         group.attrs.update(
             schema=SCHEMA,
             fingerprint=sweep.fingerprint,
             axes=list(sweep.axes),
-            coordinates=" ".join([*sweep.axes, *at_points]),
+            axis_names=axis_names,
+            coordinates=" ".join([*axis_names.values(), *at_points]),
             sampling=sweep.method,
         )
         # What changes later is kept out of the root, which so is never seen half-written.
@@ -284,7 +288,7 @@ def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
     for axis in sweep.axes:
         symbol, units = sweep.system.symbols.get(axis, (axis, "1"))
         array = group.create_array(
-            axis,
+            sweep.system.coordinate_of(axis),
             shape=(0,),
             chunks=(_AXIS_CHUNK,),
             dtype=_AXIS_TYPES[kind_of(model, axis)],
@@ -343,7 +347,7 @@ def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point], first:
     """Write the coordinates of points, from row `first` on."""
     rows = slice(first, first + len(points))
     for k, axis in enumerate(sweep.axes):
-        array = array_in(group, axis)
+        array = array_in(group, sweep.system.coordinate_of(axis))
         array.resize((rows.stop,))
         array[rows] = np.array([as_stored_point(point)[k] for point in points], dtype=array.dtype)
     for dimension in sweep.system.dimensions:
@@ -368,7 +372,7 @@ def _grow(store: Store, sweep: Sweep) -> None:
         dims = array.metadata.dimension_names
         extent = {"point": n_points, "member": members, "block": members // store.block_members}
         shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
-        if shape != array.shape and name not in store.axes and not name.endswith("_at"):
+        if shape != array.shape and name not in store.coordinates.values() and not name.endswith("_at"):
             array.resize(shape)
     _write_axes(store.group, sweep, new, first=len(known))
     store.runs_group.attrs.update(n_points=n_points, n_members=members)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.digest import as_hex
 from pipeline.errors import RequestError
-from pipeline.systems.code_version import code_version, digest_of
+from pipeline.systems.code_version import code_version, digest_of_version
 from pipeline.systems.interface import System
 from pipeline.systems.kernel_folder import kernels_kept_by
 from pipeline.words import one_line
@@ -69,7 +69,7 @@ def loaded(name: str) -> Loaded:
         system = find(name)
         if name not in _loaded:
             version = _version(module_name(name))
-            _loaded[name] = Loaded(system, version, digest_of(version))
+            _loaded[name] = Loaded(system, version, digest_of_version(version))
     return _loaded[name]
 
 
@@ -108,7 +108,7 @@ def kernels_of(name: str) -> Iterator[None]:
 
 
 def _load(name: str, module: str, version: dict[str, str]) -> None:
-    digest = digest_of(version)
+    digest = digest_of_version(version)
     try:
         with kernels_kept_by(f"{name}-{as_hex(digest)}"):
             imported = importlib.import_module(module)

@@ -98,8 +98,6 @@ class System:
         for name in names:
             if names.count(name) > 1 or name in RESERVED:
                 raise ValueError(f"expected distinct names other than {', '.join(RESERVED)}, got {name}")
-            if name in self.settings.model_fields:
-                raise ValueError(f"expected a name that no setting has, got {name}")
         for variable in self.variables:
             if unknown := set(variable.dims) - known:
                 raise ValueError(
@@ -112,6 +110,12 @@ class System:
         scalars = [variable.name for variable in self.variables if not variable.dims]
         medians = {f"median_{name}": median_of(name) for name in scalars}
         return {**{name: mean_of(name) for name in scalars}, **medians, **self.estimands}
+
+    def coordinate_of(self, setting: str) -> str:
+        """The name of a setting as a coordinate: its own, unless a variable, a dimension or the store has it."""
+        taken = {part.name for part in (*self.dimensions, *self.variables)}
+        taken |= {f"{dimension.name}_at" for dimension in self.dimensions}
+        return f"{setting}_setting" if setting in taken or setting in RESERVED else setting
 
     def sizes(self, settings: Settings, records: int) -> dict[str, int]:
         """The length of every dimension at a point."""
