@@ -55,7 +55,7 @@ def lanes_last(fields: Callable[..., Fields], **shapes: tuple[int, ...]) -> Fiel
 
 
 def collect(out: Fields, kept: int) -> Fields:
-    """What a kernel gives for its first `kept` lanes, member first, with the status its weights tell.
+    """What a kernel gives for its first `kept` lanes, member first; their status from their weights.
 
     out: named tuple of arrays (…, 8), as made by `lanes_last`, among them `weight` (weight, 8) and `status`.
     """

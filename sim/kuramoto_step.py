@@ -30,13 +30,14 @@ RENORMALISE_EVERY = 32
 UNROLLED_UP_TO = 12
 """Above this many oscillators a step no longer fits the registers, nor its code the instruction cache."""
 
-# Sizes that kernels know while they compile are the lengths of tuples.
+# Sizes known at compile time are passed as the lengths of tuples.
 _TILE, _HALF_TILE, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
 Size = tuple[int, ...] | int
-"""How kernels know N while they compile: see `size_of`."""
+"""N at compile time, the length of a tuple, or 0 for N at run time: see `size_of`."""
 Vectors = tuple[Vector, ...]
+"""One or two vectors an oscillator of a tile."""
 Turning = Callable[[Vector, Vector, Vector], tuple[Vector, Vector]]
 """A function that turns the unit vector (c, s) by an angle."""
 

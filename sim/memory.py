@@ -39,9 +39,9 @@ def align_stack() -> None:
 
     To be called first in every kernel, and in every function that holds vectors and is not inlined.
 
-    LLVM decides on the frame before it knows that vectors will be spilled to it. Without this, spilled
-    vectors may straddle cache lines, depending on address space randomisation, at a third of the speed. An
-    aligned slot, kept by an empty assembly statement, prevents that.
+    LLVM fixes the frame's alignment before it allocates registers. Without this, spilled vectors may straddle
+    cache lines, depending on address space randomisation, at a third of the speed. An aligned slot, kept by an
+    empty assembly statement, prevents that.
     """
 
 

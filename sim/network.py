@@ -41,7 +41,7 @@ CHECK_DIVERGENCE_EVERY = 64
 """Iterations between two checks of the weights; a check costs a tenth of an iteration."""
 
 
-# Sizes that kernels know while they compile are the lengths of tuples.
+# Sizes known at compile time are passed as the lengths of tuples.
 _TILE, _FEW, _SINGLE = (0,) * 10, (0,) * 5, (0,)
 
 
@@ -61,7 +61,7 @@ class Settings(NamedTuple):
 
     @property
     def power(self) -> tuple[int, ...]:
-        """The power of |ψ − x| in the error, 1 or 2, as kernels know it: by the length of a tuple."""
+        """The power of |ψ − x| in the error, 1 or 2, as kernels take it: the length of a tuple."""
         return (0,) if self.absolute_error else (0, 0)
 
     @property
@@ -235,7 +235,7 @@ def _add_errors(
 def _add_whole(
     totals: tuple[Vector, ...], power: int, sums: Rows, first: ir.Value, targets: Rows
 ) -> tuple[Vector, ...]:
-    """The totals plus the errors of the outputs whose sums stand from row `first` on."""
+    """The totals plus the errors of the outputs whose sums are the rows from `first` on."""
     there = sums.starting_at(first)
     return _add_errors(totals, power, [there[a] for a in range(len(totals))], targets, first)
 

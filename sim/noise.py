@@ -16,7 +16,7 @@ from sim.memory import align_stack, broadcast_word, load, store
 from sim.vectors import LANES, WORDS, Vector, inlined, traced
 
 INITIAL_PHASES, WEIGHT_NOISE, INITIAL_WEIGHTS, CONTINUOUS_WEIGHT_NOISE = 0, 1, 2, 3
-"""Purposes: one stream each, so that adding a use of noise never shifts another."""
+"""Purposes: one stream each, so that a new use of noise does not change another."""
 
 _ROTATIONS = ((14, 16), (52, 57), (23, 40), (5, 37), (25, 33), (46, 12), (58, 22), (32, 32))
 _PARITY = 0x1BD11BDAA9FC1A22

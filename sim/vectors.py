@@ -239,7 +239,8 @@ def traced(
         of the numba argument types that returns it.
 
     Inside the function an array (rows, 8) is `Rows`, a float or uint64 scalar is a `Vector` with equal lanes,
-    a signed integer is a row number, and a tuple of integers stands for its length.
+    a signed integer is a row number, and a tuple of integers is its length.
+    What kernels pass differs from what the function gets, so only the type it returns is kept.
     """
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
