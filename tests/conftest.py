@@ -1,15 +1,14 @@
 """Requests as the command line makes them."""
 
-import sys
 from typing import NamedTuple
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from pipeline.__main__ import main as entry_point
-from pipeline.request.config import check, command_line
+from pipeline.__main__ import exit_code
+from pipeline.actions import requested
+from pipeline.request import Origin
 from tests import command
-from tests.command import ROOT, tiny
+from tests.command import tiny
 
 
 @pytest.fixture(scope="session")
@@ -17,8 +16,7 @@ def configure():
     """(folder of the store, *overrides) → checked request, of the tiny sweep where they say nothing else."""
 
     def checked(root, *overrides):
-        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return check(compose("config", overrides=command_line(tiny(root, *overrides))))
+        return requested(Origin("python -m pipeline", tuple(tiny(root, *overrides)), None))
 
     return checked
 
@@ -32,16 +30,13 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture
-def main(monkeypatch, capsys):
+def main(capsys):
     """Carry out a command line within this process."""
 
     def ended(arguments):
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-        monkeypatch.setattr(sys, "argv", ["pipeline", *arguments])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            entry_point()
-        return Ended(left.value.code, *capsys.readouterr())
+        code = exit_code(arguments)
+        return Ended(code, *capsys.readouterr())
 
     return ended
 

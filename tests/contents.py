@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from pipeline.execution.driver import compute_block
+from pipeline.execution import compute_block
 
-from pipeline.plan.planning import make_plan
-from pipeline.store.stores import open_store, prepare
+from pipeline.plan import make_plan
+from pipeline.store import open_store, prepare
 
 COORDINATES = ("iteration", "edge", "oscillator", "time")
 

@@ -7,12 +7,12 @@ import subprocess
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from pipeline.execution.driver import compute_block
+from pipeline.execution import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.plan.planning import make_plan
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store, open_sweep, prepare
+from pipeline.plan import make_plan
+from pipeline.request import define
+from pipeline.store import open_store, open_sweep, prepare
 from tests import command
 from tests.command import ROOT, tiny
 from tests.contents import block_bytes, files, fill, stored_blocks

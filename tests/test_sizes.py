@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import COMPLETE
-from pipeline.plan.planning import make_plan
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store, prepare
+from pipeline.plan import make_plan
+from pipeline.request import define
+from pipeline.store import open_store, prepare
 from pipeline.systems.code_version import code_digest
 from tests.command import ROOT, tiny
 from tests.contents import block_files, fill

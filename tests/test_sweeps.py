@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipeline.errors import COMPLETE
-from pipeline.store.stores import open_sweep
+from pipeline.store import open_sweep
 from tests import command
 from tests.command import ROOT
 

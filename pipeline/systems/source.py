@@ -86,6 +86,7 @@ class Code:
 
     @cached_property
     def contents(self) -> _Contents:
+        """What the statement says, mentions and imports."""
         parts: list[str] = []
         contents = _Contents(b"", set(), [], set())
         pending: list[object] = [self.node]  # a stack, since long sums nest deeper than Python recurses
@@ -188,6 +189,7 @@ class Module:
             self.imports.setdefault(imported.name, []).append(imported)
 
     def defines(self, name: str) -> bool:
+        """Whether a name is defined or imported here."""
         return name in self.definitions or name in self.imports
 
 

@@ -17,9 +17,9 @@ from pipeline.cluster.clients import dask_client
 from pipeline.execution.driver import BlockReport, run_blocks
 
 from pipeline.execution import driver
-from pipeline.plan.planning import Job
+from pipeline.plan import Job
 from pipeline.request.clusters import LocalCluster
-from pipeline.store.stores import Location
+from pipeline.store import Location
 
 WORKERS = 2
 MAPPED = 20_000

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store
+from pipeline.request import define
+from pipeline.store import open_store
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files, files, fill
 

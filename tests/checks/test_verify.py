@@ -8,7 +8,7 @@ import zarr
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
 from pipeline.store.blocks import BOOKKEEPING, Damaged, Location, read_block
-from pipeline.store.stores import open_store
+from pipeline.store import open_store
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files, files
 
@@ -17,7 +17,7 @@ VERIFY = ("action=verify", "verify.sample=0", "cluster.workers=1")
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory, configure):
-    from pipeline.request.sweep import define
+    from pipeline.request import define
     from tests.contents import fill
 
     root = tmp_path_factory.mktemp("verify")

@@ -17,8 +17,8 @@ from pipeline.cluster.clients import dask_client
 from pipeline.cluster.security import refuse_readable, write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.execution.admission import Environment, major
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store
+from pipeline.request import define
+from pipeline.store import open_store
 from tests import command
 from tests.benchmarks import blocks_through_dask
 from tests.command import ROOT, connects, elsewhere, wait_for

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.request.sweep import define
+from pipeline.request import define
 from tests import command
 from tests.command import STUB, alive, tiny, wait_for, worker_processes
 from tests.contents import block_bytes, block_files, fill, stored_blocks

@@ -14,9 +14,9 @@ from pipeline.cluster.clients import dask_client
 from pipeline.execution.driver import Outcome, compute_block, run_blocks
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE
-from pipeline.plan.planning import make_plan
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_sweep, prepare
+from pipeline.plan import make_plan
+from pipeline.request import define
+from pipeline.store import open_sweep, prepare
 from tests import command
 from tests.command import STUB, tiny
 from tests.contents import block_bytes, block_files, fill, stored_blocks

@@ -5,12 +5,12 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.execution.driver import compute_block
+from pipeline.execution import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG
-from pipeline.plan.planning import make_plan
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store, prepare
+from pipeline.plan import make_plan
+from pipeline.request import define
+from pipeline.store import open_store, prepare
 from pipeline.systems.code_version import code_digest, code_version
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files, files, fill, values

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.errors import COMPLETE, CONFIG_WRONG
 from pipeline.plan.stopping import call, half_width
 from pipeline.request.config import Precision
-from pipeline.store.stores import open_store
+from pipeline.store import open_store
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files
 

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, RequestError
 from pipeline.request.config import check
-from pipeline.request.sweep import define
+from pipeline.request import define
 from tests import command
 from tests.command import tiny
 from tests.contents import files, fill

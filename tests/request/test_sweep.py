@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import RequestError
-from pipeline.request.sweep import define, point_seed
+from pipeline.request import define, point_seed
 
 many_examples = settings(max_examples=200, deadline=None, derandomize=True)
 few_examples = settings(max_examples=15, deadline=None, derandomize=True)

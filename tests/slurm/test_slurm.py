@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.request.sweep import define
-from pipeline.store.stores import open_store
+from pipeline.request import define
+from pipeline.store import open_store
 from tests import command
 from tests.command import ROOT, connects, elsewhere, wait_for
 from tests.contents import block_bytes, fill, stored_blocks

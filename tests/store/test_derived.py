@@ -6,9 +6,9 @@ from hydra import compose, initialize_config_dir
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, RequestError
 from pipeline.request.config import check, command_line
-from pipeline.request.sweep import define
+from pipeline.request import define
 from pipeline.store.derived import derive
-from pipeline.store.stores import open_sweep, prepare
+from pipeline.store import open_sweep, prepare
 from tests.command import ROOT, tiny
 from tests.contents import files, fill
 
