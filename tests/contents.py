@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from pipeline.execution import compute_block
 
+from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.store import open_store, prepare
 

@@ -7,9 +7,9 @@ import subprocess
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from pipeline.execution import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, open_sweep, prepare

@@ -7,8 +7,8 @@ import pytest
 import zarr
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
-from pipeline.store.blocks import BOOKKEEPING, Damaged, Location, read_block
 from pipeline.store import open_store
+from pipeline.store.blocks import BOOKKEEPING, Damaged, Location, read_block
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files, files
 

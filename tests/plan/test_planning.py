@@ -5,9 +5,9 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.execution import compute_block
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG
+from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, prepare

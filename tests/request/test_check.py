@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, RequestError
-from pipeline.request.config import check
 from pipeline.request import define
+from pipeline.request.config import check
 from tests import command
 from tests.command import tiny
 from tests.contents import files, fill

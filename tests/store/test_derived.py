@@ -5,10 +5,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, RequestError
-from pipeline.request.config import check, command_line
 from pipeline.request import define
-from pipeline.store.derived import derive
+from pipeline.request.config import check, command_line
 from pipeline.store import open_sweep, prepare
+from pipeline.store.derived import derive
 from tests.command import ROOT, tiny
 from tests.contents import files, fill
 

@@ -14,15 +14,15 @@ import xarray
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.execution import compute_block
 
 from pipeline.console import status_lines
 from pipeline.errors import RequestError
+from pipeline.execution import compute_block
 from pipeline.figures import requested_part
 from pipeline.plan import make_plan
 from pipeline.request import define
-from pipeline.store.blocks import BOOKKEEPING, is_stored, write_block
 from pipeline.store import SCHEMA, open_store, open_sweep, prepare
+from pipeline.store.blocks import BOOKKEEPING, is_stored, write_block
 from pipeline.systems.interface import KURAMOTO, SYSTEMS
 from tests.command import ROOT
 from tests.contents import assert_same_values, block_files, files, fill, true_digest, values
