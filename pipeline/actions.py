@@ -218,7 +218,7 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     plan = _plan_of(request.path)
     assert plan.store is not None
     told = [run["config"] for run in plan.store.runs() if "config" in run]
-    last = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
+    last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
     wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
     if not wanted.draw:
         raise RequestError(

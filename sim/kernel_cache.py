@@ -43,7 +43,7 @@ def _cache_folder() -> Path:
 _FOLDER = _cache_folder()
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function with numba, once per machine: without the GIL, cached on disk.
 
     For kernels outside `sim` too: those are kept where numba is told to, which for a system's module is a folder of
@@ -53,6 +53,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     if function.__module__.partition(".")[0] == __package__:
         numba.config.CACHE_DIR = str(_FOLDER)  # read while the decorator runs, at no other time
     try:
-        return njit(function, nogil=True, cache=True, error_model="numpy")
+        compiled: Callable[..., Any] = njit(function, nogil=True, cache=True, error_model="numpy")
+        return compiled
     finally:
         numba.config.CACHE_DIR = previous

@@ -29,11 +29,12 @@ import numpy as np
 from sim.elementary import absolute, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
-from sim.kuramoto import angles, draw_phasors, mean_abs_weight, steps_in
+from sim.kuramoto import angles, draw_phasors, mean_abs_weight
 from sim.kuramoto_step import Couplings, Size, connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
 from sim.noise import CONTINUOUS_WEIGHT_NOISE, stream
+from sim.sizes import steps_in
 from sim.vectors import LANES, Vector, inlined
 
 

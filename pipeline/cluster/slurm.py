@@ -12,8 +12,7 @@ from typing import Any
 
 import dask
 import psutil
-from dask_jobqueue import SLURMCluster
-from dask_jobqueue.slurm import SLURMJob
+from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed import Client, Security
 from distributed.deploy.adaptive import Adaptive
 
@@ -65,7 +64,7 @@ class _Jobs(SLURMCluster):
         if op == "add":
             self._joined |= {str(worker["name"]) for worker in msg["workers"].values()}
             self._fruitless, self._trouble = 0, ""
-        super()._update_worker_status(op, msg)
+        super()._update_worker_status(op, msg)  # type: ignore[no-untyped-call]
 
     async def forget_ended_jobs(self) -> None:
         """Take jobs that are no longer in Slurm's queue for ended, so that others are submitted in their place."""
@@ -97,6 +96,7 @@ class _Floor(Adaptive):
     """Keeps the number of jobs; plain `scale` would never replace one."""
 
     async def adapt(self) -> None:
+        assert isinstance(self.cluster, _Jobs)
         await self.cluster.forget_ended_jobs()
         await super().adapt()
 
@@ -130,7 +130,8 @@ def job_script(config: SlurmCluster) -> str:
         for part, name in (("cert", CERTIFICATE), ("key", KEY))
     }
     tls = Security(require_encryption=True, tls_ca_file=str(folder / CERTIFICATE), **roles)
-    return SLURMJob("tls://…", name="job0", protocol="tls://", **_job_options(config, tls)).job_script()
+    job = SLURMJob("tls://…", name="job0", protocol="tls://", **_job_options(config, tls))
+    return str(job.job_script())
 
 
 def refuse_unusable(config: SlurmCluster) -> None:

@@ -233,7 +233,7 @@ class _Run:
         # A result that was lost with its worker is computed once more, and the callback comes only once.
         again: list[Future[BlockReport]] = []
         for future in window.wait(_POLL_SECONDS):
-            by_status.get(future.status, again).append(future)
+            by_status.get(str(future.status), again).append(future)
         results = self.pulse.results(by_status["finished"]) if by_status["finished"] else []
         for report in results or []:
             window.running.pop(window.key(report.job))

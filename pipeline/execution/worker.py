@@ -56,7 +56,7 @@ def compute_on_dask(job: Job) -> BlockReport:
 
 def set_stopping(store: str, stopping: bool, dask_worker: Any) -> None:
     """Whether blocks of a store that wait on a Dask worker are handed back uncomputed."""
-    stores = getattr(dask_worker, _STOPPING, frozenset()) - {store}
+    stores: frozenset[str] = getattr(dask_worker, _STOPPING, frozenset()) - {store}
     setattr(dask_worker, _STOPPING, stores | {store} if stopping else stores)
 
 

@@ -11,7 +11,7 @@ from pipeline.plan import intervals
 
 BLUE, ORANGE, GREEN, BLACK, GREY = "#0072B2", "#D55E00", "#009E73", "#000000", "#999999"
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -107,6 +107,7 @@ def heat_map(
 def _edges(centres: np.ndarray) -> np.ndarray:
     """Cell edges at the geometric means of neighbouring centres."""
     if len(centres) == 1:
-        return centres[0] * np.array([0.5, 2.0])
+        around: np.ndarray = centres[0] * np.array([0.5, 2.0])
+        return around
     inner = np.sqrt(centres[1:] * centres[:-1])
     return np.concatenate([[centres[0] ** 2 / inner[0]], inner, [centres[-1] ** 2 / inner[-1]]])

@@ -80,17 +80,20 @@ class Plan:
             known, blocks = self.rows >= 0, min(self.stored.shape[1], self.store.blocks)
             codes = self.store.bookkeeping("code")[self.rows[known], :blocks]
             stale[known, :blocks] = codes != np.uint64(loaded(self.sweep.system_name).digest)
-        return stale & self.stored & self.requested
+        made: np.ndarray = stale & self.stored & self.requested
+        return made
 
     @cached_property
     def missing(self) -> np.ndarray:
         """(point, block) to be computed."""
-        return self.requested & ~self.stored | (self.stale if self.on_stale == "recompute" else False)
+        missing: np.ndarray = self.requested & ~self.stored
+        return missing | self.stale if self.on_stale == "recompute" else missing
 
     @property
     def available(self) -> np.ndarray:
         """(point, block) asked for and there."""
-        return self.requested & ~self.missing
+        available: np.ndarray = self.requested & ~self.missing
+        return available
 
     @cached_property
     def block_work(self) -> np.ndarray:

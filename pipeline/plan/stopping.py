@@ -97,7 +97,8 @@ def _skewness(values: np.ndarray) -> float:
 
 def first_blocks(plan: Plan, members: np.ndarray) -> np.ndarray:
     """(point, block) that hold the first `members` (point,) members."""
-    return np.arange(plan.sweep.blocks) < -(-members // plan.sweep.block_members)[:, None]
+    needed = -(-members // plan.sweep.block_members)
+    return np.less(np.arange(plan.sweep.blocks), needed[:, None])
 
 
 def _blocks(members: int, block: int) -> int:

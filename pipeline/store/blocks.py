@@ -52,10 +52,10 @@ def _block_arrays(arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     return ((name, arrays[name]) for name in sorted(arrays) if "member" in dims_of(arrays[name]))
 
 
-def dims_of(array: Array) -> tuple[str | None, ...]:
+def dims_of(array: Array) -> tuple[str, ...]:
     """The names of an array's dimensions."""
     names = getattr(array.metadata, "dimension_names", None)
-    return tuple(names or ())
+    return tuple(map(str, names or ()))
 
 
 # --- one block --------------------------------------------------------------------------------------------
@@ -68,7 +68,8 @@ def is_stored(location: Location, point: int, block: int) -> bool:
 
 def cell(location: Location, name: str, point: int, block: int) -> int | None:
     """A block's `digest`, `code` or `machine`: 0 if there is none, None if it can't be read."""
-    return _cell(_cell_file(location, name, point, block), "<Q")
+    number: int | None = _cell(_cell_file(location, name, point, block), "<Q")
+    return number
 
 
 def _cell_file(location: Location, name: str, point: int, block: int) -> Path:

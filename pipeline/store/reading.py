@@ -11,7 +11,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from pipeline.errors import Damaged, RequestError
-from pipeline.store.blocks import BOOKKEEPING, first_line
+from pipeline.store.blocks import BOOKKEEPING, dims_of, first_line
 from pipeline.store.stores import Store, open_store
 from pipeline.systems import MISSING
 
@@ -22,8 +22,7 @@ class _StoredArray(BackendArray):
     def __init__(self, store: Store, name: str) -> None:
         self._array, self._what = store.array(name), f"{store.path}: {name}"
         extent = {"point": store.n_points, "member": store.n_members}
-        names: Any = self._array.metadata.dimension_names
-        self.dims = tuple(names)
+        self.dims = dims_of(self._array)
         self.shape = tuple(extent.get(dim, size) for dim, size in zip(self.dims, self._array.shape, strict=True))
         self.dtype = np.dtype(object) if self._array.dtype.kind in "TO" else self._array.dtype
         self.attrs = dict(self._array.attrs)
@@ -71,7 +70,7 @@ def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Datas
 
 def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
     """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
-    dimensions = {dim for _, array in store.group.arrays() for dim in array.metadata.dimension_names or ()}
+    dimensions = {dim for _, array in store.group.arrays() for dim in dims_of(array)}
     coordinates = {*store.coordinates.values(), *dimensions}
     variables = {}
     for name, _ in store.group.arrays():

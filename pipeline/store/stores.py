@@ -26,7 +26,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from pipeline.errors import RequestError
 from pipeline.request import Point, Sweep, label_of
 from pipeline.schema import kind_of
-from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, padded, scan
+from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, dims_of, padded, scan
 from pipeline.systems import COMPUTED, DIVERGED, MISSING, Dimension
 
 SCHEMA = 2
@@ -83,7 +83,7 @@ class Store:
     @property
     def block_members(self) -> int:
         """Members a block."""
-        return self.fingerprint["block_members"]
+        return int(self.fingerprint["block_members"])
 
     @property
     def blocks(self) -> int:
@@ -98,7 +98,8 @@ class Store:
     def points(self) -> list[Point]:
         """The stored points, in order of arrival; labels as the text that stands for them."""
         try:
-            columns = [self.array(self.coordinates[axis])[: self.n_points].tolist() for axis in self.axes]
+            arrays = [self.array(self.coordinates[axis]) for axis in self.axes]
+            columns = [np.asarray(array[: self.n_points]).tolist() for array in arrays]
         except (ValueError, RuntimeError, OSError) as error:
             raise RequestError(
                 [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
@@ -230,7 +231,7 @@ def _create(path: Path, sweep: Sweep) -> None:
     with zarr.config.set(ZARR):
         group = zarr.open_group(building, mode="w", zarr_format=3)
         coordinates = _create_coordinates(group, sweep)
-        sizes = {name: group[name].shape[-1] for name in coordinates}
+        sizes = {name: array_in(group, name).shape[-1] for name in coordinates}
         for variable in sweep.system.variables:
             if all(sizes[dim] for dim in variable.dims):
                 array = group.create_array(
@@ -369,7 +370,7 @@ def _grow(store: Store, sweep: Sweep) -> None:
     _check_room(store, sweep, new)
     n_points = len(known) + len(new)
     for name, array in group.arrays():
-        dims = array.metadata.dimension_names
+        dims = dims_of(array)
         extent = {"point": n_points, "member": members, "block": members // store.block_members}
         shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
         if shape != array.shape and name not in store.coordinates.values() and not name.endswith("_at"):
@@ -382,7 +383,7 @@ def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
     """Raise RequestError if a new point has longer coordinates than the store was made for."""
     for dimension in sweep.system.dimensions:
         if _varies(sweep, dimension):
-            size, need = store.group[dimension.name].shape[0], _coordinates_at(sweep, dimension, new)
+            size, need = store.array(dimension.name).shape[0], _coordinates_at(sweep, dimension, new)
             if any(len(coordinate) > size for coordinate in need):
                 raise RequestError(
                     [

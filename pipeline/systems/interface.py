@@ -93,7 +93,7 @@ class System:
     """(settings, factor) → settings with Euler steps that much shorter and the same noise. None: there are no steps."""
 
     def __post_init__(self) -> None:
-        names = [part.name for part in (*self.dimensions, *self.variables)]
+        names = [part.name for part in self._parts]
         known = {dimension.name for dimension in self.dimensions}
         for name in names:
             if names.count(name) > 1 or name in RESERVED:
@@ -104,6 +104,10 @@ class System:
                     f"{variable.name}: expected dimensions of the system, got {', '.join(sorted(unknown))}"
                 )
 
+    @property
+    def _parts(self) -> list[Dimension | Variable]:
+        return [*self.dimensions, *self.variables]
+
     @cached_property
     def all_estimands(self) -> dict[str, Estimand]:
         """What `ensemble.precision.of` and `table` may name; the system's own win."""
@@ -113,7 +117,7 @@ class System:
 
     def coordinate_of(self, setting: str) -> str:
         """The name of a setting as a coordinate: its own, unless a variable, a dimension or the store has it."""
-        taken = {part.name for part in (*self.dimensions, *self.variables)}
+        taken = {part.name for part in self._parts}
         taken |= {f"{dimension.name}_at" for dimension in self.dimensions}
         return f"{setting}_setting" if setting in taken or setting in RESERVED else setting
 

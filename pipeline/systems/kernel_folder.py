@@ -34,4 +34,4 @@ def kernels_kept_by(key: str) -> Iterator[None]:
 def _tell_numba(folder: str) -> None:
     """numba reads the variable as it is imported, and its own setting from then on."""
     if "numba" in sys.modules:
-        sys.modules["numba"].config.CACHE_DIR = folder  # type: ignore[attr-defined]
+        sys.modules["numba"].config.CACHE_DIR = folder

@@ -91,19 +91,21 @@ def compute(settings: Settings, seed: int, members: np.ndarray, records: int) ->
 
 def step_work(settings: Settings) -> float:
     """An Euler step: 6 operations a pair, 25 an oscillator and 4."""
-    n = settings["oscillators"]
+    n = float(settings["oscillators"])
     return 3 * n * (n - 1) + 25 * n + 4
 
 
 def map_work(settings: Settings) -> float:
     """Noise and learning map: about 80 operations a weight."""
-    return 40 * settings["oscillators"] * (settings["oscillators"] - 1)
+    n = float(settings["oscillators"])
+    return 40 * n * (n - 1)
 
 
 def _work(settings: Settings) -> float:
     steps = steps_in(settings["T"], settings["dt"])
-    moved, traced = settings["iterations"] * steps, 2 * _trace_steps(settings)
-    return step_work(settings) * (moved + traced) + settings["iterations"] * map_work(settings)
+    iterations = float(settings["iterations"])
+    moved, traced = iterations * steps, 2 * _trace_steps(settings)
+    return step_work(settings) * (moved + traced) + iterations * map_work(settings)
 
 
 OSCILLATOR_DIMENSIONS = (
@@ -140,7 +142,10 @@ SUCCESS_WITHIN = 0.05
 
 
 def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
-    return np.abs(values["final_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
+    near: np.ndarray = (
+        np.abs(values["final_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
+    )
+    return near
 
 
 OSCILLATOR_ESTIMANDS = {

@@ -36,7 +36,7 @@ class ContinuousSettings(OscillatorSettings):
 
 
 def _intervals(settings: Settings) -> int:
-    return settings["iterations"] // steps_in(settings["T"], settings["dt"])
+    return int(settings["iterations"]) // steps_in(settings["T"], settings["dt"])
 
 
 def _recorded_intervals(settings: Settings, records: int) -> np.ndarray:

@@ -82,7 +82,7 @@ def _work(settings: Settings) -> float:
         logistics += hidden * outputs**2
     forward = active * hidden + 2 * outputs**2 * hidden + 35 * logistics
     gradient = 3 * forward if settings["backpropagation_rate"] > 0 else 0
-    return settings["iterations"] * (40 * _connections(settings) + forward + gradient)
+    return float(settings["iterations"] * (40 * _connections(settings) + forward + gradient))
 
 
 SYSTEM = System(
