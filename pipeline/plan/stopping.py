@@ -98,7 +98,7 @@ def _skewness(values: np.ndarray) -> float:
 def first_blocks(plan: Plan, members: np.ndarray) -> np.ndarray:
     """(point, block) that hold the first `members` (point,) members."""
     needed = -(-members // plan.sweep.block_members)
-    return np.less(np.arange(plan.sweep.blocks), needed[:, None])
+    return np.asarray(np.arange(plan.sweep.blocks) < needed[:, None])
 
 
 def _blocks(members: int, block: int) -> int:
@@ -114,7 +114,7 @@ def _sample(plan: Plan, k: int, estimand: Estimand) -> np.ndarray:
     assert plan.store is not None
     row = int(plan.rows[k])
     values = {name: np.asarray(plan.store.array(name)[row, :members]) for name in estimand.variables}
-    return estimand.of_members(values, plan.sweep.settings_at(plan.sweep.points[k]))
+    return np.asarray(estimand.of_members(values, plan.sweep.settings_at(plan.sweep.points[k])))
 
 
 def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:

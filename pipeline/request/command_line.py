@@ -81,7 +81,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     rewritten = _as_hydra_takes_them(overrides)
     with _loader(config_dir) as loader:
         config = loader.load_configuration("config", rewritten, RunMode.RUN, from_shell=False)
-        _refuse_foreign(config.hydra, loader)
+        _refuse_foreign(config.hydra, loader, config_dir)
         given = {override.get_key_element().lstrip("+~") for override in _parsed(rewritten, loader)}
     with open_dict(config):
         del config["hydra"]
@@ -161,8 +161,10 @@ def _parsed(overrides: list[str], loader: ConfigLoaderImpl) -> list[Any]:
     return OverridesParser.create(config_loader=loader).parse_overrides(overrides)
 
 
-def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl) -> None:
+def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl, config_dir: Path | None) -> None:
     """Raise RequestError if a file of the request sets keys of Hydra's, which would be called by Hydra's own main."""
+    if not any(_mention_hydra(folder) for folder in (CONF, config_dir) if folder is not None):
+        return  # the usual case, without composing twice
     pristine = loader.load_configuration("config", [], RunMode.RUN, from_shell=False).hydra
     keys = sorted(
         f"hydra.{key}"
@@ -174,6 +176,11 @@ def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl) -> None:
             f"{key}: expected keys of conf/ in sweep and system files, got one of Hydra's own; remove it"
             for key in keys
         )
+
+
+def _mention_hydra(folder: Path) -> bool:
+    """Whether some config file of a folder has the word."""
+    return any(b"hydra" in file.read_bytes() for file in folder.rglob("*.yaml") if file.is_file())
 
 
 def _plain(config: DictConfig, key: str) -> Any:
