@@ -1,18 +1,29 @@
-# make run   set up, then the main sweep: figure 7 of the paper
-# make test  set up, then all tests
-# make bench  set up, then the kernel benchmarks
-# make torture  set up, then 512 random kills of drivers and workers and a death at every write: most of an hour
+# make run       set up, then the main sweep: figure 7 of the paper
+# make test      set up, then the fast tests of every room and sweep: some minutes
+# make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
+# make lint      set up, then ruff and mypy
+# make bench     set up, then the benchmarks
+# make torture   set up, then 512 random kills of drivers and workers and a death at every write: most of an hour
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two at a time: many tests wait for processes. Those of a group, as Slurm's, stay together.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
-.PHONY: run test lint bench torture clean
+.PHONY: run test test-all test-slow lint bench torture clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipeline +sweep=kuramoto_T
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow and not slurm"
+
+test-all: $(VENV)/.test
+	$(PYTEST)
+
+# What `make test` leaves out: more at a time, as these wait more than they compute.
+test-slow: $(VENV)/.test
+	$(PYTEST) --numprocesses 4 -m "slow or slurm"
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check
@@ -24,7 +35,7 @@ bench: $(VENV)/.run
 	$(BIN)/python -m tests.benchmarks
 
 torture: $(VENV)/.test
-	TORTURE_ROUNDS=32 $(BIN)/python -m pytest tests/pipeline/test_crash.py tests/pipeline/test_store.py
+	TORTURE_ROUNDS=32 $(BIN)/python -m pytest --timeout 7200 tests/execution/test_crash.py tests/store/test_store.py
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -82,11 +82,10 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     with _loader(config_dir) as loader:
         config = loader.load_configuration("config", rewritten, RunMode.RUN, from_shell=False)
         _refuse_foreign(config.hydra, loader, config_dir)
-        given = {override.get_key_element().lstrip("+~") for override in _parsed(rewritten, loader)}
-    with open_dict(config):
-        del config["hydra"]
-        if config.get("shrunk") is True:
-            _shrink(config, given)
+        with open_dict(config):
+            del config["hydra"]
+            if config.get("shrunk") is True:
+                _shrink(config, {o.get_key_element().lstrip("+~") for o in _parsed(rewritten, loader)})
     return config
 
 
