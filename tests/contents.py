@@ -42,7 +42,7 @@ def block_bytes(path):
 
 
 def values(path):
-    """Every array by name, points sorted by the axes' values, times taken left out."""
+    """Every array by name, points sorted by the axes' values, labels as text, times taken left out."""
     store = open_store(path)
     order = sorted(range(store.n_points), key=store.points().__getitem__)
     extent = {"point": store.n_points, "member": store.n_members, "block": store.blocks}
@@ -50,7 +50,8 @@ def values(path):
     for name, array in store.group.arrays():
         if name != "seconds":
             dims = array.metadata.dimension_names
-            data = array[tuple(slice(extent.get(dim)) for dim in dims)]
+            data = np.asarray(array[tuple(slice(extent.get(dim)) for dim in dims)])
+            data = data.astype(str) if data.dtype.kind == "T" else data  # bytes of T are addresses of text
             found[name] = data[order] if dims[0] == "point" else data
     return found
 
