@@ -120,8 +120,9 @@ class _Pulse:
             return "the Dask scheduler was lost"
         if time.monotonic() < self._next:
             return ""
+        scheduler: Any = self._client.scheduler
         try:
-            self.threads = sum(self._ask(self._client.scheduler.ncores).values())
+            self.threads = sum(self._ask(scheduler.ncores).values())
             self._last_reply = time.monotonic()
         except (TimeoutError, OSError):
             if time.monotonic() - self._last_reply > _LOST_SECONDS:

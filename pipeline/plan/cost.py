@@ -88,9 +88,7 @@ def _pilot(plan: Plan, whole_member: bool) -> tuple[float, str]:
     members = np.arange(min(sweep.block_members, system.lanes))
     settings = sweep.settings_at(sweep.points[int(np.argmax(plan.block_work))])
     if system.work is None or system.shortened is None:
-        return (
-            _timed_apart(sweep, settings, len(members)) if whole_member else (float("nan"), "it was not measured")
-        )
+        return _timed_apart(sweep, settings) if whole_member else (float("nan"), "it was not measured")
     settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
     try:
         _timed(sweep, settings, members, 1)  # compiles
@@ -104,13 +102,13 @@ import json, sys
 task = json.load(sys.stdin)
 sys.path[:] = task["path"]
 from pipeline.plan.cost import seconds_a_member
-print(json.dumps(seconds_a_member(task["system"], task["settings"], task["members"])))
+print(json.dumps(seconds_a_member(*task["arguments"])))
 """
 
 
-def _timed_apart(sweep: Sweep, settings: dict[str, Any], members: int) -> tuple[float, str]:
+def _timed_apart(sweep: Sweep, settings: dict[str, Any]) -> tuple[float, str]:
     """Seconds a member, measured in a process of its own, which can be ended; or why they are not known."""
-    task = {"path": sys.path, "system": sweep.system_name, "settings": settings, "members": members}
+    task = {"path": sys.path, "arguments": [sweep.system_name, settings, sweep.system.lanes, sweep.block_members]}
     command = [sys.executable, "-c", _APART]
     try:
         ended = subprocess.run(
@@ -124,14 +122,22 @@ def _timed_apart(sweep: Sweep, settings: dict[str, Any], members: int) -> tuple[
     return float("nan") if seconds is None else seconds, why
 
 
-def seconds_a_member(system: str, settings: dict[str, Any], members: int) -> tuple[float | None, str]:
-    """Seconds a member of a system takes here, or None and why it can't be computed."""
-    started = time.perf_counter()
-    try:
-        compute_members(system, settings, 0, np.arange(members), 2)
-    except BlockError as error:
-        return None, str(error)
-    return (time.perf_counter() - started) / members, ""
+def seconds_a_member(system: str, settings: dict[str, Any], few: int, block: int) -> tuple[float | None, str]:
+    """Seconds a member of a system takes here: by a few members, then by a block if that is quick.
+
+    Returns None and why, if members can't be computed.
+    """
+    seconds = 0.0
+    for members in (few, block):
+        if members * seconds > _PILOT_SECONDS / 2:
+            break
+        started = time.perf_counter()
+        try:
+            compute_members(system, settings, 0, np.arange(members), 2)
+        except BlockError as error:
+            return None, str(error)
+        seconds = (time.perf_counter() - started) / members
+    return seconds, ""
 
 
 def _timed(sweep: Sweep, settings: dict[str, Any], members: np.ndarray, repeats: int) -> float:
