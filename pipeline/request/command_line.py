@@ -81,7 +81,8 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     rewritten = _as_hydra_takes_them(overrides)
     with _loader(config_dir) as loader:
         config = loader.load_configuration("config", rewritten, RunMode.RUN, from_shell=False)
-        _refuse_foreign(config.hydra, loader, config_dir)
+        if any("hydra" in override for override in overrides) or _mention_hydra(CONF, config_dir):
+            _refuse_foreign(config.hydra, loader)  # composes twice
         with open_dict(config):
             del config["hydra"]
             if config.get("shrunk") is True:
@@ -160,10 +161,8 @@ def _parsed(overrides: list[str], loader: ConfigLoaderImpl) -> list[Any]:
     return OverridesParser.create(config_loader=loader).parse_overrides(overrides)
 
 
-def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl, config_dir: Path | None) -> None:
-    """Raise RequestError if a file of the request sets keys of Hydra's, which would be called by Hydra's own main."""
-    if not any(_mention_hydra(folder) for folder in (CONF, config_dir) if folder is not None):
-        return  # the usual case, without composing twice
+def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl) -> None:
+    """Raise RequestError if a request sets keys of Hydra's, which would be called by Hydra's own main."""
     pristine = loader.load_configuration("config", [], RunMode.RUN, from_shell=False).hydra
     keys = sorted(
         f"hydra.{key}"
@@ -172,14 +171,15 @@ def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl, config_dir: 
     )
     if keys:
         raise RequestError(
-            f"{key}: expected keys of conf/ in sweep and system files, got one of Hydra's own; remove it"
+            f"{key}: expected keys of conf/ in arguments and files, got one of Hydra's own; remove it"
             for key in keys
         )
 
 
-def _mention_hydra(folder: Path) -> bool:
-    """Whether some config file of a folder has the word."""
-    return any(b"hydra" in file.read_bytes() for file in folder.rglob("*.yaml") if file.is_file())
+def _mention_hydra(*folders: Path | None) -> bool:
+    """Whether some config file has the word."""
+    files = (file for folder in folders if folder is not None for file in folder.rglob("*.yaml"))
+    return any(b"hydra" in file.read_bytes() for file in files if file.is_file())
 
 
 def _plain(config: DictConfig, key: str) -> Any:
