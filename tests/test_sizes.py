@@ -12,7 +12,7 @@ from pipeline.errors import COMPLETE
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, prepare
-from pipeline.systems.code_version import code_digest
+from pipeline.systems import loaded
 from tests.command import ROOT, tiny
 from tests.contents import block_files, fill
 
@@ -50,7 +50,7 @@ def test_a_hundred_thousand_stored_blocks_are_read_in_seconds(configure, tmp_pat
     config = configure(tmp_path, *arguments[len(tiny(tmp_path)) :])
     path = config.store.path
     store = prepare(path, define(config))
-    cells = {"digest": 7, "code": code_digest("kuramoto")}
+    cells = {"digest": 7, "code": loaded("kuramoto").digest}
     for name, value in cells.items():
         store.group[name][0, 0] = value
         chunk = (path / name / "c" / "0" / "0").read_bytes()

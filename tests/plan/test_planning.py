@@ -11,12 +11,12 @@ from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, prepare
-from pipeline.systems.code_version import code_digest, code_version
+from pipeline.systems import loaded
 from tests.command import tiny
 from tests.contents import assert_same_values, block_files, files, fill, values
 
 few_examples = settings(max_examples=6, deadline=None, derandomize=True)
-TODAY = code_digest("kuramoto")
+TODAY = loaded("kuramoto").digest
 
 
 def plan_of(sweep, path, on_stale="stop"):
@@ -106,7 +106,7 @@ def stale(configure, tmp_path):
     group = zarr.open_group(config.store.path, mode="r+", use_consolidated=False)
     group["code"][STALE] = OTHER
     group["final_error"][STALE[0], :8] = -1.0
-    then = {**code_version("kuramoto"), "sim.kuramoto.learn": "another", "sim.kuramoto.gone": "0"}
+    then = {**loaded("kuramoto").version, "sim.kuramoto.learn": "another", "sim.kuramoto.gone": "0"}
     open_store(config.store.path).add_code_version(f"{OTHER:016x}", then)
     return config
 

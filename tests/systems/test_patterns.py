@@ -134,11 +134,13 @@ def test_a_bad_pattern_given_as_text_is_a_fault_that_names_it(text):
 
 def request(root, patterns):
     listed = ",".join(map(str, patterns))
-    return ["+sweep=network_evolution", f"store.root={root}", "action=explain", f"settings.patterns=[{listed}]"]
+    return ["+sweep=network_evolution", f"store.root={root}", "action=status", f"settings.patterns=[{listed}]"]
 
 
 def test_a_request_with_the_papers_patterns_is_accepted(tmp_path, main):
-    assert main(request(tmp_path, [VOWELS, DIGITS])).err == ""
+    ended = main(request(tmp_path, [VOWELS, DIGITS]))
+    assert ended.err == ""
+    assert "nothing stored yet" in ended.out
 
 
 @pytest.mark.parametrize("patterns", [["missing.txt"], [VOWELS, VOWELS], []], ids=["missing", "twice", "none"])
