@@ -66,15 +66,16 @@ def run_blocks(
     progress: Callable[[BlockReport], Any],
     stop: Stop | None = None,
     trouble: Callable[[], str] = str,
+    say: Callable[[str], Any] = lambda line: None,
 ) -> Outcome:
     """Compute and store all jobs.
 
     A block that raises is retried twice, then recorded as failed, and the rest goes on. One whose worker keeps
     dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
     `grace_seconds` to finish. A lost cluster ends the run as interrupted, as does one without workers for
-    `no_workers_seconds`, and what `trouble` has to say, if anything.
+    `no_workers_seconds`, and what `trouble` has to say, if anything. `say` gets a line once a stop is heeded.
     """
-    run = _Run(client, patience, progress, stop or Stop(), trouble)
+    run = _Run(client, patience, progress, stop or Stop(), trouble, say)
     run.drain(jobs)
     suspects, run.worker_killing_jobs = run.worker_killing_jobs, []
     for job in suspects:  # one at a time, so that a block that kills its worker is known for sure
@@ -199,8 +200,9 @@ class _Run:
         progress: Callable[[BlockReport], Any],
         stop: Stop,
         trouble: Callable[[], str],
+        say: Callable[[str], Any],
     ) -> None:
-        self.client, self.patience, self.progress, self.stop = client, patience, progress, stop
+        self.client, self.patience, self.progress, self.stop, self.say = client, patience, progress, stop, say
         self.pulse = _Pulse(client, patience, trouble)
         self.outcome = Outcome()
         self.worker_killing_jobs: list[Job] = []
@@ -216,6 +218,7 @@ class _Run:
                 self.outcome.interrupted = self.stop.requested
                 _stop_workers(window)
                 workers_told = True
+                self.say(self._stopping())
             if workers_told and time.monotonic() > self.stop.since + self.patience.grace_seconds:
                 return
             if lost := self.pulse.lost():
@@ -224,6 +227,12 @@ class _Run:
             self._account_for(window)
             if not self.outcome.interrupted:
                 self._fill(window, jobs)
+
+    def _stopping(self) -> str:
+        grace = f"{self.patience.grace_seconds:g} s"
+        return (
+            f"{self.stop.requested}: running blocks have {grace} to finish; a second signal ends the run at once"
+        )
 
     def _fill(self, window: _Window, jobs: Iterator[Job]) -> None:
         window.submit(jobs, _BLOCKS_A_WORKER * max(self.pulse.threads, 1))

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -123,7 +123,7 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
             if dask is None:
                 run_serially(jobs, progress, stop, outcome)
             else:
-                outcome = _through_dask(jobs, config, dask, stop, progress, log)
+                outcome = _through_dask(jobs, config, dask, stop, progress, log, observer.say)
     finally:
         _remove_notes(store, log.name)
         failed = failures(plan, outcome)
@@ -136,7 +136,13 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
 
 
 def _through_dask(
-    jobs: Iterator[Any], config: Config, dask: Dask, stop: Stop, progress: Progress, log: RunLog
+    jobs: Iterator[Any],
+    config: Config,
+    dask: Dask,
+    stop: Stop,
+    progress: Progress,
+    log: RunLog,
+    say: Callable[[str], Any],
 ) -> Outcome:
     known = 0
 
@@ -148,7 +154,7 @@ def _through_dask(
 
     assert not isinstance(config.cluster, SerialCluster)
     patience = Patience(config.cluster.grace_seconds, config.cluster.no_workers_seconds)
-    return run_blocks(jobs, dask.client, patience, note, stop, dask.workers.trouble)
+    return run_blocks(jobs, dask.client, patience, note, stop, dask.workers.trouble, say)
 
 
 def _worker_count(config: Config, dask: Dask | None) -> int:

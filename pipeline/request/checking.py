@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
 from pipeline.errors import RequestError
+from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import Axis, Config, StoreAlone
 from pipeline.request.messages import describe, expected, shown, suggestion
 from pipeline.systems import System, find
@@ -83,6 +84,8 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
         config = Config.model_validate(raw)
     except ValidationError as error:
         faults += describe(error, Config)
+    if config is not None:
+        faults += _unkept_limits(config)
     faults += _unknown_names(raw, known)
     system, found = _system(raw.get("system"))
     faults += found
@@ -128,6 +131,14 @@ def settings_model(system: System, unknown: Mapping[str, str]) -> type[BaseModel
         return system.settings
     open_fields: dict[str, Any] = dict.fromkeys(unknown, (Any, None))
     return create_model(system.settings.__name__, __base__=system.settings, **open_fields)
+
+
+def _unkept_limits(config: Config) -> Iterator[str]:
+    if isinstance(config.cluster, SerialCluster) and config.limits.block_seconds is not None:
+        yield (
+            f"limits.block_seconds: expected null with cluster=serial, got {config.limits.block_seconds:g}; "
+            "a block past its limit is ended with its process, which here is the whole run; choose cluster=local"
+        )
 
 
 def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
