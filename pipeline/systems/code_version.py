@@ -42,6 +42,16 @@ def code_version(module: str) -> dict[str, str]:
     return _Search(module).version()
 
 
+def modules_searched(module: str) -> list[str]:
+    """Modules of ours, written in Python, through which `code_version` finds what a system reaches.
+
+    After an edit they are all to be imported anew: a module that defines nothing may still hand on what it imported.
+    """
+    search = _Search(module)
+    search.version()
+    return sorted(name for name, found in search.modules.items() if found is not None and not found.binary)
+
+
 def digest_of_version(version: Mapping[str, str]) -> int:
     """One 64-bit number for a `code_version`, whatever the order of its names."""
     return digest_of(repr(dict(sorted(version.items()))).encode())

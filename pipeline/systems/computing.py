@@ -72,8 +72,15 @@ def _checked(system: System, values: Any, members: int, sizes: Mapping[str, int]
     return checked
 
 
+def _array(name: str, raw: Any, refuse: Any) -> np.ndarray:
+    try:
+        return np.asarray(raw)
+    except (ValueError, TypeError) as error:  # rows of several lengths
+        raise refuse(f"an array of {name}", one_line(error)[:_SHOWN]) from error
+
+
 def _doubles(name: str, raw: Any, shape: tuple[int, ...], refuse: Any) -> np.ndarray:
-    array = np.asarray(raw)
+    array = _array(name, raw, refuse)
     if array.dtype.kind not in "biuf":
         raise refuse(f"{name} of real numbers", f"{name} of {array.dtype}")
     if array.shape != shape:
@@ -88,7 +95,7 @@ def _status(raw: Any, values: Mapping[str, np.ndarray], members: int, refuse: An
         for array in values.values():
             finite &= np.isfinite(array.reshape(members, -1)).all(axis=1)
         return np.where(finite, COMPUTED, DIVERGED).astype(np.uint8)
-    status = np.asarray(raw)
+    status = _array("status", raw, refuse)
     if status.shape != (members,) or not np.isin(status, (COMPUTED, DIVERGED)).all():
         raise refuse(f"status of shape ({members},), {COMPUTED} computed or {DIVERGED} diverged", f"{status}"[:80])
     return status.astype(np.uint8)

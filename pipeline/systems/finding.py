@@ -6,15 +6,15 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from pipeline.digest import as_hex
 from pipeline.errors import RequestError
-from pipeline.systems.code_version import code_version, digest_of_version
+from pipeline.systems.code_version import code_version, digest_of_version, modules_searched
 from pipeline.systems.interface import System
 from pipeline.systems.kernel_folder import kernels_kept_by
 from pipeline.words import one_line
@@ -53,9 +53,7 @@ def find(name: str) -> System:
     if module.startswith(f"{_OURS}."):  # of this program, whose files don't change while it runs
         return _system_in(importlib.import_module(module))
     version = _version(module)
-    if name in _loaded and _loaded[name].version != version:
-        _forget(_loaded.pop(name).version)
-    if name not in _loaded:
+    if name not in _loaded or _loaded[name].version != version:
         _load(name, module, version)
     return _loaded[name].system
 
@@ -109,10 +107,11 @@ def kernels_of(name: str) -> Iterator[None]:
 
 def _load(name: str, module: str, version: dict[str, str]) -> None:
     digest = digest_of_version(version)
+    _forget(modules_searched(module))
     try:
         with kernels_kept_by(f"{name}-{as_hex(digest)}"):
             imported = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError([f"system: {module} can't be imported: {_described(error)}"]) from error
     _loaded[name] = Loaded(_system_in(imported), version, digest)
 
@@ -120,10 +119,9 @@ def _load(name: str, module: str, version: dict[str, str]) -> None:
 def _system_in(module: ModuleType) -> System:
     system = getattr(module, "SYSTEM", None)
     if not isinstance(system, System):
+        file = getattr(module, "__file__", None) or "no file"
         raise RequestError(
-            [
-                f"system: expected a module that assigns SYSTEM = System(…), got {module.__name__} ({module.__file__})"
-            ]
+            [f"system: expected a module that assigns SYSTEM = System(…), got {module.__name__} ({file})"]
         )
     return system
 
@@ -135,21 +133,25 @@ def _version(module: str) -> dict[str, str]:
         raise RequestError([f"system: {module} can't be read: {_described(error)}"]) from error
 
 
-def _forget(version: Mapping[str, str]) -> None:
-    """Let the modules of some definitions be imported anew, those of this program left alone."""
-    modules = {definition.rpartition(".")[0] for definition in version}
-    for module in modules:
-        if module.partition(".")[0] not in ("sim", "pipeline"):
-            sys.modules.pop(module, None)
+def _forget(modules: Iterable[str]) -> None:
+    """Let modules be imported anew, as their files are now; those of this program are left alone."""
+    for name in modules:
+        if name.partition(".")[0] not in ("sim", "pipeline"):
+            module = sys.modules.pop(name, None)
+            with suppress(OSError, TypeError):  # Python takes bytecode for current if second and size are the same
+                Path(getattr(module, "__cached__", None) or "").unlink()
     importlib.invalidate_caches()
 
 
 def _described(error: BaseException) -> str:
-    """An error with the file and line it came from."""
+    """An error with the file and line it came from, outside of this program and of Python's import."""
     if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {error.msg}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    where = (
-        f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames and frames[-1].filename != __file__ else ""
-    )
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        return f"{error.filename}{line}: {error.msg}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_of_a_user(frame.filename)]
+    where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
     return f"{where}{type(error).__name__}: {one_line(error)}"
+
+
+def _is_of_a_user(file: str) -> bool:
+    return "importlib" not in file and not file.startswith("<") and Path(file).parent != Path(__file__).parent

@@ -143,6 +143,14 @@ def _does_nothing(node: object) -> bool:
     return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
+def _tree(source: bytes, path: str) -> ast.Module:
+    try:
+        return ast.parse(source, path)
+    except SyntaxError as error:  # without a file for null bytes
+        error.filename = error.filename or path
+        raise
+
+
 class Module:
     """Statements of a module's file by the names that they define, and what its imports bind."""
 
@@ -158,7 +166,7 @@ class Module:
         source = Path(path).read_bytes()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of `\s` in a docstring: Python tells it when it imports the module
-            tree = ast.parse(source, path)
+            tree = _tree(source, path)
         statements = list(_run_on_import(tree.body))
         bound = [_bound(statement) for statement in statements]
         defined = {n for s, names in zip(statements, bound, strict=True) if not _is_import(s) for n in names}
