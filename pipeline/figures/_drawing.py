@@ -82,6 +82,10 @@ def _metadata(plan: Plan, command: str) -> dict[str, Any]:
 def _save(figure: Figure, stem: Path, metadata: dict[str, Any]) -> list[Path]:
     text = json.dumps(metadata)
     png, pdf = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.pdf")
+    layout = figure.get_layout_engine()
+    if layout is not None:  # lay out once, for both files
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     figure.savefig(png, metadata={"Title": stem.name, "Description": text})
     figure.savefig(
         pdf, metadata={"Title": stem.name, "Subject": text, "CreationDate": datetime.now().astimezone()}

@@ -10,8 +10,8 @@ from pipeline.plan.summaries import Explanation, Status, explanation, status
 
 if TYPE_CHECKING:
     from pipeline.plan import intervals
+    from pipeline.plan.estimates import table
     from pipeline.plan.requested import requested_part
-    from pipeline.plan.table import table
 
 __all__ = [
     "Execution",
@@ -44,5 +44,5 @@ def __getattr__(name: str) -> Any:
     if name == "requested_part":
         return import_module("pipeline.plan.requested").requested_part
     if name == "table":
-        return import_module("pipeline.plan.table").table
+        return import_module("pipeline.plan.estimates").table
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -176,7 +176,7 @@ class SchedulerCluster(_Cluster):
 
 
 def refuse_open_comms(address: str, tls: Path | None) -> None:
-    """Raise ValueError if blocks would cross a network unencrypted, or TLS and certificates don't go together."""
+    """Raise ValueError if blocks would travel between hosts unencrypted, or TLS and certificates don't go together."""
     parts = urlsplit(address)
     if parts.scheme == "tls" and tls is None:
         raise ValueError(f"certificates for {address}; set cluster.tls=FOLDER, with ca.pem and key.pem")
