@@ -26,7 +26,9 @@ _INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
 
 def main() -> None:
     """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
-    gc.set_threshold(100_000, 20, 20)  # importing makes many objects and no garbage: a tenth of a short command's time
+    gc.set_threshold(
+        100_000, 20, 20
+    )  # importing makes many objects and no garbage: a tenth of a short command's time
     sys.exit(exit_code(sys.argv[1:]))
 
 

@@ -13,6 +13,10 @@ class RequestError(Exception):
         super().__init__("\n".join(self.faults))
 
 
+class NotComplete(RequestError):  # noqa: N818 (a state of a store)
+    """A store that a request needs is not there yet, or lacks members."""
+
+
 class BlocksFailed(Exception):  # noqa: N818 (a state of a sweep)
     """Some blocks could not be computed, or are not as they should be: one line each; the others are stored."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.cluster import map_unordered
+from pipeline.digest import as_hex
 from pipeline.errors import BlockError, Damaged
 from pipeline.plan import Execution, Job, Plan
 from pipeline.provenance import machine
@@ -82,7 +83,7 @@ def circumstances_of(plan: Plan, checked: Checked) -> str:
     changes = []
     if cell(store.location, "code", *where) != loaded(plan.sweep.system_name).digest:
         changes.append("code")
-    then = store.machines().get(f"{cell(store.location, 'machine', *where) or 0:016x}")
+    then = store.machines().get(as_hex(cell(store.location, "machine", *where) or 0))
     if then is None:
         changes.append("its machine is not known")
     else:

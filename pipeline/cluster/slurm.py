@@ -17,7 +17,7 @@ from distributed import Client, Security
 from distributed.deploy.adaptive import Adaptive
 
 from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
-from pipeline.cluster.security import CERTIFICATE, KEY, security, temporary_certificates
+from pipeline.cluster.security import security, temporary_certificates
 from pipeline.errors import RequestError
 from pipeline.request import SlurmCluster
 
@@ -123,13 +123,7 @@ def slurm_client(config: SlurmCluster) -> Iterator[Client]:
 
 def job_script(config: SlurmCluster) -> str:
     """The script of a job of workers, but for the scheduler's address and the certificates' folder."""
-    folder = config.logs / "tls-…"
-    roles = {
-        f"tls_{role}_{part}": str(folder / name)
-        for role in ("client", "scheduler", "worker")
-        for part, name in (("cert", CERTIFICATE), ("key", KEY))
-    }
-    tls = Security(require_encryption=True, tls_ca_file=str(folder / CERTIFICATE), **roles)
+    tls = security(config.logs / "tls-…")
     job = SLURMJob("tls://…", name="job0", protocol="tls://", **_job_options(config, tls))
     return str(job.job_script())
 

@@ -12,11 +12,10 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.errors import RequestError
 from pipeline.figures._style import STYLE
 from pipeline.plan import Plan, requested_part
 from pipeline.provenance import commit
-from pipeline.store import open_sweep
+from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
 
 
@@ -25,7 +24,7 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
 
     suffix: of the stores of other sweeps that a figure shows too; command: what the files say of their origin.
 
-    Raises RequestError if such a store is not there or not complete.
+    Raises NotComplete if such a store is not there or not complete.
     """
     dataset = requested_part(plan)
     folder = plan.path.parent / "figures"
@@ -35,21 +34,12 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
         with mpl.rc_context(STYLE):
             module = import_module(f"{__package__}.{name}")
             others = getattr(module, "BESIDE", ())
-            beside = [_complete_store(plan.path.parent / f"{other}{suffix}.zarr") for other in others]
+            beside = [open_complete(plan.path.parent / f"{other}{suffix}.zarr") for other in others]
             figure = module.draw(dataset, *beside)
             _annotate(figure, plan, dataset)
             stem = plan.path.stem if list(names) == [name] else f"{plan.path.stem}-{name}"
             written += _save(figure, folder / stem, _metadata(plan, command))
     return written
-
-
-def _complete_store(path: Path) -> xarray.Dataset:
-    """The store of another sweep that a figure shows too."""
-    dataset = open_sweep(path)
-    absent = int((dataset["status"] == MISSING).sum())
-    if absent:
-        raise RequestError([f"{path}: expected a complete store to draw beside, got {absent} members missing"])
-    return dataset
 
 
 def _annotate(figure: Figure, plan: Plan, dataset: xarray.Dataset) -> None:

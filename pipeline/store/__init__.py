@@ -18,15 +18,16 @@ from pipeline.store.lock import is_driven, only_driver
 from pipeline.store.stores import Store, check_same_sweep, open_store, prepare
 
 if TYPE_CHECKING:
-    from pipeline.store.reading import on_grid, open_sweep, stored_points
+    from pipeline.store.reading import on_grid, open_complete, open_sweep, stored_points
 
 __all__ = [
     "Location", "Store", "as_stored", "cell", "check_same_sweep", "derive", "forget", "is_driven", "is_stored",
-    "note_machine", "on_grid", "only_driver", "open_store", "open_sweep", "prepare", "read_block", "scan",
+    "note_machine", "on_grid", "only_driver", "open_complete", "open_store",
+    "open_sweep", "prepare", "read_block", "scan",
     "statistic_of", "stored_points", "write_block",
 ]  # fmt: skip
 
-_READING = ("on_grid", "open_sweep", "stored_points")
+_READING = ("on_grid", "open_complete", "open_sweep", "stored_points")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,16 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import Damaged, RequestError
+from pipeline.errors import Damaged, NotComplete, RequestError
 from pipeline.request import Derived
-from pipeline.store.stores import open_store
-from pipeline.systems import COMPUTED, MISSING
+from pipeline.systems import COMPUTED
 
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.nanmean, "median": np.nanmedian}
-
-
-class _NotYet(Exception):  # noqa: N818 (a state of a store)
-    """The store that a value is to come from is not there, or not complete."""
 
 
 def derive(settings: Mapping[str, Any], root: Path) -> Derived:
@@ -32,7 +27,7 @@ def derive(settings: Mapping[str, Any], root: Path) -> Derived:
             where = f"settings.{name}.from"
             try:
                 values[name], origins[name] = _value(where, raw["from"], root)
-            except _NotYet as why:
+            except NotComplete as why:
                 unknown[name] = f"{where}.store: {why}"
                 del values[name]
             except RequestError as found:
@@ -64,7 +59,9 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
         known = " or ".join(f"{kind}_VARIABLE" for kind in _STATISTICS)
         raise RequestError([f"{path}.statistic: expected {known}, got {statistic!r}"])
     store = root / f"{source['store']}.zarr"
-    dataset = _complete(store)
+    from pipeline.store.reading import open_complete  # loads xarray
+
+    dataset = open_complete(store)
     try:
         value = statistic_of(dataset, statistic)
     except KeyError:
@@ -83,16 +80,3 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
         "seed": dataset.attrs["seed"],
         "settings": dataset.attrs["settings"],
     }
-
-
-def _complete(path: Path) -> Any:
-    """The dataset of a store in which no member is missing."""
-    if open_store(path) is None:
-        raise _NotYet(f"{path}: expected a store, got nothing there; run the sweep that fills it first")
-    from pipeline.store.reading import open_sweep  # loads xarray
-
-    dataset = open_sweep(path)
-    absent = int((dataset["status"] == MISSING).sum())
-    if absent:
-        raise _NotYet(f"expected {path} to be complete, got {absent} members missing; finish it first")
-    return dataset

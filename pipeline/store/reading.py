@@ -10,7 +10,7 @@ import xarray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from pipeline.errors import Damaged, RequestError
+from pipeline.errors import Damaged, NotComplete, RequestError
 from pipeline.store.blocks import BOOKKEEPING, dims_of, first_line
 from pipeline.store.stores import Store, open_store
 from pipeline.systems import MISSING
@@ -28,7 +28,10 @@ class _StoredArray(BackendArray):
         self.attrs = dict(self._array.attrs)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        # xarray can't take slices apart that run backwards and hold nothing.
+        parts = zip(key.tuple, self.shape, strict=True)
+        usable = type(key)(tuple(slice(0, 0) if _is_empty(part, size) else part for part, size in parts))
+        return indexing.explicit_indexing_adapter(usable, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         whole = tuple(
@@ -42,6 +45,10 @@ class _StoredArray(BackendArray):
             raise Damaged(
                 f"{self._what} can't be read: {first_line(error)}; find and mend it with action=verify"
             ) from error
+
+
+def _is_empty(part: Any, size: int) -> bool:
+    return isinstance(part, slice) and not len(range(*part.indices(size)))
 
 
 def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Dataset:
@@ -68,12 +75,27 @@ def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Datas
     )
 
 
+def open_complete(path: Path) -> xarray.Dataset:
+    """A stored sweep that lacks no member, for a request that needs all of it.
+
+    Raises NotComplete if it is not there, or lacks members.
+    """
+    if not path.exists():
+        raise NotComplete([f"{path}: expected a store, got nothing there; run the sweep that fills it first"])
+    dataset = open_sweep(path)
+    absent = int((dataset["status"] == MISSING).sum())
+    if absent:
+        raise NotComplete([f"{path}: expected a complete store, got {absent} members missing; finish it first"])
+    return dataset
+
+
 def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
     """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
-    dimensions = {dim for _, array in store.group.arrays() for dim in dims_of(array)}
+    arrays = dict(sorted(store.group.arrays()))  # zarr lists them in whatever order they are read
+    dimensions = {dim for array in arrays.values() for dim in dims_of(array)}
     coordinates = {*store.coordinates.values(), *dimensions}
     variables = {}
-    for name, _ in store.group.arrays():
+    for name in arrays:
         if name not in BOOKKEEPING:
             stored = _StoredArray(store, name)
             data = indexing.LazilyIndexedArray(stored)

@@ -376,7 +376,7 @@ def _grow(store: Store, sweep: Sweep) -> None:
         if shape != array.shape and name not in store.coordinates.values() and not name.endswith("_at"):
             array.resize(shape)
     _write_axes(store.group, sweep, new, first=len(known))
-    store.runs_group.attrs.update(n_points=n_points, n_members=members)
+    store.runs_group.update_attributes({"n_points": n_points, "n_members": members})  # both in one write
 
 
 def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:

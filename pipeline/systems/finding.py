@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from pipeline.systems.kernel_folder import kernels_kept_by
 from pipeline.words import one_line
 
 _OURS = __package__
+_LIBRARIES = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+"""Folders of code that nobody edits while it is in use."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -134,12 +137,14 @@ def _version(module: str) -> dict[str, str]:
 
 
 def _forget(modules: Iterable[str]) -> None:
-    """Let modules be imported anew, as their files are now; those of this program are left alone."""
+    """Let modules be imported anew, as their files are now; those of this program and of libraries are left alone."""
     for name in modules:
-        if name.partition(".")[0] not in ("sim", "pipeline"):
-            module = sys.modules.pop(name, None)
-            with suppress(OSError, TypeError):  # Python takes bytecode for current if second and size are the same
-                Path(getattr(module, "__cached__", None) or "").unlink()
+        file = getattr(sys.modules.get(name), "__file__", None) or ""
+        if name.partition(".")[0] in ("sim", "pipeline") or not file or file.startswith(_LIBRARIES):
+            continue
+        cached = getattr(sys.modules.pop(name), "__cached__", None)
+        with suppress(OSError):  # Python takes bytecode for current if second and size are the same
+            Path(cached or "").unlink()
     importlib.invalidate_caches()
 
 
