@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.request import define
 from tests import command
-from tests.command import tiny
-from tests.contents import assert_same_values, files
+from tests.command import elsewhere, tiny
+from tests.contents import assert_same_values, files, fill
 
 
 @pytest.fixture
@@ -43,24 +44,24 @@ def _digests(folder):
     return {name: kept for name, kept in found.items() if not name.endswith(".partial") and any(kept[0][:8])}
 
 
+@pytest.mark.parametrize("cluster", ["serial", pytest.param("local", marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up_costs_no_stored_block_and_the_run_goes_on_when_there_is_room(
-    mounted, configure, tmp_path
+    cluster, mounted, configure, tmp_path, main
 ):
     folder = mounted("700k")
-    arguments = tiny(folder, *LONG)
-    ran = command.run(arguments)
-    assert ran.returncode in (BLOCKS_FAILED, INTERRUPTED)
-    assert "No space left on device" in ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stderr
-    stored = {
-        name: kept for name, kept in files(folder).items() if "/digest/c/" in name and ".partial" not in name
-    }
+    arguments = elsewhere(folder, *LONG, f"cluster={cluster}")
+    ran = main(arguments)
+    assert ran.code in (BLOCKS_FAILED, INTERRUPTED)
+    assert "No space left on device" in ran.out + ran.err
+    assert "Traceback" not in ran.err
+    stored = _digests(folder)
+    assert 0 < len(stored) < 6
     remount(folder, "size=20m")
-    again = command.run(arguments)
-    assert (again.returncode, again.stderr) == (COMPLETE, "")
+    again = main(arguments)
+    assert (again.code, again.err) == (COMPLETE, "")
     assert _digests(folder).items() >= stored.items()
-    command.run(tiny(tmp_path / "other", *LONG))
-    assert_same_values(folder / "kuramoto_T.zarr", tmp_path / "other" / "kuramoto_T.zarr")
+    fill(define(configure(tmp_path / "other", *LONG)), tmp_path / "other.zarr")
+    assert_same_values(folder / "kuramoto_T.zarr", tmp_path / "other.zarr")
 
 
 def test_a_disk_without_any_room_is_told_by_the_driver(mounted):
@@ -70,15 +71,17 @@ def test_a_disk_without_any_room_is_told_by_the_driver(mounted):
     assert "Traceback" not in ran.stderr
 
 
-def test_a_folder_that_can_only_be_read_is_read_but_not_run(mounted):
+def test_a_folder_that_can_only_be_read_is_read_but_not_run(mounted, configure, main):
     folder = mounted("20m")
-    assert command.run(tiny(folder)).returncode == COMPLETE
+    fill(define(configure(folder)), folder / "kuramoto_T.zarr")
     remount(folder, "ro")
     before = files(folder)
     for action in ("status", "explain", "verify"):
-        ended = command.run(tiny(folder, f"action={action}"))
-        assert (ended.returncode, ended.stderr) == (COMPLETE, ""), action
-    refused = command.run(tiny(folder, "ensemble.members=24"))
-    assert refused.returncode == CONFIG_WRONG
-    assert "expected a folder that can be written" in refused.stderr
+        ended = main(elsewhere(folder, f"action={action}", "cluster=serial"))
+        assert (ended.code, ended.err) == (COMPLETE, ""), action
+    ended = main([f"path={folder / 'kuramoto_T.zarr'}", "action=status"])
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    refused = main(elsewhere(folder, "cluster=serial", "ensemble.members=24"))
+    assert refused.code == CONFIG_WRONG
+    assert "expected a folder that can be written" in refused.err
     assert files(folder) == before

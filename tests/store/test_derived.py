@@ -1,14 +1,14 @@
 """Settings taken from another store: the value, and faults that name the key and touch nothing."""
 
+import re
+
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
 
-from pipeline.errors import COMPLETE, CONFIG_WRONG, RequestError
-from pipeline.request import define
-from pipeline.request.config import check, command_line
-from pipeline.store import open_sweep, prepare
-from pipeline.store.derived import derive
+from pipeline.actions import requested
+from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
+from pipeline.request import Origin, define
+from pipeline.store import derive, open_sweep, prepare
 from tests.command import ROOT, tiny
 from tests.contents import files, fill
 
@@ -27,8 +27,7 @@ NETWORK = (
 
 
 def checked(arguments):
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return check(compose("config", overrides=command_line(arguments)))
+    return requested(Origin("python -m pipeline", tuple(arguments), None))
 
 
 def taken(store, statistic="median_damaged_error"):
@@ -73,6 +72,16 @@ def test_a_threshold_is_the_median_of_the_damaged_errors_of_another_store(root):
     assert origin["settings"]["hidden"] == 3
 
 
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_a_value_is_the_mean_or_the_median_of_any_variable_of_any_store(statistic, root):
+    for store, variable in (("complete", "final_error"), ("kuramoto", "order_parameter")):
+        values = open_sweep(root / f"{store}.zarr")[variable].values
+        assert values.size
+        config = checked(request(root, taken(store, f"{statistic}_{variable}")))
+        assert config.settings["threshold"] == getattr(np, statistic)(values)
+        assert config.derived["threshold"]["store"] == store
+
+
 def test_members_that_diverged_do_not_count(root, tmp_path):
     config = checked(
         request(tmp_path, "store.name=wild", "axes.eta.values=[1e5]", "axes.sigma.values=[0.5]",
@@ -100,18 +109,37 @@ def test_a_store_whose_members_have_all_diverged_gives_no_value(tmp_path):
 def test_other_settings_are_left_alone(root):
     source = {"store": "complete", "statistic": "median_damaged_error"}
     given = {"eta": 3, "frequencies": None, "threshold": {"from": source}}
-    values, origins, faults = derive(given, root)
+    values, origins, unknown, faults = derive(given, root)
+    assert not unknown
     assert not faults
     assert {**values, "threshold": None} == {**given, "threshold": None}
     assert list(origins) == ["threshold"]
-    assert derive({"eta": 3}, root) == ({"eta": 3}, {}, [])
+    assert derive({"eta": 3}, root) == ({"eta": 3}, {}, {}, [])
     assert checked(request(root)).derived == {}
 
 
+NOT_YET = {"missing": "got nothing there", "incomplete": "members missing", "empty": "members missing"}
+
+
+@pytest.mark.parametrize("store", NOT_YET)
+def test_a_value_whose_store_is_not_complete_is_not_known_yet_and_a_run_is_refused_and_touches_nothing(
+    store, root, main
+):
+    before = files(root)
+    ended = main(request(root, taken(store)))
+    assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: settings.threshold.from.store: ")
+    assert str(root / f"{store}.zarr") in line
+    assert NOT_YET[store] in line
+    for action, code in (("explain", COMPLETE), ("status", INTERRUPTED)):
+        told = main(request(root, taken(store), f"action={action}"))
+        assert (told.code, told.err) == (code, "")
+        assert re.search(rf"^not known:? +settings\.threshold\.from\.store: .*{NOT_YET[store]}", told.out, re.M)
+    assert files(root) == before
+
+
 BAD = {
-    "missing store": (taken("missing"), "settings.threshold.from.store"),
-    "incomplete store": (taken("incomplete"), "settings.threshold.from.store"),
-    "empty store": (taken("empty"), "settings.threshold.from.store"),
     "unknown statistic": (taken("complete", "mode"), "settings.threshold.from.statistic"),
     "no statistic": ("settings.threshold={from:{store:complete}}", "settings.threshold.from"),
     "no keys": ("settings.threshold={from:complete}", "settings.threshold.from"),
@@ -141,9 +169,9 @@ def test_a_source_that_gives_no_value_is_a_fault_and_touches_nothing(case, root,
 
 def test_a_fault_of_a_source_comes_with_all_others(root):
     with pytest.raises(RequestError) as raised:
-        checked(request(root, taken("missing"), "ensemble.members=0"))
+        checked(request(root, taken("complete", "mode"), "ensemble.members=0"))
     keys = sorted(fault.partition(": ")[0] for fault in raised.value.faults)
-    assert keys == ["ensemble.members", "settings.threshold.from.store"]
+    assert keys == ["ensemble.members", "settings.threshold.from.statistic"]
 
 
 def test_a_request_with_a_derived_setting_is_explained(root, main):

@@ -15,20 +15,21 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.console import status_lines
-from pipeline.errors import RequestError
+from pipeline.errors import Damaged, RequestError
 from pipeline.execution import compute_block
-from pipeline.figures import requested_part
-from pipeline.plan import make_plan
+from pipeline.plan import make_plan, requested_part, status
 from pipeline.request import define
-from pipeline.store import SCHEMA, open_store, open_sweep, prepare
-from pipeline.store.blocks import BOOKKEEPING, is_stored, write_block
-from pipeline.systems.interface import KURAMOTO, SYSTEMS
+from pipeline.store import is_stored, open_store, open_sweep, prepare, write_block
+from pipeline.store.blocks import BOOKKEEPING
+from pipeline.store.stores import SCHEMA
+from pipeline.systems import finding, kuramoto, loaded
 from tests.command import ROOT
 from tests.contents import assert_same_values, block_files, files, fill, true_digest, values
 from tests.dying import count_steps, dying_at
 
 few_examples = settings(max_examples=5, deadline=None, derandomize=True)
+at_every = pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+"""A death at each step or, in less time, at every fourth."""
 SMALL = ("axes.T.values=[1,2]", "ensemble.members=8")
 LARGE = ("axes.T.values=[1,2,3]", "ensemble.members=16")
 
@@ -37,12 +38,20 @@ VARIABLES = {"order_parameter", "final_error", "weight", "phase", "final_trace"}
 """One with each kind of dimensions. All would double the files that these tests write, thousands as it is."""
 
 
+def few_of(settings, seed, members, records):
+    """What kuramoto computes, few variables of it."""
+    values = kuramoto.compute(settings, seed, members, records)
+    return {name: values[name] for name in values if name in VARIABLES or name == "status"}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _few_variables():
-    variables = tuple(variable for variable in KURAMOTO.variables if variable.name in VARIABLES)
+    variables = tuple(variable for variable in kuramoto.SYSTEM.variables if variable.name in VARIABLES)
     assert len(variables) == len(VARIABLES)
+    system = dataclasses.replace(kuramoto.SYSTEM, variables=variables, compute=few_of)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SYSTEMS, "kuramoto", dataclasses.replace(KURAMOTO, variables=variables))
+        patch.setitem(finding._loaded, "kuramoto", loaded("kuramoto")._replace(system=system))
+        patch.setattr(kuramoto, "SYSTEM", system)
         yield
 
 
@@ -71,6 +80,11 @@ def copy_of(templates, tmp_path):
         return shutil.copytree(templates / name, tmp_path / to)
 
     return copied
+
+
+def among(steps, every):
+    """Every so many of some steps, the last among them."""
+    return sorted({*range(0, steps, every), steps - 1})
 
 
 def the_job(sweep, path, on_stale="stop"):
@@ -175,7 +189,8 @@ def test_recomputing_that_dies_at_any_write_leaves_no_digest_that_does_not_match
 # --- creating -----------------------------------------------------------------------------------------------
 
 
-def test_creation_that_dies_at_any_step_leaves_no_store_and_the_next_one_cleans_up(sweep, tmp_path):
+@at_every
+def test_creation_that_dies_at_any_step_leaves_no_store_and_the_next_one_cleans_up(every, sweep, tmp_path):
     small, whole = sweep(*SMALL), tmp_path / "whole.zarr"
     with dying_at(None) as to_whole:
         prepare(whole, small)
@@ -183,14 +198,14 @@ def test_creation_that_dies_at_any_step_leaves_no_store_and_the_next_one_cleans_
     steps = len(to_whole)
     assert steps > 30
     path = tmp_path / "a.zarr"
-    for step in range(steps):
+    for step in among(steps, every):
         with dying_at(step) as taken:
             prepare(path, small)
         assert len(taken) > step
         assert open_store(path) is None
         (unfinished,) = tmp_path.glob(f"a.zarr.creating-{os.getpid()}")
         unfinished.rename(path.with_name("a.zarr.creating-1"))  # another process than the one that is next
-        if step % 6 == 0 or step == steps - 1:
+        if step % 12 == 0 or step == steps - 1:
             prepare(path, small)
             assert sorted(left.name for left in tmp_path.iterdir()) == ["a.zarr", "whole.zarr"]
             assert {name: content for name, (content, *_) in files(path).items()} == {
@@ -241,22 +256,32 @@ def test_a_grown_store_equals_one_computed_at_once(sweep, copy_of, templates):
     assert open_sweep(path).equals(open_sweep(templates / "large"))
 
 
-@few_examples
-@given(
-    st.lists(
-        st.tuples(
-            st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True),
-            st.lists(st.integers(1, 2), min_size=1, max_size=2, unique=True),
-            st.integers(1, 24),
-            st.booleans(),
-        ),
-        min_size=2,
-        max_size=3,
-    )
+REQUESTS = st.lists(
+    st.tuples(
+        st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True),
+        st.lists(st.integers(1, 2), min_size=1, max_size=2, unique=True),
+        st.integers(1, 24),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=3,
 )
+"""Values of T and of η, members, and whether η is the first axis."""
+
+
+def test_stores_grown_in_two_ways_equal_those_computed_at_once(sweep, tmp_path):
+    assert_grown_equals_at_once(sweep, tmp_path, [([3, 1], [1], 8, False), ([2, 1], [1, 2], 9, True)])
+
+
+@pytest.mark.slow
+@few_examples
+@given(REQUESTS)
 def test_stores_grown_in_any_way_equal_those_computed_at_once(sweep, tmp_path_factory, requests):
+    assert_grown_equals_at_once(sweep, tmp_path_factory.mktemp("stores"), requests)
+
+
+def assert_grown_equals_at_once(sweep, folder, requests):
     """Requests of any points and members, axes in either order; the union of all comes last, for both stores."""
-    folder = tmp_path_factory.mktemp("stores")
 
     def request(Ts, etas, members, eta_first=False):
         axes = [f"axes.T.values={sorted(Ts)}", f"axes.eta.values={sorted(etas)}"]
@@ -283,12 +308,13 @@ def test_stores_grown_in_any_way_equal_those_computed_at_once(sweep, tmp_path_fa
     assert digests["grown"] == digests["at once"]
 
 
-def test_growth_that_dies_at_any_step_is_completed_by_the_next(sweep, copy_of, templates):
+@at_every
+def test_growth_that_dies_at_any_step_is_completed_by_the_next(every, sweep, copy_of, templates):
     large = sweep(*LARGE)
     path = copy_of("small")
     steps = count_steps(lambda: prepare(path, large))
     assert steps > 8
-    for step in range(steps):
+    for step in among(steps, every):
         path = copy_of("small")
         with dying_at(step) as taken:
             prepare(path, large)
@@ -307,24 +333,39 @@ def test_growth_that_dies_at_any_step_is_not_seen_by_readers(sweep, copy_of):
         path = copy_of("small")
         with dying_at(step):
             prepare(path, large)
-        try:
-            read = open_sweep(path).load()
-        except ValueError as error:
-            unreadable[step] = str(error)
-        else:
-            assert read.sel(T=[1, 2]).isel(member=slice(8)).equals(before)
-            assert int((read["status"] > 0).sum()) == 16
+        committed = open_store(path).n_points == 3
+        for chunks in (None, {}):
+            try:
+                read = open_sweep(path, chunks).load()
+            except Damaged as error:
+                unreadable[step] = str(error)
+            else:
+                assert (
+                    dict(read.sizes) | ({"T": 3, "member": 16} if committed else {"T": 2, "member": 8})
+                    == read.sizes
+                )
+                assert read.sel(T=[1, 2]).isel(member=slice(8)).equals(before)
+                assert int((read["status"] > 0).sum()) == 16
     assert not unreadable
 
 
-def test_growth_that_died_leaves_no_trace_in_another_growth(sweep, copy_of, tmp_path):
+def test_a_dataset_that_was_opened_before_a_growth_keeps_its_extent(sweep, copy_of, templates):
+    path = copy_of("small")
+    lazy, in_chunks = open_sweep(path), open_sweep(path, chunks={})
+    fill(sweep("axes.T.values=[0.5,1,2]", "ensemble.members=16"), path)
+    assert lazy.equals(open_sweep(templates / "small"))
+    assert in_chunks.equals(open_sweep(templates / "small"))
+
+
+@at_every
+def test_growth_that_died_leaves_no_trace_in_another_growth(every, sweep, copy_of, tmp_path):
     """The second growth is smaller in points and members than the one that died."""
     larger, smaller = sweep("axes.T.values=[1,2,7,8,9]", "ensemble.members=40"), sweep(*LARGE)
     path = copy_of("small")
     steps = count_steps(lambda: prepare(path, larger))
     fill(smaller, tmp_path / "expected")
     uncommitted = 0
-    for step in range(steps):
+    for step in among(steps, every):
         path = copy_of("small")
         with dying_at(step):
             prepare(path, larger)
@@ -332,24 +373,25 @@ def test_growth_that_died_leaves_no_trace_in_another_growth(sweep, copy_of, tmp_
             uncommitted += 1
             fill(smaller, path)
             assert_same_values(path, tmp_path / "expected")
-    assert uncommitted > 8
+    assert uncommitted > 8 // every
 
 
+@at_every
 @pytest.mark.parametrize("work", ["grow", "compute", "record a run"])
-def test_no_half_written_file_is_left_after_a_death_and_a_rerun(work, sweep, copy_of):
+def test_no_half_written_file_is_left_after_a_death_and_a_rerun(work, every, sweep, copy_of):
     def once(path):
         if work == "grow":
             prepare(path, sweep(*LARGE))
         elif work == "compute":
             compute_block(the_job(sweep(*SMALL), path))
         else:
-            open_store(path).record_run("run", {"failed": []})
+            open_store(path).log_run("run", {"failed": []})
 
     template = "empty" if work == "compute" else "small"
     first = copy_of(template)
     steps = count_steps(lambda: once(first))
     left = set()
-    for step in range(steps):
+    for step in among(steps, every):
         path = copy_of(template)
         with dying_at(step):
             once(path)
@@ -598,6 +640,76 @@ def test_reading_with_dask_chunks_gives_the_same_numbers(templates):
     assert lazy.equals(open_sweep(templates / "large"))
 
 
+def an_index(size):
+    """One index of a dimension: a number, a slice of either direction, or numbers in any order, none among them."""
+    number = st.integers(-size, size - 1)
+    return st.one_of(number, st.slices(size), st.just(slice(None, None, -1)), st.lists(number, max_size=2 * size))
+
+
+def at(values, indices):
+    """Outer indexing of an array, one dimension after the other."""
+    for axis, index in reversed(list(enumerate(indices))):
+        index = np.asarray(index, dtype=int) if isinstance(index, list) else index
+        values = values[(slice(None),) * axis + (index,)]
+    return values
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.data())
+@pytest.mark.parametrize("chunks", [None, {}])
+def test_a_dataset_is_indexed_as_an_array_of_numpy_is(chunks, templates, data):
+    stored = zarr.open_group(templates / "large", mode="r", use_consolidated=False)
+    name = data.draw(st.sampled_from(["order_parameter", "final_error", "weight", "status"]))
+    order = np.argsort(stored["T"][:])
+    lazy, whole = open_sweep(templates / "large", chunks)[name], stored[name][:][order]
+    assert lazy.shape == whole.shape
+    for _ in range(data.draw(st.integers(1, 2))):  # a selection, and one of the selection
+        if 0 in whole.shape:
+            break
+        indices = [data.draw(an_index(size)) for size in whole.shape]
+        lazy, whole = lazy.isel(dict(zip(lazy.dims, indices, strict=True))), at(whole, indices)
+    assert lazy.dtype == whole.dtype
+    assert lazy.shape == whole.shape
+    assert lazy.values.tobytes() == whole.tobytes()
+
+
+def test_single_points_of_a_dataset_are_picked_as_numpy_picks_them(templates):
+    for chunks in (None, {}):
+        lazy = open_sweep(templates / "large", chunks)["order_parameter"]
+        T, member = np.array([2, 0, 0, 1]), np.array([15, 3, 3, -1])
+        picked = lazy.isel(T=("pick", T), member=("pick", member)).transpose("pick", "iteration")
+        assert np.array_equal(picked.values, lazy.transpose("T", "member", "iteration").values[T, member])
+
+
+LABELS = {
+    "frequencies": ("[[0.5,-0.5],null]", ["[0.5, -0.5]", "null"], ("settings.oscillators=2",)),
+    "error": ("[square,absolute]", ["absolute", "square"], ("system=network",)),
+}
+
+
+@pytest.mark.parametrize("axis", LABELS)
+@pytest.mark.parametrize("method", ["product", "zip"])
+def test_labels_of_an_axis_are_read_as_strings(method, axis, sweep, tmp_path):
+    values, labels, overrides = LABELS[axis]
+    path = tmp_path / "a.zarr"
+    defined = sweep(
+        "~axes.T", f"axes.{axis}.values={values}", f"sampling.method={method}", "ensemble.members=8", *overrides
+    )
+    fill(defined, path)
+    assert fill(defined, path) == []
+    name = open_store(path).coordinates[axis]
+    for chunks in (None, {}):
+        read = open_sweep(path, chunks)
+        assert sorted(read[name].values.tolist()) == labels
+        assert all(type(label) is str for label in read[name].values.tolist())
+        if method == "product":
+            assert read[name].values.tolist() == labels
+            for label in labels:
+                row = open_store(path).points().index((label,))
+                there = read.sel({name: label})["status"].values
+                assert there.tolist() == plain(path)["status"][row].values.tolist()
+
+
 # --- damage -------------------------------------------------------------------------------------------------
 
 BLOCK_ARRAYS = ["order_parameter", "final_error", "weight", "phase", "status", *BOOKKEEPING]
@@ -607,14 +719,17 @@ BLOCK_ARRAYS = ["order_parameter", "final_error", "weight", "phase", "status", *
 def test_a_flipped_byte_anywhere_in_a_chunk_raises_rather_than_reading_wrong_numbers(name, copy_of):
     path = copy_of("small")
     (chunk,) = [file for file in (path / name / "c" / "1").rglob("*") if file.is_file()]
-    content = chunk.read_bytes()
+    content, sound = chunk.read_bytes(), open_sweep(path).load()
     for k in {0, len(content) // 2, len(content) - 1}:
         chunk.write_bytes(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])
         with pytest.raises(ValueError, match="checksum"):
             plain(path)[name].load()
         if name not in BOOKKEEPING:
-            with pytest.raises(ValueError, match="checksum"):
-                open_sweep(path).load()
+            for chunks in (None, {}):
+                read = open_sweep(path, chunks)
+                with pytest.raises(Damaged, match=rf"a\.zarr: {name} can't be read: .*checksum"):
+                    read[name].load()
+                assert read.drop_vars(name).equals(sound.drop_vars(name))
 
 
 @pytest.mark.parametrize("name", BLOCK_ARRAYS)
@@ -625,6 +740,9 @@ def test_a_chunk_cut_short_raises_rather_than_reading_wrong_numbers(name, copy_o
         chunk.write_bytes(chunk.read_bytes()[:length])
         with pytest.raises((ValueError, RuntimeError)):
             plain(path)[name].load()
+        if name not in BOOKKEEPING:
+            with pytest.raises(Damaged, match=rf"a\.zarr: {name} can't be read: .*action=verify"):
+                open_sweep(path)[name].load()
 
 
 def a_folder(path):
@@ -693,7 +811,7 @@ def test_reading_where_nothing_is_says_so(tmp_path):
 def test_runs_are_read_back_oldest_first_and_replaced_by_name(copy_of):
     store = open_store(copy_of("small"))
     for name, state in (("2", "running"), ("1", "ended"), ("2", "ended")):
-        store.record_run(name, {"name": name, "state": state})
+        store.log_run(name, {"name": name, "state": state})
     assert store.runs() == [{"name": "1", "state": "ended"}, {"name": "2", "state": "ended"}]
 
 
@@ -701,18 +819,19 @@ def test_a_driver_that_dies_while_it_records_its_run_leaves_a_store_whose_status
     small = sweep(*SMALL)
     record = {"state": "running", "started": "now", "failed": [], "blocks_computed": 0}
     path = copy_of("small")
-    steps = count_steps(lambda: open_store(path).record_run("run", record))
+    steps = count_steps(lambda: open_store(path).log_run("run", record))
     untold = []
     for step in range(steps):
         path = copy_of("small")
         with dying_at(step):
-            open_store(path).record_run("run", record)
+            open_store(path).log_run("run", record)
         plan = make_plan(small, path, open_store(path), "stop")
         try:
-            lines = status_lines(plan, driven=False)
-            assert all(run["failed"] == [] for run in plan.store.runs())
+            found = status(plan, driven=False, unknown={})
+            assert found.failed == []
+            text = str(found)
         except (KeyError, UserWarning) as error:
             untold.append(f"{step} writes done: {error!r}")
         else:
-            assert "2 of 2 blocks" in lines[0]
+            assert "2 of 2 blocks" in text.splitlines()[0]
     assert not untold
