@@ -151,7 +151,7 @@ def streams(seed: int, members: np.ndarray, purpose: int = 0) -> list[np.random.
     seed: 64-bit, of the point; members: (member,) member numbers; purpose: another number gives independent
     streams, so that adding a use of noise never shifts another.
     """
-    return [
-        np.random.Generator(np.random.Philox(key=[seed, int(member)], counter=[0, 0, 0, purpose]))
-        for member in members
-    ]
+    # As 64-bit words from the start: of a list, numpy makes doubles where a seed needs the highest bit.
+    keys = [np.array([seed, int(member)], dtype=np.uint64) for member in members]
+    counter = np.array([0, 0, 0, purpose], dtype=np.uint64)
+    return [np.random.Generator(np.random.Philox(key=key, counter=counter)) for key in keys]
