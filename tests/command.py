@@ -6,6 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.actions import requested
+from pipeline.request import Origin, define
+from tests.contents import fill
+
 ROOT = Path(__file__).parents[1]
 
 TINY = (
@@ -20,9 +24,11 @@ TINY = (
 )
 """A sweep of three points × two blocks, each computed in a millisecond."""
 
-STUB = "tests.stub_driver"
-PATIENCE = 60
-"""Seconds after which something that should have happened counts as never happening."""
+STUBS = ROOT / "tests" / "stubs"
+STUB = ("--config-dir", str(STUBS), "system=stub_kuramoto")
+"""Arguments for blocks that do what the environment says: see stubs/stub_kuramoto.py."""
+PATIENCE = 300
+"""Seconds after which something that should have happened counts as never happening, on a machine that is busy."""
 
 
 def tiny(root, *overrides):
@@ -33,6 +39,48 @@ def tiny(root, *overrides):
 def elsewhere(root, *overrides):
     """The arguments of the tiny sweep on another cluster than this machine's processes."""
     return [argument for argument in tiny(root, *overrides) if argument != "cluster.workers=2"]
+
+
+def stubbed(root, *overrides):
+    """The arguments of the tiny sweep with blocks that do what the environment says."""
+    return [*STUB, *tiny(root, *overrides)]
+
+
+def filled(root, *overrides):
+    """The store of the tiny sweep, its stubbed blocks computed in this process, one after the other."""
+    overrides = (*STUB[2:], *tiny(root, *overrides))
+    config = requested(Origin("python -m pipeline", overrides, STUBS))
+    fill(define(config), config.store.path)
+    return config.store.path
+
+
+class Gate:
+    """Which blocks of the stub may go on past their start: at first none, or so many, the first ones to start."""
+
+    def __init__(self, folder, blocks=0):
+        self._log, self._gate = folder / "blocks", folder / "gate"
+        self.environment = {"BLOCK_LOG": str(self._log), "BLOCK_GATE": str(self._gate)}
+        """For the processes that compute blocks."""
+        self.allow(blocks)
+
+    def allow(self, blocks):
+        """Let so many blocks go on, of all that ever start."""
+        aside = self._gate.with_name("gate.new")
+        aside.write_text(str(blocks))
+        aside.rename(self._gate)
+
+    def open(self):
+        """Let all blocks go on."""
+        self.allow(sys.maxsize)
+
+    def begun(self):
+        """(T, first member) of the blocks that started, in their order, once for every start."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [(float(T), int(member)) for T, member in map(str.split, lines)]
+
+    def wait_for(self, blocks):
+        """Wait until so many blocks have started."""
+        wait_for(lambda: len(self.begun()) >= blocks, f"the start of {blocks} blocks")
 
 
 def start(arguments, log, module="pipeline", **environment):

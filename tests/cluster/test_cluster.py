@@ -8,32 +8,32 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 from distributed import Client
-from pipeline.cluster.clients import dask_client
 
+from pipeline.cluster import dask_client
 from pipeline.cluster.security import refuse_readable, write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.execution.admission import Environment, major
-from pipeline.request import define
 from pipeline.store import open_store
 from tests import command
-from tests.benchmarks import blocks_through_dask
-from tests.command import ROOT, connects, elsewhere, wait_for
-from tests.contents import block_bytes, fill, stored_blocks
+from tests.command import ROOT, STUB, STUBS, Gate, connects, elsewhere, filled, wait_for
+from tests.contents import block_bytes, stored_blocks
+
+pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
 WORKERS = 4
 BLOCKS = 12
 LONGER = ("axes.T.values=[1,2,3,4,5,6]",)
 """Six points × two blocks."""
-STUB = {"DASK_DISTRIBUTED__WORKER__PRELOAD": '["tests.stub_driver"]'}
-"""Workers with the blocks of tests/pipeline/stub_driver.py."""
 
 
 class Cluster:
-    """`dask scheduler` and `dask worker` processes, and their scheduler file."""
+    """`dask scheduler` and `dask worker` processes, and their scheduler file.
+
+    They are started in a folder of their own, not in that of the driver.
+    """
 
     def __init__(self, folder, tls=None):
         self.folder, self.file = folder, folder / "scheduler.json"
@@ -51,8 +51,8 @@ class Cluster:
             self.processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", f"distributed.cli.dask_{role}", *self.certificates, *options],
-                    cwd=ROOT,
-                    env=os.environ | environment,
+                    cwd=self.folder,
+                    env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
                     stdout=log,
                     stderr=log,
                 )
@@ -74,86 +74,91 @@ class Cluster:
             process.wait()
 
 
+@contextlib.contextmanager
+def started(folder, workers, tls=None, **environment):
+    """A scheduler with workers; all are killed at the end."""
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(Cluster(folder, tls)) as running:
+        for _ in range(workers):
+            running.start_worker(**environment)
+        registered = folder / "worker.log"
+        wait_for(lambda: not workers or registered.read_text().count("Registered to") == workers, "workers")
+        yield running
+
+
 @pytest.fixture
 def cluster(tmp_path):
     """Start a scheduler with workers; all are killed at the end."""
     with contextlib.ExitStack() as stack:
-
-        def started(workers=WORKERS, tls=None, **environment):
-            folder = tmp_path / "cluster"
-            folder.mkdir()
-            cluster = stack.enter_context(contextlib.closing(Cluster(folder, tls)))
-            for _ in range(workers):
-                cluster.start_worker(**environment)
-            registered = folder / "worker.log"
-            wait_for(lambda: not workers or registered.read_text().count("Registered to") == workers, "workers")
-            return cluster
-
-        yield started
+        yield lambda *arguments, **options: stack.enter_context(
+            started(tmp_path / "cluster", *arguments, **options)
+        )
 
 
 @pytest.fixture(scope="module")
-def expected(configure, tmp_path_factory):
+def four_workers(tmp_path_factory):
+    """A scheduler with four workers, for tests that do them no harm."""
+    with started(tmp_path_factory.mktemp("four") / "cluster", WORKERS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
     """The bytes of the longer sweep's blocks, computed in this process."""
-    config = configure(tmp_path_factory.mktemp("expected"), *LONGER)
-    fill(define(config), config.store.path)
-    return block_bytes(config.store.path)
+    return block_bytes(filled(tmp_path_factory.mktemp("expected"), *LONGER))
 
 
 def request(root, cluster, *overrides):
-    return elsewhere(root, *LONGER, "cluster=scheduler", f"cluster.scheduler_file={cluster.file}", *overrides)
+    """The longer sweep on the workers of a scheduler."""
+    return on_scheduler(root, f"cluster.scheduler_file={cluster.file}", *overrides)
 
 
-def slow(blocks, seconds=1):
-    """The environment of workers whose blocks take some time and leave a line each."""
-    return {**STUB, "BLOCK_SECONDS": str(seconds), "BLOCK_LOG": str(blocks)}
+def on_scheduler(root, *overrides):
+    return [*STUB, *elsewhere(root, *LONGER, "cluster=scheduler", *overrides)]
 
 
-def begun(blocks):
-    return len(blocks.read_text().splitlines()) if blocks.exists() else 0
+def said(root, words):
+    """Wait until a driver has said something."""
+    wait_for(lambda: words in (root / "log").read_text(), f"a driver that says: {words}")
 
 
 # --- the same command ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["file", "address"])
-def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, cluster, tmp_path, expected):
-    running = cluster()
-    where = f"scheduler_file={running.file}" if by == "file" else f"address='{running.address}'"
-    ran = command.run(elsewhere(tmp_path, *LONGER, "cluster=scheduler", f"cluster.{where}"))
-    assert (ran.returncode, ran.stderr) == (COMPLETE, "")
+def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, four_workers, tmp_path, expected, main):
+    where = f"scheduler_file={four_workers.file}" if by == "file" else f"address='{four_workers.address}'"
+    ran = main(on_scheduler(tmp_path, f"cluster.{where}"))
+    assert (ran.code, ran.err) == (COMPLETE, "")
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
-    assert all(process.poll() is None for process in running.processes), "the cluster is its owner's to end"
+    assert all(process.poll() is None for process in four_workers.processes), "the cluster is its owner's to end"
 
 
-def test_the_record_of_a_run_says_what_its_workers_were(cluster, tmp_path):
-    running = cluster(workers=2)
-    assert command.run(request(tmp_path, running)).returncode == COMPLETE
+def test_the_record_of_a_run_says_what_its_workers_were(four_workers, tmp_path, main):
+    assert main(request(tmp_path, four_workers)).code == COMPLETE
     (record,) = open_store(tmp_path / "kuramoto_T.zarr").runs()
     (kind,) = record["workers"]
-    assert kind["workers"] == 2
+    assert kind["workers"] == WORKERS
     assert len(kind["hosts"]) == 1
     assert kind["cpu"]["features"]
     assert {"python", "numpy", "numba"} <= kind["versions"].keys()
     assert "refused" not in kind
 
 
-def test_workers_with_several_threads_compute_the_same(cluster, tmp_path, expected):
+def test_workers_with_several_threads_compute_the_same(cluster, tmp_path, expected, main):
     running = cluster(workers=0)
     running.start_worker("--nthreads", "4")
-    assert command.run(request(tmp_path, running)).returncode == COMPLETE
+    assert main(request(tmp_path, running)).code == COMPLETE
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
 
 
 def test_a_driver_waits_for_a_scheduler_and_workers_that_come_later(cluster, tmp_path, start, expected):
     file = tmp_path / "cluster" / "scheduler.json"
-    driver = start(
-        elsewhere(tmp_path, *LONGER, "cluster=scheduler", f"cluster.scheduler_file={file}"), tmp_path / "log"
-    )
-    time.sleep(3)
+    waiting = (f"cluster.scheduler_file={file}", f"cluster.connect_seconds={command.PATIENCE}")
+    driver = start(on_scheduler(tmp_path, *waiting), tmp_path / "log")
+    said(tmp_path, "blocks to compute")
     running = cluster(workers=0)
-    wait_for(lambda: "dashboard" in (tmp_path / "log").read_text(), "a connection")
-    time.sleep(2)
+    said(tmp_path, "dashboard")
     assert driver.poll() is None
     running.start_worker()
     assert driver.wait(command.PATIENCE) == COMPLETE
@@ -164,105 +169,111 @@ def test_a_driver_waits_for_a_scheduler_and_workers_that_come_later(cluster, tmp
 
 
 def test_a_scheduler_killed_mid_sweep_ends_in_exit_code_4_and_the_same_command_resumes(
-    cluster, tmp_path, start, expected
+    cluster, tmp_path, start, expected, main
 ):
-    blocks, path = tmp_path / "blocks", tmp_path / "kuramoto_T.zarr"
-    running = cluster(**slow(blocks))
-    driver = start(request(tmp_path, running), tmp_path / "log")
-    wait_for(lambda: len(stored_blocks(path)) >= 2, "two blocks")
+    gate, path, log = Gate(tmp_path, blocks=2), tmp_path / "kuramoto_T.zarr", tmp_path / "log"
+    running = cluster(workers=2, **gate.environment)
+    driver = start(request(tmp_path, running), log)
+    wait_for(lambda: len(stored_blocks(path)) == 2, "two blocks")
     running.scheduler.kill()
-    output = tmp_path / "log"
-    assert driver.wait(command.PATIENCE) == INTERRUPTED, output.read_text()
-    assert "interrupted (the Dask scheduler was lost); the same command resumes" in output.read_text()
-    assert "Traceback" not in output.read_text()
-    assert 2 <= len(stored_blocks(path)) < BLOCKS
+    assert driver.wait(command.PATIENCE) == INTERRUPTED, log.read_text()
+    assert "interrupted (the Dask scheduler was lost); the same command resumes" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert len(stored_blocks(path)) == 2 < BLOCKS
     running.close()
     running.file.unlink()
-    again = Cluster(tmp_path / "cluster")
-    with contextlib.closing(again):
+    with started(tmp_path / "cluster", workers=0) as again:
         again.start_worker()
-        assert command.run(request(tmp_path, again)).returncode == COMPLETE
+        assert main(request(tmp_path, again)).code == COMPLETE
     assert block_bytes(path) == expected
 
 
-def test_a_scheduler_that_is_frozen_ends_in_exit_code_4(cluster, tmp_path, start, monkeypatch):
+@pytest.mark.slow
+def test_a_scheduler_that_is_frozen_ends_in_exit_code_4(cluster, tmp_path, start):
     """Its sockets stay open, so that nothing but its silence tells."""
-    blocks = tmp_path / "blocks"
-    running = cluster(**slow(blocks))
-    patience = "import pipeline.execution.driver as e; e._REPLY_SECONDS, e._LOST_SECONDS = 1, 3"
+    gate = Gate(tmp_path)
+    running = cluster(workers=2, **gate.environment)
+    patience = "import pipeline.execution.blocks as e; e._REPLY_SECONDS, e._LOST_SECONDS = 1, 3"
     (tmp_path / "impatient_driver.py").write_text(f"{patience}\nfrom pipeline.__main__ import main\nmain()\n")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path}")
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
-    driver = start(request(tmp_path, running), tmp_path / "log", module="impatient_driver")
-    wait_for(lambda: begun(blocks), "a block")
+    driver = start(
+        request(tmp_path, running),
+        tmp_path / "log",
+        module="impatient_driver",
+        PYTHONPATH=f"{ROOT}:{tmp_path}",
+        DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="2s",
+    )
+    gate.wait_for(1)
     running.scheduler.send_signal(signal.SIGSTOP)
     assert driver.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "log").read_text()
     assert "has not answered for" in (tmp_path / "log").read_text()
 
 
 def test_a_sweep_completes_though_half_its_workers_are_killed(cluster, tmp_path, start, expected):
-    blocks = tmp_path / "blocks"
-    running = cluster(**slow(blocks, 0.5))
+    gate = Gate(tmp_path)
+    running = cluster(WORKERS, **gate.environment)
     driver = start(request(tmp_path, running), tmp_path / "log")
-    wait_for(lambda: begun(blocks) >= WORKERS, "four blocks")
+    gate.wait_for(WORKERS)
     for worker in running.processes[1:3]:
         worker.kill()
+    gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
 
 
-def test_without_workers_for_the_time_given_a_run_ends_in_exit_code_4(cluster, tmp_path):
+def test_without_workers_for_the_time_given_a_run_ends_in_exit_code_4(cluster, tmp_path, main):
     running = cluster(workers=0)
-    ran = command.run(request(tmp_path, running, "cluster.no_workers_seconds=3"))
-    assert ran.returncode == INTERRUPTED
-    assert re.search(r"no workers for 3 s; .*cluster\.no_workers_seconds.*the same command resumes", ran.stdout)
+    ran = main(request(tmp_path, running, "cluster.no_workers_seconds=1"))
+    assert ran.code == INTERRUPTED
+    assert re.search(r"no workers for 1 s; .*cluster\.no_workers_seconds.*the same command resumes", ran.out)
 
 
 def test_workers_all_lost_mid_sweep_end_in_exit_code_4(cluster, tmp_path, start):
-    blocks, path = tmp_path / "blocks", tmp_path / "kuramoto_T.zarr"
-    running = cluster(**slow(blocks))
+    gate, path = Gate(tmp_path, blocks=1), tmp_path / "kuramoto_T.zarr"
+    running = cluster(workers=1, **gate.environment)
     driver = start(request(tmp_path, running, "cluster.no_workers_seconds=3"), tmp_path / "log")
     wait_for(lambda: stored_blocks(path), "a block")
     for worker in running.processes[1:]:
         worker.kill()
     assert driver.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "log").read_text()
     assert "no workers for 3 s" in (tmp_path / "log").read_text()
-    assert len(stored_blocks(path)) < BLOCKS
+    assert len(stored_blocks(path)) == 1 < BLOCKS
 
 
-def test_a_scheduler_that_does_not_answer_ends_in_exit_code_4(tmp_path):
-    where = ("cluster=scheduler", "cluster.address='tcp://127.0.0.1:9'", "cluster.connect_seconds=1")
-    ran = command.run(elsewhere(tmp_path, *where))
-    assert ran.returncode == INTERRUPTED
-    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_a_scheduler_that_does_not_answer_ends_in_exit_code_4(tmp_path, main):
+    ran = main(on_scheduler(tmp_path, "cluster.address='tcp://127.0.0.1:9'", "cluster.connect_seconds=1"))
+    assert ran.code == INTERRUPTED
+    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.err
+    assert "Traceback" not in ran.err
 
 
-def test_a_scheduler_file_that_is_never_written_ends_in_exit_code_4(tmp_path):
-    where = ("cluster=scheduler", f"cluster.scheduler_file={tmp_path}/none", "cluster.connect_seconds=0.5")
-    ran = command.run(elsewhere(tmp_path, *where))
-    assert ran.returncode == INTERRUPTED
-    assert "cluster.scheduler_file: expected what `dask scheduler --scheduler-file" in ran.stderr
+def test_a_scheduler_file_that_is_never_written_ends_in_exit_code_4(tmp_path, main):
+    ran = main(on_scheduler(tmp_path, f"cluster.scheduler_file={tmp_path}/none", "cluster.connect_seconds=0.5"))
+    assert ran.code == INTERRUPTED
+    assert "cluster.scheduler_file: expected what `dask scheduler --scheduler-file" in ran.err
 
 
-def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path):
-    running = cluster(RAISING="2", **STUB)
-    ran = command.run(request(tmp_path, running))
-    assert ran.returncode == BLOCKS_FAILED
-    assert "failed: T=2, block 0: ArithmeticError: this block always raises" in ran.stdout.splitlines()
+def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path, main):
+    running = cluster(workers=2, RAISING="2")
+    ran = main(request(tmp_path, running))
+    assert (ran.code, ran.err) == (BLOCKS_FAILED, "")
+    (failure,) = [line for line in ran.out.splitlines() if line.startswith("failed: ")]
+    assert failure.startswith(f"failed: T=2, block 0: {STUBS}/stub_kuramoto.py, line ")
+    assert failure.endswith(", in compute: Unpicklable: this block always raises")
     assert len(stored_blocks(tmp_path / "kuramoto_T.zarr")) == BLOCKS - 1
 
 
-def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_path, start, expected):
-    blocks = tmp_path / "blocks"
-    running = cluster(workers=2, **slow(blocks))
+def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_path, start, expected, main):
+    gate = Gate(tmp_path)
+    running = cluster(workers=2, **gate.environment)
     driver = start(request(tmp_path, running), tmp_path / "log")
-    wait_for(lambda: begun(blocks), "a block")
+    gate.wait_for(2)
     driver.send_signal(signal.SIGTERM)
+    said(tmp_path, "running blocks have")
+    gate.open()
     assert driver.wait(command.PATIENCE) == INTERRUPTED
-    assert len(stored_blocks(tmp_path / "kuramoto_T.zarr")) == begun(blocks) < BLOCKS
-    again = command.run(request(tmp_path, running))
-    assert again.returncode == COMPLETE, again.stdout + again.stderr
+    assert len(stored_blocks(tmp_path / "kuramoto_T.zarr")) == len(gate.begun()) < BLOCKS
+    again = main(request(tmp_path, running))
+    assert again.code == COMPLETE, again
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
 
 
@@ -271,33 +282,32 @@ def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_p
 
 @pytest.fixture
 def other_code(tmp_path):
-    """The environment of workers whose step of learning differs by one definition."""
-    (tmp_path / "preload").mkdir()
-    (tmp_path / "preload" / "other_code.py").write_text(
-        "from pipeline import code\nanother = code.code_digest('kuramoto') ^ 1\n"
-        "import pipeline.workers\npipeline.workers.code_digest = lambda system: another\n"
-    )
-    return {
-        "PYTHONPATH": f"{ROOT}:{tmp_path / 'preload'}",
-        "DASK_DISTRIBUTED__WORKER__PRELOAD": '["other_code", "tests.stub_driver"]',
-        "BLOCK_LOG": str(tmp_path / "refused blocks"),
-    }
+    """The environment of workers that have the stub's module in another form: its code differs by one definition."""
+    (tmp_path / "other").mkdir()
+    source = (STUBS / "stub_kuramoto.py").read_text()
+    assert "BLOCK_LOG" in source
+    other = source.replace("    return kuramoto.compute(", "    return (lambda *given: kuramoto.compute(*given))(")
+    assert other != source
+    (tmp_path / "other" / "stub_kuramoto.py").write_text(other)
+    return {"PYTHONPATH": f"{tmp_path / 'other'}:{ROOT}", "BLOCK_LOG": str(tmp_path / "refused blocks")}
 
 
-@pytest.mark.parametrize("when", ["before the driver", "during the run"])
+@pytest.mark.parametrize("when", [pytest.param("before the driver", marks=pytest.mark.slow), "during the run"])
 def test_a_worker_with_other_code_is_refused_before_it_computes_and_the_rest_goes_on(
     when, cluster, tmp_path, start, other_code, expected
 ):
-    blocks = tmp_path / "blocks"
-    running = cluster(workers=1, **slow(blocks, 0.5))
+    gate = Gate(tmp_path)
+    running = cluster(workers=1, **gate.environment)
     if when == "before the driver":
         refused = running.start_worker(**other_code)
         with Client(running.address) as client:
             client.wait_for_workers(2)
     driver = start(request(tmp_path, running), tmp_path / "log")
+    gate.wait_for(1)
     if when == "during the run":
-        wait_for(lambda: begun(blocks), "a block")
         refused = running.start_worker(**other_code)
+    said(tmp_path, "is refused")
+    gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
     line = next(line for line in (tmp_path / "log").read_text().splitlines() if "is refused" in line)
     assert re.match(r"error: worker tcp://\S+ on \S+ is refused: code [0-9a-f]{16}, expected [0-9a-f]{16}; ", line)
@@ -308,11 +318,11 @@ def test_a_worker_with_other_code_is_refused_before_it_computes_and_the_rest_goe
     assert any("code" in kind.get("refused", "") for kind in record["workers"])
 
 
-def test_a_run_with_none_but_refused_workers_ends_in_exit_code_4(cluster, tmp_path, other_code):
-    running = cluster(workers=2, **other_code)
-    ran = command.run(request(tmp_path, running, "cluster.no_workers_seconds=3"))
-    assert ran.returncode == INTERRUPTED, ran.stdout + ran.stderr
-    assert "is refused: code" in ran.stderr
+def test_a_run_with_none_but_refused_workers_ends_in_exit_code_4(cluster, tmp_path, other_code, main):
+    running = cluster(workers=1, **other_code)
+    ran = main(request(tmp_path, running, "cluster.no_workers_seconds=2"))
+    assert ran.code == INTERRUPTED, ran
+    assert "is refused: code" in ran.err
     assert not stored_blocks(tmp_path / "kuramoto_T.zarr")
 
 
@@ -335,21 +345,21 @@ def test_the_major_version_of_a_package_still_at_0_is_its_second_number(version,
 # --- TLS ----------------------------------------------------------------------------------------------------
 
 
-def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(cluster, tmp_path, expected):
+def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(cluster, tmp_path, expected, main):
     tls, others = tmp_path / "tls", tmp_path / "others"
     write_certificates(tls)
     write_certificates(others)
     running = cluster(workers=2, tls=tls)
     assert running.address.startswith("tls://")
-    ran = command.run(request(tmp_path, running, f"cluster.tls={tls}"))
-    assert (ran.returncode, ran.stderr) == (COMPLETE, "")
+    ran = main(request(tmp_path, running, f"cluster.tls={tls}"))
+    assert (ran.code, ran.err) == (COMPLETE, "")
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
     assert connects(running.address, tls)
     assert not connects(running.address, others)
     assert not connects(running.address.replace("tls", "tcp"), None)
-    refused = command.run(request(tmp_path, running, "ensemble.members=24"))
-    assert refused.returncode == CONFIG_WRONG
-    assert "set cluster.tls=FOLDER" in refused.stderr
+    refused = main(request(tmp_path, running, "ensemble.members=24"))
+    assert refused.code == CONFIG_WRONG
+    assert "set cluster.tls=FOLDER" in refused.err
 
 
 def test_certificates_are_for_the_user_alone(tmp_path):
@@ -372,7 +382,10 @@ def test_a_client_of_this_machine_has_workers_as_asked(configure, tmp_path):
         assert list(client.nthreads().values()) == [1]
 
 
+@pytest.mark.slow
 def test_many_blocks_take_no_more_memory_of_driver_and_scheduler_than_few():
     """200 000 in tests/benchmarks/blocks_through_dask.py. All of these at Dask at once would take some 50 MB."""
+    from tests.benchmarks import blocks_through_dask
+
     _, memory = blocks_through_dask.through_the_executor(4000, samples=4)
     assert memory[-1] - memory[0] < 15

@@ -1,35 +1,39 @@
 """Kill anything at any time: the same command completes the store, and nothing stored is computed twice."""
 
+import contextlib
+import io
 import os
 import random
 import re
 import signal
 import time
+from typing import Any, NamedTuple
 
 import pytest
 
+from pipeline.__main__ import exit_code
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.request import define
 from tests import command
-from tests.command import STUB, alive, tiny, wait_for, worker_processes
-from tests.contents import block_bytes, block_files, fill, stored_blocks
+from tests.command import Gate, alive, filled, stubbed, wait_for, worker_processes
+from tests.contents import block_bytes, block_files, stored_blocks
+
+pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
 BLOCKS = 30
 LONG = ("axes.T.values=[20,21,22,23,24,25,26,27,28,29]", "ensemble.members=24", "settings.iterations=8000")
 """Ten points × three blocks of a quarter of a second."""
 KILLS = 4
 """Times that one sweep is killed before it may end."""
-MOST_SECONDS_TO_DIE = 10
+MOST_BLOCKS_A_LIFE = 5
+"""How many blocks may go on from one kill to the next, so that none comes too late."""
 ROUNDS = range(int(os.environ.get("TORTURE_ROUNDS", "1")))
 """`make torture` sets more: each kills drivers and workers sixteen times, at moments of its own."""
 
 
 @pytest.fixture(scope="module")
-def undisturbed(configure, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """The bytes of the long sweep's blocks, computed in this process."""
-    config = configure(tmp_path_factory.mktemp("undisturbed"), *LONG)
-    fill(define(config), config.store.path)
-    return block_bytes(config.store.path)
+    return block_bytes(filled(tmp_path_factory.mktemp("undisturbed"), *LONG))
 
 
 def files_of(blocks, files):
@@ -38,7 +42,7 @@ def files_of(blocks, files):
     return {name: file for name, file in files.items() if re.search(r"/c/\d+/\d+", name)[0] in chunks}
 
 
-def kill(process, workers):
+def kill(process, workers=()):
     """Kill a driver, some workers, or both, the workers first; wait until nothing of the driver is left."""
     everyone = worker_processes(process.pid)
     for pid in workers:
@@ -48,16 +52,21 @@ def kill(process, workers):
     wait_for(lambda: not alive(everyone), "the end of the workers of a killed driver")
 
 
+# --- random moments -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [100 * turn + 1 for turn in ROUNDS])
 @pytest.mark.parametrize("killed", ["driver", "driver and worker"])
 def test_a_killed_sweep_is_completed_by_the_same_command(killed, seed, tmp_path, start, undisturbed):
     """Killed again and again at random moments: while nothing, some or most of it is stored."""
-    path, arguments = tmp_path / "kuramoto_T.zarr", tiny(tmp_path, *LONG)
+    path, arguments, gate = tmp_path / "kuramoto_T.zarr", stubbed(tmp_path, *LONG), Gate(tmp_path)
     rng = random.Random(f"{killed} {seed}")
     kept = {}
     for _ in range(KILLS):
         enough = len(stored_blocks(path)) + 1  # workers may have stored some after their driver had died
-        process = start(arguments, tmp_path / "log")
+        gate.allow(len(gate.begun()) + rng.randint(1, MOST_BLOCKS_A_LIFE))
+        process = start(arguments, tmp_path / "log", **gate.environment)
         wait_for(lambda: len(stored_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
         time.sleep(rng.uniform(0, 0.25))
         workers = worker_processes(process.pid)
@@ -75,15 +84,16 @@ def test_a_killed_sweep_is_completed_by_the_same_command(killed, seed, tmp_path,
     assert {name: now[name] for name in kept} == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [100 * turn + 4 for turn in ROUNDS])
 def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(seed, tmp_path, start, main):
     """At random moments between the start of the process and the first blocks."""
-    path, arguments = tmp_path / "kuramoto_T.zarr", tiny(tmp_path)
+    path, arguments = tmp_path / "kuramoto_T.zarr", stubbed(tmp_path)
     rng = random.Random(seed)
     for _ in range(KILLS):
         process = start(arguments, tmp_path / "log")
         time.sleep(rng.uniform(0.3, 2.5))
-        kill(process, [])
+        kill(process)
     assert main([*arguments, "action=status"]).code in (COMPLETE, INTERRUPTED)
     assert command.run(arguments).returncode == COMPLETE
     assert len(stored_blocks(path)) == 6
@@ -91,13 +101,16 @@ def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(
     assert [left.name for left in tmp_path.glob("*.creating-*")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [100 * turn + 3 for turn in ROUNDS])
 def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_path, start, undisturbed):
-    path = tmp_path / "kuramoto_T.zarr"
+    path, gate = tmp_path / "kuramoto_T.zarr", Gate(tmp_path)
     rng = random.Random(seed)
-    process = start(tiny(tmp_path, *LONG), tmp_path / "log")
+    process = start(stubbed(tmp_path, *LONG), tmp_path / "log", **gate.environment)
     kept, killed = {}, set()
-    for enough in sorted(rng.sample(range(1, BLOCKS - 10), KILLS)):
+    for _ in range(KILLS):
+        enough = len(stored_blocks(path)) + 1
+        gate.allow(len(gate.begun()) + rng.randint(1, MOST_BLOCKS_A_LIFE))
         wait_for(lambda: len(stored_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
         time.sleep(rng.uniform(0, 0.25))
         workers = wait_for(lambda: worker_processes(process.pid), "a worker")
@@ -106,6 +119,7 @@ def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_pat
         victim = rng.choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
         killed.add(victim)
+    gate.open()
     assert process.wait(command.PATIENCE) == COMPLETE
     assert len(killed) == KILLS
     assert block_bytes(path) == undisturbed
@@ -113,127 +127,170 @@ def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_pat
     assert {name: now[name] for name in kept} == kept
 
 
-def test_no_worker_outlives_its_killed_driver(tmp_path, start):
-    process = start(
-        tiny(tmp_path), tmp_path / "log", module=STUB, BLOCK_LOG=str(tmp_path / "blocks"), BLOCK_SECONDS="2"
-    )
-    wait_for((tmp_path / "blocks").exists, "the start of a block")
-    workers = worker_processes(process.pid)
-    assert len(workers) == 2
-    process.kill()
-    process.wait()
-    killed = time.monotonic()
-    wait_for(lambda: not alive(workers), "the end of the workers")
-    assert time.monotonic() - killed < MOST_SECONDS_TO_DIE
+# --- one driver a store, killed at work ---------------------------------------------------------------------
+
+
+class AtWork(NamedTuple):
+    """What was seen of a driver that waits for its blocks, of which two are stored, until it is killed."""
+
+    pid: int
+    workers: list[int]
+    second: Any
+    """How a second driver for the same store ended."""
+    status: Any
+    """What a status said meanwhile."""
+    stored: set[tuple[int, int]]
+    files: dict[str, Any]
+    """Block files as it was killed."""
+    root: Any
+
+
+def answer(arguments):
+    """What a command line that is carried out here says: (exit code, output, errors)."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = exit_code(arguments)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A driver that was killed at work."""
+    root = tmp_path_factory.mktemp("killed")
+    path, gate = root / "kuramoto_T.zarr", Gate(root, blocks=2)
+    with contextlib.ExitStack() as stack:
+        process = command.start(stubbed(root), root / "log", **gate.environment)
+        stack.callback(process.kill)
+        wait_for(lambda: len(stored_blocks(path)) == 2, "two blocks")
+        gate.wait_for(4)
+        second, status = answer(stubbed(root)), answer(stubbed(root, "action=status"))
+        workers = worker_processes(process.pid)
+        process.kill()
+        process.wait()
+        return AtWork(process.pid, workers, second, status, stored_blocks(path), block_files(path), root)
+
+
+def test_a_second_driver_is_refused_and_told_of_the_first(killed):
+    code, _, err = killed.second
+    assert code == CONFIG_WRONG
+    (line,) = err.splitlines()
+    assert "another driver is at work" in line
+    assert f"process {killed.pid} " in line
+
+
+def test_a_status_says_that_a_driver_is_at_work(killed):
+    code, out, _ = killed.status
+    assert code == INTERRUPTED
+    assert "running now" in out
+    assert "2 of 6 blocks" in out
+
+
+def test_no_worker_outlives_its_killed_driver(killed):
+    """Though its block would never end."""
+    assert len(killed.workers) == 2
+    wait_for(lambda: not alive(killed.workers), "the end of the workers")
+
+
+def test_the_command_of_a_killed_driver_resumes_and_computes_nothing_twice(killed, main):
+    path, arguments = killed.root / "kuramoto_T.zarr", stubbed(killed.root)
+    assert len(killed.stored) == 2
+    assert "killed; the same command resumes" in main([*arguments, "action=status"]).out
+    ended = main(arguments)
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert "computed 4 blocks" in ended.out
+    now = block_files(path)
+    assert {name: now[name] for name in killed.files} == killed.files
+    assert len(stored_blocks(path)) == 6
 
 
 # --- signals ------------------------------------------------------------------------------------------------
 
 
-def signalled(start, root, number, whole_group, seconds, *overrides):
-    """Signal a driver whose blocks have begun: (exit code, output, seconds until its end, blocks begun)."""
-    log, blocks = root / "log", root / "blocks"
-    blocks.unlink(missing_ok=True)
-    process = start(tiny(root, *overrides), log, module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS=str(seconds))
-    wait_for(lambda: blocks.exists() and len(blocks.read_text().splitlines()) >= 2, "the start of two blocks")
-    sent = time.monotonic()
-    (os.killpg if whole_group else os.kill)(process.pid, number)
-    code = process.wait(command.PATIENCE)
-    ended = time.monotonic() - sent
-    begun = {
-        (int(float(T)) - 1, int(member) // 8) for T, member in map(str.split, blocks.read_text().splitlines())
-    }
-    return code, log.read_text(), ended, begun
+HEEDED = "running blocks have"
+"""Said by a driver that has heeded a signal: from here on it starts no more blocks."""
+MANY = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10]",)
+"""Ten points × two blocks: more than are handed to two workers at a time."""
+
+
+def at_work(start, root, arguments, workers=1):
+    """A driver with a block on each of its workers, which waits at a gate: (process, gate)."""
+    gate = Gate(root)
+    process = start([*arguments, f"cluster.workers={workers}"], root / "log", **gate.environment)
+    gate.wait_for(workers)
+    return process, gate
+
+
+def said(root, words):
+    """Wait until a driver has said something."""
+    wait_for(lambda: words in (root / "log").read_text(), f"a driver that says: {words}")
+
+
+def assert_interrupted(process, root):
+    """Assert that a driver ends as interrupted, and says how to go on."""
+    assert process.wait(command.PATIENCE) == INTERRUPTED, (root / "log").read_text()
+    assert "the same command resumes" in (root / "log").read_text()
+    assert "Traceback" not in (root / "log").read_text()
 
 
 @pytest.mark.parametrize(
     ("number", "whole_group"),
-    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    [
+        (signal.SIGINT, True),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+    ],
 )
-def test_a_signal_lets_running_blocks_finish_and_the_same_command_resumes(
+def test_a_signal_lets_running_blocks_finish_ends_the_run_and_the_same_command_resumes(
     number, whole_group, tmp_path, start, main
 ):
-    path = tmp_path / "kuramoto_T.zarr"
-    code, output, ended, begun = signalled(start, tmp_path, number, whole_group, 1.0)
-    assert code == INTERRUPTED, output
-    assert f"interrupted ({number.name}); the same command resumes" in output
-    assert "Traceback" not in output
-    assert ended < 20
+    """Of two sweeps, the second is not begun."""
+    several = ["-m", *stubbed(tmp_path, *MANY, "ensemble.seed=1,2", "store.name=seed${ensemble.seed}")]
+    first, path = stubbed(tmp_path, *MANY, "store.name=seed1"), tmp_path / "seed1.zarr"
+    process, gate = at_work(start, tmp_path, several, workers=2)
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    said(tmp_path, f"{number.name}: {HEEDED}")
+    assert stored_blocks(path) == set()
+    gate.open()
+    assert_interrupted(process, tmp_path)
+    assert f"interrupted ({number.name}); the same command resumes" in (tmp_path / "log").read_text()
+    begun = {(int(T) - 1, member // 8) for T, member in gate.begun()}
     assert stored_blocks(path) == begun
-    assert len(begun) < 6
+    assert 2 <= len(begun) < 20
+    assert not (tmp_path / "seed2.zarr").exists()
     kept = files_of(begun, block_files(path))
-    status = main(tiny(tmp_path, "action=status"))
+    status = main([*first, "action=status"])
     assert status.code == INTERRUPTED
-    assert f"{len(begun)} of 6 blocks" in status.out
+    assert f"{len(begun)} of 20 blocks" in status.out
     assert "interrupted" in status.out
-    assert command.run(tiny(tmp_path)).returncode == COMPLETE
+    assert main(first).code == COMPLETE
     now = block_files(path)
-    assert len(stored_blocks(path)) == 6
+    assert len(stored_blocks(path)) == 20
     assert {name: now[name] for name in kept} == kept
 
 
 def test_blocks_longer_than_the_grace_time_are_given_up(tmp_path, start):
-    code, output, ended, begun = signalled(start, tmp_path, signal.SIGTERM, False, 40, "cluster.grace_seconds=1")
-    assert code == INTERRUPTED, output
-    assert "the same command resumes" in output
-    assert 1 <= ended < 20
-    assert len(begun) == 2
+    process, gate = at_work(start, tmp_path, stubbed(tmp_path, "cluster.grace_seconds=1"))
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert_interrupted(process, tmp_path)
+    assert time.monotonic() - sent >= 1
+    assert len(gate.begun()) == 1
     assert stored_blocks(tmp_path / "kuramoto_T.zarr") == set()
 
 
 def test_a_second_signal_does_not_wait_for_running_blocks(tmp_path, start):
-    log, blocks = tmp_path / "log", tmp_path / "blocks"
-    process = start(tiny(tmp_path), log, module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS="40")
-    wait_for(blocks.exists, "the start of a block")
-    sent = time.monotonic()
+    """Which would never end, in a grace time that is longer than this test may take."""
+    process, _ = at_work(start, tmp_path, stubbed(tmp_path, "cluster.grace_seconds=10000"))
     process.send_signal(signal.SIGINT)
-    time.sleep(1)
+    said(tmp_path, f"SIGINT: {HEEDED}")
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(command.PATIENCE) == INTERRUPTED
-    assert time.monotonic() - sent < 20
-    assert "the same command resumes" in log.read_text()
+    assert_interrupted(process, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_before_the_first_block_ends_in_exit_code_4_too(number, tmp_path, start):
-    log = tmp_path / "log"
-    process = start(tiny(tmp_path), log)
-    wait_for(lambda: "blocks to compute" in log.read_text(), "the end of planning")
+    gate = Gate(tmp_path)
+    process = start(stubbed(tmp_path, "cluster.grace_seconds=1"), tmp_path / "log", **gate.environment)
+    said(tmp_path, "blocks to compute")
     process.send_signal(number)
-    assert process.wait(command.PATIENCE) == INTERRUPTED, log.read_text()
-    assert "the same command resumes" in log.read_text()
-    assert "Traceback" not in log.read_text()
-
-
-def test_a_signal_ends_a_run_of_several_sweeps(tmp_path, start):
-    """The second of two stores is not begun."""
-    log, blocks = tmp_path / "log", tmp_path / "blocks"
-    several = ["-m", *tiny(tmp_path), "ensemble.seed=1,2", "store.name=seed${ensemble.seed}"]
-    process = start(several, log, module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS="1")
-    wait_for(blocks.exists, "the start of a block")
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(command.PATIENCE) == INTERRUPTED, log.read_text()
-    assert "the same command resumes" in log.read_text()
-    assert not (tmp_path / "seed2.zarr").exists()
-
-
-# --- one driver a store -------------------------------------------------------------------------------------
-
-
-def test_a_second_driver_is_refused_and_told_of_the_first(tmp_path, start, main):
-    blocks = tmp_path / "blocks"
-    process = start(tiny(tmp_path), tmp_path / "log", module=STUB, BLOCK_LOG=str(blocks), BLOCK_SECONDS="1")
-    wait_for(blocks.exists, "the start of a block")
-    second = command.run(tiny(tmp_path))
-    assert second.returncode == CONFIG_WRONG
-    (line,) = second.stderr.splitlines()
-    assert "another driver is at work" in line
-    assert f"process {process.pid} " in line
-    status = main(tiny(tmp_path, "action=status"))
-    assert status.code == INTERRUPTED
-    assert "running now" in status.out
-    process.kill()
-    process.wait()
-    status = main(tiny(tmp_path, "action=status"))
-    assert "killed; the same command resumes" in status.out
+    assert_interrupted(process, tmp_path)

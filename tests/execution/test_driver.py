@@ -6,21 +6,26 @@ import re
 import sys
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.cluster.clients import dask_client
-from pipeline.execution.driver import Outcome, compute_block, run_blocks
 
-from pipeline.errors import BLOCKS_FAILED, COMPLETE
+from pipeline.cluster import dask_client
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
+from pipeline.execution import Outcome, compute_block
+from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.plan import make_plan
 from pipeline.request import define
-from pipeline.store import open_sweep, prepare
+from pipeline.store import open_store, open_sweep, prepare
 from tests import command
-from tests.command import STUB, tiny
+from tests.command import Gate, filled, stubbed
 from tests.contents import block_bytes, block_files, fill, stored_blocks
 
+pytestmark = pytest.mark.timeout(900)  # of a busy machine
+
+PATIENCE = Patience(grace_seconds=60, no_workers_seconds=command.PATIENCE)
 few_examples = settings(max_examples=5, deadline=None, derandomize=True)
 
 
@@ -45,7 +50,7 @@ def run_on(client, config):
     sweep = define(config)
     plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
     reported = []
-    return run_blocks(plan.jobs(), client, config.cluster, reported.append), reported
+    return run_blocks(plan.jobs(), client, PATIENCE, reported.append), reported
 
 
 # --- invariance ---------------------------------------------------------------------------------------------
@@ -118,9 +123,9 @@ def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_p
     config = configure(tmp_path)
     sweep = define(config)
     plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
-    run_blocks(plan.jobs(), two_workers, config.cluster, lambda done: None)
+    run_blocks(plan.jobs(), two_workers, PATIENCE, lambda done: None)
     before = block_files(config.store.path)
-    outcome = run_blocks(plan.jobs(), two_workers, config.cluster, lambda done: None)
+    outcome = run_blocks(plan.jobs(), two_workers, PATIENCE, lambda done: None)
     assert outcome.computed == 0
     assert block_files(config.store.path) == before
 
@@ -142,66 +147,201 @@ def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(configure
         nonlocal ended
         ended += 1
 
-    run_blocks(watched(), two_workers, config.cluster, progress)
+    run_blocks(watched(), two_workers, PATIENCE, progress)
     assert (handed, ended) == (30, 30)
     assert 2 <= most <= 8
 
 
-def test_without_jobs_there_is_nothing_to_account_for(configure, two_workers):
-    assert run_blocks(iter([]), two_workers, configure("nowhere").cluster, print) == Outcome()
+def test_without_jobs_there_is_nothing_to_account_for(two_workers):
+    assert run_blocks(iter([]), two_workers, PATIENCE, print) == Outcome()
 
 
 # --- failures -----------------------------------------------------------------------------------------------
 
 
-def test_a_block_that_raises_is_tried_three_times_and_reported_and_the_rest_goes_on(tmp_path, main):
-    log, path = tmp_path / "log", tmp_path / "kuramoto_T.zarr"
-    ran = command.run(tiny(tmp_path), module=STUB, RAISING="2", BLOCK_LOG=str(log))
-    assert ran.returncode == BLOCKS_FAILED, ran.stdout + ran.stderr
-    starts = log.read_text().splitlines()
-    assert sorted(starts) == sorted(["1.0 0", "1.0 8", "2.0 8", "3.0 0", "3.0 8", *["2.0 0"] * 3])
-    failure = "failed: T=2, block 0: ArithmeticError: this block always raises"
-    assert failure in ran.stdout.splitlines()
+def failures(ended):
+    """The lines of a run that tell of failed blocks."""
+    return [line for line in ended.out.splitlines() if line.startswith("failed: ")]
+
+
+def test_a_block_that_raises_is_tried_three_times_and_reported_and_the_rest_goes_on(tmp_path, main, monkeypatch):
+    """Though the error is of a kind that can't be sent from worker to driver."""
+    gate, path = Gate(tmp_path), tmp_path / "kuramoto_T.zarr"
+    gate.open()
+    with monkeypatch.context() as environment:
+        for name, value in {**gate.environment, "RAISING": "2"}.items():
+            environment.setenv(name, value)
+        ran = main(stubbed(tmp_path))
+    assert (ran.code, ran.err) == (BLOCKS_FAILED, "")
+    assert sorted(gate.begun()) == sorted([(1, 0), (1, 8), (2, 8), (3, 0), (3, 8), *[(2, 0)] * 3])
+    (failure,) = failures(ran)
+    assert re.fullmatch(
+        r"failed: T=2, block 0: \S+/stub_kuramoto\.py, line \d+, in compute: Unpicklable: this block always raises",
+        failure,
+    )
     assert stored_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
 
-    told = main(tiny(tmp_path, "action=status"))
+    told = main(stubbed(tmp_path, "action=status"))
     assert told.code == BLOCKS_FAILED
     assert "5 of 6 blocks" in told.out
     assert failure in told.out.splitlines()
 
     before = block_files(path)
-    log.unlink()
-    again = command.run(tiny(tmp_path), module=STUB, BLOCK_LOG=str(log))
-    assert again.returncode == COMPLETE
-    assert log.read_text().splitlines() == ["2.0 0"]
+    again = main(stubbed(tmp_path))
+    assert again.code == COMPLETE
+    assert "computed 1 blocks" in again.out
     after = block_files(path)
     assert {name: after[name] for name in before} == before
-    assert main(tiny(tmp_path, "action=status")).code == COMPLETE
+    assert main(stubbed(tmp_path, "action=status")).code == COMPLETE
 
 
-def test_a_block_that_kills_its_worker_is_tried_alone_and_reported_and_the_rest_goes_on(tmp_path, here):
+def test_a_block_that_kills_its_worker_is_tried_alone_and_reported_and_the_rest_goes_on(
+    tmp_path, tmp_path_factory, main, monkeypatch
+):
     """With one death allowed, two workers die of the block before it is tried alone, and then two again.
 
     Blocks that waited on both workers are blamed too, until they are tried alone.
     """
-    log, path = tmp_path / "log", tmp_path / "kuramoto_T.zarr"
-    ran = command.run(
-        tiny(tmp_path),
-        module=STUB,
-        KILLING="2",
-        BLOCK_LOG=str(log),
-        DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1",
-    )
-    assert ran.returncode == BLOCKS_FAILED, ran.stdout + ran.stderr
-    failures = [line for line in ran.stdout.splitlines() if line.startswith("failed: ")]
-    assert len(failures) == 1
-    assert re.match(r"failed: T=2, block 0: KilledWorker: ", failures[0])
+    gate, path = Gate(tmp_path), tmp_path / "kuramoto_T.zarr"
+    gate.open()
+    with monkeypatch.context() as environment, dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+        for name, value in {**gate.environment, "KILLING": "2"}.items():
+            environment.setenv(name, value)
+        ran = main(stubbed(tmp_path))
+    assert (ran.code, ran.err) == (BLOCKS_FAILED, "")
+    (failure,) = failures(ran)
+    assert re.match(r"failed: T=2, block 0: KilledWorker: ", failure)
     assert stored_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
-    expected = block_bytes(here)
+    expected = block_bytes(filled(tmp_path_factory.mktemp("here")))
     assert {name for name in expected if block_bytes(path).get(name) != expected[name]} == {
         name for name in expected if re.search(r"/c/1/0(/0)*$", name)
     }
-    assert log.read_text().splitlines().count("2.0 0") == 4
+    assert gate.begun().count((2, 0)) == 4
+
+
+# --- models of a user's own ---------------------------------------------------------------------------------
+
+
+def own_model(folder, name, body):
+    """Write a model of a user's own, a module of some name, and a sweep of it; the arguments that run it.
+
+    body: the first statements of its compute function. Its one setting is `case`.
+    """
+    (folder / "system").mkdir()
+    (folder / "sweep").mkdir()
+    (folder / f"{name}.py").write_text(MODEL.format(body="\n".join(f"    {line}" for line in body)))
+    (folder / "system" / f"{name}.yaml").write_text(
+        f"# @package _global_\nsystem: {name}\nsettings: {{case: good}}\n"
+    )
+    (folder / "sweep" / f"{name}.yaml").write_text(
+        f"# @package _global_\ndefaults: [{{override /system: {name}}}]\n"
+        "ensemble: {members: 16}\nstore: {name: own, block_members: 8}\n"
+    )
+    return ["--config-dir", str(folder), f"+sweep={name}", f"store.root={folder}", "cluster.workers=2"]
+
+
+MODEL = """\
+import numba
+import numpy as np
+
+from pipeline.schema import Section
+from pipeline.systems import Dimension, System, Variable
+
+
+class Settings(Section):
+    case: str
+
+
+@numba.njit(nogil=True)
+def never_ends(x):
+    while x > 0:
+        x = 1.0 if x > 5 else x + 1
+    return x
+
+
+class Unpicklable(Exception):
+    def __init__(self, message, more):
+        super().__init__(message)
+        self.more = lambda: more
+
+
+def compute(settings, seed, members, records):
+    case, x, u = settings["case"], np.zeros((len(members), 5)), np.zeros(len(members))
+{body}
+    return {{"x": x, "u": u}}
+
+
+SYSTEM = System(
+    settings=Settings,
+    dimensions=(Dimension("site", "site", "1", (), lambda settings, records: np.arange(5)),),
+    variables=(Variable("x", ("site",), "x"), Variable("u", (), "u")),
+    compute=compute,
+)
+"""
+WRONG = {
+    "missing": ('return {"x": x}', r"expected u of shape \(8,\), got no such variable"),
+    "shape": ('return {"x": x.T, "u": u}', r"expected x of shape \(8, 5\), member first, got shape \(5, 8\)"),
+    "few": ('return {"x": x[1:], "u": u}', r"expected x of shape \(8, 5\), member first, got shape \(7, 5\)"),
+    "extra": ('return {"x": x, "u": u, "v": u}', r"expected only the variables of SYSTEM \(x, u\), got v"),
+    "text": ('return {"x": x, "u": u.astype(str)}', r"expected u of real numbers, got u of <U\d+"),
+    "nothing": ("return None", r"expected a dictionary of variables, got NoneType"),
+    "status": (
+        'return {"x": x, "u": u, "status": u}',
+        r"expected status of shape \(8,\), 1 computed or 2 diverged",
+    ),
+    "raises": ('raise Unpicklable("no\\nway", 1)', r"Unpicklable: no way"),
+}
+"""Case → what a model gives then, and what is said of it."""
+
+
+def test_what_a_wrong_model_gives_is_one_line_a_block_and_never_stored(tmp_path, main):
+    body = [f'if case == "{case}": {statement}' for case, (statement, _) in WRONG.items()]
+    cases = [*WRONG, "good"]
+    ended = main([*own_model(tmp_path, "wrong_model", body), f"axes.case.values=[{','.join(cases)}]"])
+    assert (ended.code, ended.err) == (BLOCKS_FAILED, "")
+    lines = failures(ended)
+    assert len(lines) == 2 * len(WRONG)
+    for case, (_, words) in WRONG.items():
+        for block in (0, 1):
+            (line,) = [line for line in lines if line.startswith(f"failed: case={case}, block {block}: ")]
+            assert re.search(rf"{tmp_path}/wrong_model\.py, line \d+, (in )?compute: {words}", line), line
+    assert "Traceback" not in ended.out
+    stored = open_store(tmp_path / "own.zarr")
+    assert [stored.points()[point] for point, _ in sorted(stored_blocks(stored.path))] == [("good",)] * 2
+
+
+def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goes_on(tmp_path, main):
+    """In plain Python and in a compiled kernel that has let go of the interpreter's lock."""
+    log = tmp_path / "log"
+    body = [
+        f'open({str(log)!r}, "a").write(f"{{case}}\\n")',
+        'if case == "kernel": never_ends(1.0)',
+        'while case == "plain": pass',
+    ]
+    cases = "axes.case.values=[plain,kernel,good]"
+    ended = main(
+        [*own_model(tmp_path, "endless_model", body), cases, "ensemble.members=8", "limits.block_seconds=2"]
+    )
+    assert (ended.code, ended.err) == (BLOCKS_FAILED, "")
+    limit = r"expected a block within limits\.block_seconds = 2, was ended after that"
+    for line, case in zip(failures(ended), ("plain", "kernel"), strict=True):
+        where = rf"failed: case={case}, block 0: {tmp_path}/endless_model\.py, line \d+, in compute"
+        assert re.fullmatch(f"{where}: {limit}", line)
+    stored = open_store(tmp_path / "own.zarr")
+    ((point, block),) = stored_blocks(stored.path)
+    assert (stored.points()[point], block) == (("good",), 0)
+    assert sorted(log.read_text().split()) == ["good", "kernel", "plain"], "tried again, it would never end again"
+    (record,) = stored.runs()
+    assert len(record["failed"]) == 2
+    assert [path.name for path in (stored.path / "runs").iterdir() if "ended" in path.name] == []
+
+
+def test_a_time_limit_in_this_process_is_refused_before_anything_is_written(tmp_path, main):
+    """A block past it would end the run with it."""
+    ended = main(stubbed(tmp_path / "new", "cluster=serial", "~cluster.workers", "limits.block_seconds=2"))
+    assert ended.code == CONFIG_WRONG
+    assert re.match(r"error: limits\.block_seconds: expected null with cluster=serial, got 2; ", ended.err)
+    assert not (tmp_path / "new").exists()
 
 
 # --- what workers may do ------------------------------------------------------------------------------------
