@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
 from pipeline.request import define
 from pipeline.store import open_store
-from tests.command import tiny
+from tests.command import elsewhere, tiny
 from tests.contents import assert_same_values, block_files, files, fill
 
 
@@ -32,7 +32,7 @@ def test_blocks_are_taken_over_and_what_was_there_stays(parts, configure, tmp_pa
     after = block_files(here / "kuramoto_T.zarr")
     assert {name: after[name] for name in before} == before
     assert files(source) == theirs
-    assert "1 of 6 blocks to compute" in main(tiny(here)).out  # T=1, members 8 … 15
+    assert "1 of 6 blocks to compute" in main(elsewhere(here, "cluster=serial")).out  # T=1, members 8 … 15
     fill(define(configure(tmp_path)), tmp_path / "whole.zarr")
     assert_same_values(here / "kuramoto_T.zarr", tmp_path / "whole.zarr")
     runs = open_store(here / "kuramoto_T.zarr").runs()

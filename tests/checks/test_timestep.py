@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.checks.timestep import Shift
 from pipeline.errors import COMPLETE, CONFIG_WRONG
-from pipeline.systems.interface import KURAMOTO
-from tests.command import tiny
+from pipeline.systems import kuramoto
+from tests.command import elsewhere
 
 
 def test_shorter_steps_of_the_same_noise_give_nearly_the_same_member_while_chaos_allows():
@@ -16,7 +16,7 @@ def test_shorter_steps_of_the_same_noise_give_nearly_the_same_member_while_chaos
         "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
     }  # fmt: skip
     runs = [
-        KURAMOTO.compute(KURAMOTO.refined(settings, factor), 3, np.arange(8), 4)["weight"]
+        kuramoto.SYSTEM.compute(kuramoto.SYSTEM.refined(settings, factor), 3, np.arange(8), 4)["weight"]
         for factor in (1, 2, 4, 64)
     ]
     off = [np.abs(weights - runs[-1]).max() for weights in runs[:-1]]
@@ -24,8 +24,10 @@ def test_shorter_steps_of_the_same_noise_give_nearly_the_same_member_while_chaos
     assert off[0] < 0.02
 
 
-def test_every_observable_of_every_chosen_point_is_reported(tmp_path, main):
-    ended = main(tiny(tmp_path, "action=converge", "converge.points=2", "converge.members=12"))
+@pytest.mark.parametrize("cluster", ["serial", pytest.param("local", marks=pytest.mark.slow)])
+def test_every_observable_of_every_chosen_point_is_reported(cluster, tmp_path, main):
+    options = "action=converge", "converge.points=2", "converge.members=12"
+    ended = main(elsewhere(tmp_path, f"cluster={cluster}", *options))
     assert (ended.code, ended.err) == (COMPLETE, "")
     rows = ended.out.splitlines()
     assert len(rows) == 1 + 2 * 3 * 2 + 1
@@ -48,7 +50,7 @@ def test_a_mean_has_moved_if_it_leaves_its_interval_and_not_by_chance(shift, noi
 
 def test_a_system_without_steps_is_refused(tmp_path, main):
     ended = main([
-        "system=network", "store.name=a", f"store.root={tmp_path}", "action=converge", "cluster.workers=1",
+        "system=network", "store.name=a", f"store.root={tmp_path}", "action=converge", "cluster=serial",
     ])  # fmt: skip
     assert ended.code == CONFIG_WRONG
     assert "system: network can't be rerun with shorter steps" in ended.err
