@@ -145,9 +145,19 @@ def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequenc
         )
     if faults:
         raise RequestError(dict.fromkeys(faults))
-    if len(set(points)) < len(points):
+    if len(_told_apart(points, kinds)) < len(points):
         raise RequestError(["axes: the same combination of values appears twice; expected distinct points"])
     return points
+
+
+def _told_apart(points: Sequence[Point], kinds: Sequence[Kind]) -> set[Point]:
+    """Points by what tells them apart in a store, where labels are text: "1" is no other than 1."""
+    if "label" not in kinds:
+        return set(points)
+    return {
+        tuple(label_of(value) if kind == "label" else value for value, kind in zip(point, kinds, strict=True))
+        for point in points
+    }
 
 
 def _as_kind(value: Any, kind: Kind) -> Value:

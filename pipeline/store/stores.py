@@ -37,20 +37,16 @@ _AXIS_TYPES = {"whole": "i8", "real": "f8", "label": "string"}
 _COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
 
 
-def as_stored_point(point: Point) -> Point:
-    """A point as a store keeps it: labels as text."""
-    return tuple(value if _is_number(value) else label_of(value) for value in point)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def array_in(group: zarr.Group, name: str) -> "zarr.Array[Any]":
     """An array of a group."""
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
+
+
+def _is_labelled(axis: "zarr.Array[Any]") -> bool:
+    """Whether the values of an axis are kept as text."""
+    return axis.dtype.kind not in "if"
 
 
 class Store:
@@ -114,7 +110,15 @@ class Store:
     def rows_of(self, sweep: Sweep) -> np.ndarray:
         """The row of every point of a sweep: (point,), −1 for those that are not there."""
         row_of = {point: row for row, point in enumerate(self.points_along(sweep.axes))}
-        return np.array([row_of.get(as_stored_point(point), -1) for point in sweep.points])
+        return np.array([row_of.get(point, -1) for point in self.as_kept(sweep)])
+
+    def as_kept(self, sweep: Sweep) -> list[Point]:
+        """The points of a sweep as they are kept here: the values of labelled axes as text."""
+        labelled = [_is_labelled(self.array(self.coordinates[axis])) for axis in sweep.axes]
+        return [
+            tuple(label_of(value) if as_text else value for value, as_text in zip(point, labelled, strict=True))
+            for point in sweep.points
+        ]
 
     def bookkeeping(self, name: str) -> np.ndarray:
         """`digest`, `code`, `machine` or `seconds` of every block: (point, block); 0 where it can't be read."""
@@ -350,7 +354,8 @@ def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point], first:
     for k, axis in enumerate(sweep.axes):
         array = array_in(group, sweep.system.coordinate_of(axis))
         array.resize((rows.stop,))
-        array[rows] = np.array([as_stored_point(point)[k] for point in points], dtype=array.dtype)
+        values = [label_of(point[k]) if _is_labelled(array) else point[k] for point in points]
+        array[rows] = np.array(values, dtype=array.dtype)
     for dimension in sweep.system.dimensions:
         if _varies(sweep, dimension):
             array = array_in(group, f"{dimension.name}_at")
@@ -363,7 +368,7 @@ def _grow(store: Store, sweep: Sweep) -> None:
     """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
     group, known = store.group, store.points_along(sweep.axes)
     arrived = set(known)
-    new = [point for point in sweep.points if as_stored_point(point) not in arrived]
+    new = [point for point, kept in zip(sweep.points, store.as_kept(sweep), strict=True) if kept not in arrived]
     members = max(store.n_members, sweep.blocks * sweep.block_members)
     if not new and members == store.n_members:
         return
