@@ -34,7 +34,16 @@ INITIAL_SCALE = 0.1
 def gradient(
     weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray, slope: np.ndarray
 ) -> None:
-    """∂ε/∂w into slope, (connection, 8), from the states x and sums of a forward pass."""
+    """∂ε/∂w of eight networks, from the states and sums of a forward pass; equations in the module's docstring.
+
+    Args:
+        weights: (connection, 8); order as in `sim.sizes.connections`.
+        patterns: made by `sim.network.encode`.
+        hidden: H, hidden nodes.
+        x: (H Q, 8) states of the hidden nodes, as `sim.network.hidden_states` gives them.
+        sums: (O Q, 8) sums of the outputs, as `sim.network.output_sums` gives them; overwritten.
+        slope: (connection, 8), filled with ∂ε/∂w.
+    """
     count, outputs = patterns.target.shape
     stride, first_output = patterns.inputs + 1, hidden * (patterns.inputs + 1)
     for k in range(slope.shape[0]):
@@ -99,7 +108,16 @@ def _descend(
 
 
 def gradient_of(weights: np.ndarray, patterns: Patterns, hidden: int) -> np.ndarray:
-    """∂ε/∂w of networks with weights (member, connection): the same shape."""
+    """∂ε/∂w of some networks, for the mean square error.
+
+    Args:
+        weights: (member, connection); order as in `sim.sizes.connections`.
+        patterns: made by `sim.network.encode`.
+        hidden: H, hidden nodes.
+
+    Returns:
+        (member, connection) ∂ε/∂w.
+    """
     slope = np.empty_like(weights)
     for start in range(0, len(weights), LANES):
         block = weights[start : start + LANES]
@@ -122,11 +140,22 @@ def descend(
     members: np.ndarray,
     recorded: np.ndarray,
 ) -> np.ndarray:
-    """ε of gradient descent at the recorded iterations: (member, record).
+    """Gradient descent of an ensemble: w(n+1) = w(n) − λ ∂ε/∂w, from small normal weights.
 
-    rate: λ > 0; seed, members: as for `sim.network.learn`, they choose the start; recorded: (record,) ascending.
+    Args:
+        hidden: H, hidden nodes.
+        rate: λ > 0.
+        iterations: how many.
+        patterns: made by `sim.network.encode`.
+        seed: 64-bit, one a point of a sweep. With a member's number it chooses where the member starts.
+        members: (member,) member numbers.
+        recorded: (record,) iterations to record, ascending.
 
-    Raises ValueError for no members or nothing to record.
+    Returns:
+        (member, record) ε at the recorded iterations.
+
+    Raises:
+        ValueError: no members, or nothing to record.
     """
 
     def descend_block(block: Block) -> _Descended:

@@ -71,7 +71,15 @@ def any_greater(x: Vector, y: Vector) -> Any:
 
 
 def horner(x: Vector, coefficients: tuple[float, ...]) -> Vector:
-    """Σ_k coefficients[k] x^k."""
+    """Σ_k coefficients[k] x^k.
+
+    Args:
+        x: FLOATS.
+        coefficients: from the constant term on.
+
+    Returns:
+        FLOATS.
+    """
     total = x.lift(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         total = fma(total, x, coefficient)
@@ -126,12 +134,32 @@ def _sine_cosine(a: Vector, sine: tuple[float, ...], cosine: tuple[float, ...]) 
 
 
 def turn_small(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
-    """The unit vector (c, s) turned by the angle a, |a| ≤ SMALL_ANGLE."""
+    """The unit vector (c, s) turned by a small angle.
+
+    Args:
+        c: FLOATS, cosine.
+        s: FLOATS, sine.
+        a: FLOATS, angle, rad, |a| ≤ SMALL_ANGLE.
+
+    Returns:
+        Cosine and sine of the turned vector, each FLOATS.
+    """
     return _turn(c, s, *_sine_cosine(a, _SMALL_SIN, _SMALL_COS))
 
 
 def turn(c: Vector, s: Vector, a: Vector) -> tuple[Vector, Vector]:
-    """The unit vector (c, s) turned by any angle a (to full accuracy for |a| below about 1e6)."""
+    """The unit vector (c, s) turned by any angle.
+
+    Source: the reduction to a quadrant and the polynomials are those of Sun's fdlibm (e_rem_pio2.c, k_sin.c, k_cos.c).
+
+    Args:
+        c: FLOATS, cosine.
+        s: FLOATS, sine.
+        a: FLOATS, angle, rad; to full accuracy for |a| below about 1e6.
+
+    Returns:
+        Cosine and sine of the turned vector, each FLOATS.
+    """
     quadrant = fma(a, 2 / math.pi, _ROUND_TO_INTEGER)
     rest = a
     for part in _HALF_PI:
@@ -184,7 +212,14 @@ def _in_one_two(word: Vector) -> Vector:
 
 
 def minus_two_log(u: Vector) -> Vector:
-    """−2 log(u) for positive normal u, to 1e-13."""
+    """−2 log(u), to 1e-13.
+
+    Args:
+        u: FLOATS, positive and normal.
+
+    Returns:
+        FLOATS.
+    """
     bits = u.as_words()
     above = bits - _SQRT_HALF_BITS
     # The exponent as a double, without a conversion: written into the mantissa of 2^52, biased by 1024.
@@ -197,7 +232,14 @@ def minus_two_log(u: Vector) -> Vector:
 
 @traced(gives=_pair(FLOATS))
 def unit_circle(word: Vector) -> tuple[Vector, Vector]:
-    """A point uniform on the unit circle, to 1e-12, from 64 uniform bits: (cos φ, sin φ)."""
+    """A point uniform on the unit circle, to 1e-12.
+
+    Args:
+        word: WORDS, 64 uniform bits a lane.
+
+    Returns:
+        (cos φ, sin φ), each FLOATS.
+    """
     v = _in_one_two(word) - 1.5  # half a circle; the lowest bit chooses which half
     square = v * v
     sine = horner(square, _SIN_PI) * v
@@ -207,20 +249,45 @@ def unit_circle(word: Vector) -> tuple[Vector, Vector]:
 
 @traced(gives=_pair(FLOATS, 3))
 def polar(word: Vector, other: Vector) -> tuple[Vector, Vector, Vector]:
-    """Two standard normals as −2 log u, cos φ and sin φ, from two words of 64 uniform bits."""
+    """Two standard normals in polar form.
+
+    Args:
+        word: WORDS, 64 uniform bits a lane, for the radius.
+        other: WORDS, the same for the angle.
+
+    Returns:
+        (r², cos φ, sin φ), each FLOATS, r² = −2 log u.
+    """
     return minus_two_log(2.0 - _in_one_two(word)), *unit_circle(other)
 
 
 @traced(gives=_pair(FLOATS))
 def cartesian(square: Vector, cosine: Vector, sine: Vector) -> tuple[Vector, Vector]:
-    """(r cos φ, r sin φ) from r², cos φ and sin φ."""
+    """(r cos φ, r sin φ) from a polar form.
+
+    Args:
+        square: FLOATS, r².
+        cosine: FLOATS, cos φ.
+        sine: FLOATS, sin φ.
+
+    Returns:
+        Two vectors, each FLOATS.
+    """
     radius = sqrt(square)
     return radius * cosine, radius * sine
 
 
 @traced(gives=_pair(FLOATS))
 def box_muller(word: Vector, other: Vector) -> tuple[Vector, Vector]:
-    """Two independent standard normals from two words of 64 uniform bits: √(−2 log u) (cos φ, sin φ)."""
+    """√(−2 log u) (cos φ, sin φ): two independent standard normals by the Box–Muller transform.
+
+    Args:
+        word: WORDS, 64 uniform bits a lane, for the radius.
+        other: WORDS, the same for the angle.
+
+    Returns:
+        Two vectors, each FLOATS.
+    """
     return cartesian(*polar(word, other))
 
 
@@ -245,7 +312,17 @@ _ATAN_SPLIT = 0.66
 
 @traced(gives=FLOATS)
 def angle(c: Vector, s: Vector) -> Vector:
-    """The angle in [−π, π] of the vector (c, s) ≠ 0; NaN for NaN."""
+    """The angle of the vector (c, s) ≠ 0.
+
+    Source: the rational approximation of arctan is that of Moshier's Cephes (atan.c).
+
+    Args:
+        c: FLOATS, first component.
+        s: FLOATS, second component.
+
+    Returns:
+        FLOATS, rad, in [−π, π]; NaN for NaN.
+    """
     x, y = absolute(c), absolute(s)
     steep = x.where("<", y, x.lift(1.0), 0.0)
     ratio = steep.where(">", 0.5, x / y, y / x)  # in [0, 1]
@@ -279,7 +356,14 @@ _MAX_EXPONENT = 700.0  # exp of it, and 1 / exp of it, are normal doubles
 
 
 def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
-    """exp(x) for |x| ≤ 700, to about 1 ulp, of several x together: their chains of operations overlap."""
+    """exp(x) of several x together, to about 1 ulp: their chains of operations overlap.
+
+    Args:
+        xs: FLOATS each, |x| ≤ 700.
+
+    Returns:
+        As many vectors, each FLOATS.
+    """
     shifted = [fma(x, 1 / math.log(2), x.lift(_ROUND_TO_INTEGER)) for x in xs]
     rests = list(xs)
     for part in _LOG_TWO:
@@ -297,7 +381,14 @@ def exponentials(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
 
 
 def logistics(xs: tuple[Vector, ...]) -> tuple[Vector, ...]:
-    """1 / (1 + exp(−x)) of several x together; NaN for NaN."""
+    """1 / (1 + exp(−x)) of several x together.
+
+    Args:
+        xs: FLOATS each, any number.
+
+    Returns:
+        As many vectors, each FLOATS; NaN for NaN.
+    """
     below = [x.where(">", _MAX_EXPONENT, x.lift(_MAX_EXPONENT), x) for x in xs]
     bounded = [x.where("<", -_MAX_EXPONENT, x.lift(-_MAX_EXPONENT), x) for x in below]
     return tuple(1.0 / (1.0 + grown) for grown in exponentials(tuple(-x for x in bounded)))

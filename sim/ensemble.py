@@ -32,10 +32,19 @@ class Block(NamedTuple):
 def eight_by_eight(
     compute: Callable[[Block], Fields], seed: int, members: np.ndarray, recorded: np.ndarray
 ) -> Fields:
-    """Join what `compute` gives for at most eight members at a time: a named tuple of arrays, member first.
+    """Join what a function gives for at most eight members at a time.
 
-    seed: 64-bit; members: (member,) member numbers; recorded: (record,) iterations to record, ascending.
-    Raises ValueError for no members or nothing to record.
+    Args:
+        compute: gives a named tuple of arrays, member first, for a `Block`.
+        seed: 64-bit, one a point of a sweep.
+        members: (member,) member numbers.
+        recorded: (record,) iterations to record, ascending.
+
+    Returns:
+        The same named tuple for all members, member first.
+
+    Raises:
+        ValueError: no members, or nothing to record.
     """
     members, recorded = np.asarray(members, dtype=np.uint64), np.asarray(recorded, dtype=np.int64)
     if not len(members):
@@ -49,15 +58,30 @@ def eight_by_eight(
 
 
 def lanes_last(fields: Callable[..., Fields], **shapes: tuple[int, ...]) -> Fields:
-    """Arrays for a kernel to fill, NaN at first: (…, 8) for every field with a shape (…), and `status` (8,)."""
+    """Arrays for a kernel to fill.
+
+    Args:
+        fields: named tuple of the arrays, `status` among them.
+        **shapes: of every other field, without the lanes.
+
+    Returns:
+        The named tuple: (…, 8) NaN for every field with a shape (…), and `status` (8,) of zeros.
+    """
     rows = {name: np.full((*shape, LANES), np.nan) for name, shape in shapes.items()}
     return fields(**rows, status=np.zeros(LANES, dtype=np.uint8))
 
 
 def collect(out: Fields, kept: int) -> Fields:
-    """What a kernel gives for its first `kept` lanes, member first; their status from their weights.
+    """What a kernel gives, member first, with the status of every member from its weights.
 
-    out: named tuple of arrays (…, 8), as made by `lanes_last`, among them `weight` (weight, 8) and `status`.
+    Args:
+        out: named tuple of arrays (…, 8), as made by `lanes_last`, among them `weight` (weight, 8) and `status`
+            (8,).
+        kept: how many of the first lanes are members.
+
+    Returns:
+        The named tuple with arrays (kept, …); `status` is DIVERGED where a weight is no finite number, else
+            COMPUTED.
     """
     named: Any = out  # the checker does not know the fields
     with_status = named._replace(status=_status_of(named.weight))
@@ -65,7 +89,15 @@ def collect(out: Fields, kept: int) -> Fields:
 
 
 def member_first(rows: np.ndarray, members: int) -> np.ndarray:
-    """(…, 8) lanes to (members, …)."""
+    """From lanes last to member first.
+
+    Args:
+        rows: (…, 8).
+        members: how many of the first lanes are members.
+
+    Returns:
+        (members, …), C-contiguous.
+    """
     return np.ascontiguousarray(np.moveaxis(rows, -1, 0)[:members])
 
 

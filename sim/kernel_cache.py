@@ -48,6 +48,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
     For kernels outside `sim` too: those are kept where numba is told to, which for a system's module is a folder of
     this version of its code.
+
+    Args:
+        function: of arrays and numbers, as numba compiles it.
+
+    Returns:
+        The compiled function, with the same arguments.
     """
     previous = numba.config.CACHE_DIR
     if function.__module__.partition(".")[0] == __package__:

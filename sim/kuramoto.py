@@ -92,13 +92,28 @@ class Learned(NamedTuple):
 
 
 def equidistant_frequencies(oscillators: int, half_width: float = 1.0) -> np.ndarray:
-    """N natural frequencies equidistant in [−half_width, half_width], rad / time: shape (N,)."""
+    """N natural frequencies, equidistant in [−half_width, half_width].
+
+    Args:
+        oscillators: N.
+        half_width: rad / time. Default: 1.
+
+    Returns:
+        (N,) ω_i, rad / time, ascending.
+    """
     return np.linspace(-half_width, half_width, oscillators)
 
 
 @inlined
 def mean_abs_weight(weights: np.ndarray) -> Vector:
-    """⟨|w|⟩ (eq. 14) of weights (edge, 8)."""
+    """⟨|w|⟩ = mean of |w_ij| over i < j (eq. 14).
+
+    Args:
+        weights: (edge, 8) w_ij.
+
+    Returns:
+        FLOATS.
+    """
     total = broadcast(0.0)
     for k in range(weights.shape[0]):
         total = total + absolute(load(weights, k))
@@ -124,7 +139,13 @@ def _evolve(
 
 @kernel
 def draw_phasors(seed: np.uint64, members: np.ndarray, phasor: np.ndarray) -> None:
-    """The initial phases of eight members, uniform on the circle, into phasor (2N, 8)."""
+    """The initial phases of eight members, uniform on the circle.
+
+    Args:
+        seed: 64-bit, one a point of a sweep.
+        members: (1, 8) member numbers.
+        phasor: (2N, 8), filled with rows cos φ_0, sin φ_0, cos φ_1, …
+    """
     s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_PHASES)
     for i in range(phasor.shape[0] // 2):
         word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
@@ -136,7 +157,12 @@ def draw_phasors(seed: np.uint64, members: np.ndarray, phasor: np.ndarray) -> No
 
 @kernel
 def angles(phasor: np.ndarray, phase: np.ndarray) -> None:
-    """Phases (N, 8), rad in [−π, π], from phasors (2N, 8)."""
+    """Phases from phasors.
+
+    Args:
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …
+        phase: (N, 8), filled with φ_i, rad in [−π, π].
+    """
     for i in range(phase.shape[0]):
         store(phase, i, angle(load(phasor, 2 * i), load(phasor, 2 * i + 1)))
 
@@ -201,11 +227,17 @@ def _learn(
 def evolve(
     phases: np.ndarray, weights: np.ndarray, frequencies: np.ndarray, dt: float, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Integrate eq. 9 with fixed weights by explicit Euler steps.
+    """Integrate dφ_i/dt = ω_i + (1/N) Σ_j w_ij sin(φ_j − φ_i) (eq. 9) with fixed weights, by explicit Euler steps.
 
-    phases: (member, N) rad; weights: (member, edge) w_ij, i < j, row by row; frequencies: (N,) rad / time;
-    dt: step, time; steps: how many.
-    Returns phases (member, N) in [−π, π] after the last step, and r (member, steps) after every step.
+    Args:
+        phases: (member, N) φ_i at the start, rad.
+        weights: (member, edge) w_ij, i < j, row by row.
+        frequencies: (N,) ω_i, rad / time.
+        dt: Euler step, time.
+        steps: how many.
+
+    Returns:
+        Phases (member, N) after the last step, rad in [−π, π], and r (member, steps) after every step.
     """
     members, oscillators = phases.shape
     couplings = connect(frequencies, dt)
@@ -222,7 +254,16 @@ def evolve(
 
 
 def initial_phases(seed: int, member: int, oscillators: int) -> np.ndarray:
-    """The phases a member starts with, uniform on the circle: (N,) rad in [−π, π]."""
+    """The phases a member starts with, uniform on the circle.
+
+    Args:
+        seed: 64-bit, one a point of a sweep.
+        member: its number.
+        oscillators: N.
+
+    Returns:
+        (N,) φ_i, rad in [−π, π].
+    """
     phasor, phase = np.empty((2 * oscillators, LANES)), np.empty((oscillators, LANES))
     draw_phasors(np.uint64(seed), np.full((1, LANES), member, dtype=np.uint64), phasor)
     angles(phasor, phase)
@@ -239,11 +280,21 @@ def learn(
 ) -> Learned:
     """Let an ensemble learn: w_ij = W and uniform random phases at first, then `settings.iterations` of eqs. 9–13.
 
-    frequencies: (N,) ω_i, rad / time; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
-    recorded: (record,) iterations to record, ascending; trace_steps: Euler steps of r(t) to record before and
-    after learning.
+    Source: Bilen and Kaluza, arXiv 1611.03162; equations in the module's docstring.
 
-    Raises ValueError for no members or nothing to record.
+    Args:
+        settings: symbols, units and ranges in the module's table.
+        frequencies: (N,) ω_i, rad / time.
+        seed: 64-bit, one a point of a sweep.
+        members: (member,) member numbers.
+        recorded: (record,) iterations to record, ascending.
+        trace_steps: Euler steps of r(t) to record before and after learning. Default: 0.
+
+    Returns:
+        `Learned`, member first; NaN from where a member has diverged.
+
+    Raises:
+        ValueError: no members, or nothing to record.
     """
 
     def learn_block(block: Block) -> Learned:

@@ -81,7 +81,14 @@ class Learned(NamedTuple):
 
 @inlined
 def start_window(length: int) -> tuple[np.ndarray, np.ndarray]:
-    """An empty window: the last values (length, 8), their sum and the sum since the ring's last turn (2, 8)."""
+    """An empty sliding window: zeros.
+
+    Args:
+        length: values it holds.
+
+    Returns:
+        The last values (length, 8), and (2, 8): their sum, and the sum since the ring's last turn.
+    """
     values, sums = empty_rows(length), empty_rows(2)
     for k in range(length):
         store(values, k, broadcast(0.0))
@@ -92,7 +99,16 @@ def start_window(length: int) -> tuple[np.ndarray, np.ndarray]:
 
 @inlined
 def slide(window: tuple[np.ndarray, np.ndarray], step: int, value: Vector) -> Vector:
-    """The sum of the last `length` values after one more, number `step` since the start; O(1)."""
+    """The sum of the last values after one more, in constant time.
+
+    Args:
+        window: made by `start_window`; updated in place.
+        step: number of the value since the start, from 0 on.
+        value: FLOATS.
+
+    Returns:
+        FLOATS, the sum of the last `length` values, this one among them; those before the start count as 0.
+    """
     values, sums = window
     slot = step % values.shape[0]
     total = load(sums, 0) + (value - load(values, slot))
@@ -180,11 +196,22 @@ def learn(
 ) -> Learned:
     """Let an ensemble learn for `settings.duration`, from w_ij = W and uniform random phases.
 
-    frequencies: (N,) ω_i, rad / time; seed: 64-bit, one a point of a sweep; members: (member,) member numbers,
-    which start with the phases that `sim.kuramoto.learn` gives them; recorded: (record,) steps to record,
-    ascending, none before the first window is full; step k ends at time (k + 1) dt.
+    Source: Bilen and Kaluza, arXiv 1611.03162, eq. 3 and section IV.2.3; equations in the module's docstring.
 
-    Raises ValueError for no members, nothing to record, or a recorded step before the first full window.
+    Args:
+        settings: symbols, units and ranges in the module's table.
+        frequencies: (N,) ω_i, rad / time.
+        seed: 64-bit, one a point of a sweep.
+        members: (member,) member numbers, which start with the phases that `sim.kuramoto.learn` gives them.
+        recorded: (record,) Euler steps to record, ascending, none before the first window is full; step k ends at
+            time
+            (k + 1) dt.
+
+    Returns:
+        `Learned`, member first; NaN from where a member has diverged.
+
+    Raises:
+        ValueError: no members, nothing to record, or a recorded step before the first full window.
     """
     first = steps_in(settings.T, settings.dt) - 1
     if np.any(np.asarray(recorded) < first):

@@ -52,24 +52,53 @@ class Couplings(NamedTuple):
 
 
 def edges(oscillators: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs i < j in the order of every `edge` axis: two arrays (N(N−1)/2,)."""
+    """The pairs i < j in the order of every `edge` axis.
+
+    Args:
+        oscillators: N.
+
+    Returns:
+        Two arrays (N (N − 1) / 2,): i and j of every pair, row by row.
+    """
     return np.triu_indices(oscillators, 1)
 
 
 def connect(frequencies: np.ndarray, dt: float) -> Couplings:
-    """The couplings of oscillators with frequencies (N,), rad / time, in Euler steps of dt."""
+    """The couplings of oscillators, as kernels take them.
+
+    Args:
+        frequencies: (N,) ω_i, rad / time.
+        dt: Euler step, time.
+
+    Returns:
+        `Couplings` of all pairs.
+    """
     first, second = edges(len(frequencies))
     rotation = np.repeat(np.asarray(frequencies, dtype=float)[:, None] * dt, LANES, axis=1)
     return Couplings(rotation, _coupling_order(len(frequencies)), first, second)
 
 
 def size_of(oscillators: int) -> Size:
-    """The `size` argument of kernels: N zeros select the step unrolled for N, 0 the tiled one."""
+    """The `size` argument of kernels, which is known as they compile.
+
+    Args:
+        oscillators: N.
+
+    Returns:
+        A tuple of N zeros, which selects the step unrolled for N, up to `UNROLLED_UP_TO`; else 0, the tiled one.
+    """
     return (0,) * oscillators if oscillators <= UNROLLED_UP_TO else 0
 
 
 def phasors(phases: np.ndarray) -> np.ndarray:
-    """(N, 8) angles to (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …"""
+    """Unit vectors from angles.
+
+    Args:
+        phases: (N, 8) φ_i, rad.
+
+    Returns:
+        (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …
+    """
     return np.ascontiguousarray(np.stack([np.cos(phases), np.sin(phases)], axis=1).reshape(-1, LANES))
 
 
@@ -115,17 +144,35 @@ def _turn_bounded(bound: Vector) -> Turning:
 
 @traced(gives=FLOATS)
 def small_step(size: int, phasor: Rows, coupling: Rows, rotation: Rows) -> Vector:
-    """One Euler step of eq. 9 for |dφ| ≤ SMALL_ANGLE; returns N r after it.
+    """One Euler step of eq. 9 for |dφ| ≤ SMALL_ANGLE, unrolled.
 
-    size: tuple of N zeros; phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place;
-    coupling: (edge, 8) w_ij dt / N; rotation: (N, 8) ω_i dt.
+    Args:
+        size: N, which kernels pass as a tuple of N zeros.
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place.
+        coupling: (edge, 8) w_ij dt / N.
+        rotation: (N, 8) ω_i dt.
+
+    Returns:
+        FLOATS, N r after the step.
     """
     return _unrolled_step(size, phasor, coupling, rotation, turn_small)
 
 
 @traced(gives=FLOATS)
 def any_step(size: int, phasor: Rows, coupling: Rows, rotation: Rows, bound: Vector) -> Vector:
-    """`small_step` where some lane's bound on |dφ| exceeds SMALL_ANGLE."""
+    """One Euler step of eq. 9, unrolled, where some lane's |dφ| may exceed SMALL_ANGLE.
+
+    Args:
+        size: N, which kernels pass as a tuple of N zeros.
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place.
+        coupling: (edge, 8) w_ij dt / N.
+        rotation: (N, 8) ω_i dt.
+        bound: FLOATS, at least |dφ| of the step; lanes where it is at most SMALL_ANGLE get the bits of
+            `small_step`.
+
+    Returns:
+        FLOATS, N r after the step.
+    """
     return _unrolled_step(size, phasor, coupling, rotation, _turn_bounded(bound))
 
 
@@ -233,7 +280,19 @@ def tiled_step(
     large: bool,
     bound: Vector,
 ) -> Vector:
-    """One Euler step of eq. 9 for any N; returns N r after it. As `small_step`; increment: scratch (N, 8)."""
+    """One Euler step of eq. 9 for any N, tile by tile.
+
+    Args:
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place.
+        increment: (N, 8), overwritten.
+        coupling: (edge, 8) w_ij dt / N, in the order of a step: see `Couplings.order`.
+        rotation: (N, 8) ω_i dt.
+        large: whether some lane's |dφ| may exceed SMALL_ANGLE.
+        bound: FLOATS, at least |dφ| of the step.
+
+    Returns:
+        FLOATS, N r after the step.
+    """
     count = rotation.shape[0]
     for i in range(count):
         store(increment, i, load(rotation, i))
@@ -285,7 +344,20 @@ def sum_over_steps(
 ) -> Vector:
     """Σ N r over the next Euler steps, which move the phasors in place.
 
-    size: tuple of N zeros for the unrolled step, 0 for the tiled one; bound: FLOATS, at least |dφ| of any step.
+    Args:
+        size: tuple of N zeros for the unrolled step, 0 for the tiled one: see `size_of`.
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place.
+        increment: (N, 8), overwritten.
+        coupling: (edge, 8) w_ij dt / N, in the order of a step, as `set_weights` fills it.
+        rotation: (N, 8) ω_i dt.
+        bound: FLOATS, at least |dφ| of any step.
+        steps: how many.
+
+    Returns:
+        FLOATS, the sum over the steps of N r after each.
+
+    Raises:
+        NotImplementedError: called from Python, not from a kernel.
     """
     raise NotImplementedError("only compiled kernels can call this")
 
@@ -343,7 +415,11 @@ overload(sum_over_steps, strict=False)(_sum_for_size)  # strict would compare th
 
 @inlined
 def renormalise(phasor: np.ndarray) -> None:
-    """Put every phasor back on the unit circle: one Newton step for 1/|z|."""
+    """Put every phasor back on the unit circle: one Newton step for 1/|z|.
+
+    Args:
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, changed in place.
+    """
     for i in range(phasor.shape[0] // 2):
         c, s = load(phasor, 2 * i), load(phasor, 2 * i + 1)
         scale = fma(broadcast(-0.5), fma(c, c, s * s), broadcast(1.5))
@@ -357,7 +433,15 @@ def set_weights(
 ) -> Vector:
     """coupling ← w_ij dt / N, in the order of a step.
 
-    Returns FLOATS, an upper bound on |dφ| of any oscillator in a step: max_i (|ω_i| + (1/N) Σ_j |w_ij|) dt.
+    Args:
+        weights: (edge, 8) w_ij.
+        couplings: made by `connect`.
+        dt: Euler step, time.
+        coupling: (edge, 8), filled.
+        scratch: (N, 8), overwritten.
+
+    Returns:
+        FLOATS, an upper bound on |dφ| of any oscillator in a step: max_i (|ω_i| + (1/N) Σ_j |w_ij|) dt.
     """
     oscillators = couplings.rotation.shape[0]
     scale = broadcast(dt / oscillators)
@@ -379,7 +463,15 @@ def set_weights(
 def working_arrays(
     couplings: Couplings, phasor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Aligned phasors (2N, 8), rotation (N, 8), increment (N, 8) and coupling (edge, 8)."""
+    """Copies and scratch of one kernel call, aligned to cache lines.
+
+    Args:
+        couplings: made by `connect`.
+        phasor: (2N, 8), copied.
+
+    Returns:
+        Phasors (2N, 8), rotation (N, 8), increment (N, 8) and coupling (edge, 8); the last two uninitialised.
+    """
     oscillators, count = couplings.rotation.shape[0], couplings.order.shape[0]
     return aligned_rows(phasor), aligned_rows(couplings.rotation), empty_rows(oscillators), empty_rows(count)
 
@@ -394,7 +486,17 @@ def run_steps(
     steps: int,
     total: np.ndarray,
 ) -> None:
-    """Euler steps with fixed weights; Σ N r over them into total (1, 8), phasors (2N, 8) moved in place."""
+    """Σ N r over Euler steps with fixed weights.
+
+    Args:
+        size: see `size_of`.
+        couplings: made by `connect`.
+        dt: Euler step, time.
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, …, moved in place.
+        weight: (edge, 8) w_ij.
+        steps: how many.
+        total: (1, 8), filled with the sum.
+    """
     align_stack()
     z, rotation, increment, coupling = working_arrays(couplings, phasor)
     bound = set_weights(weight, couplings, dt, coupling, increment)

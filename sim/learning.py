@@ -21,7 +21,14 @@ from sim.vectors import LANES, Vector, inlined
 def delayed_change(history: np.ndarray, iteration: int, delay: int, error: Vector) -> Vector:
     """ε(n) − ε(n−Δ), zero for n < Δ; remembers ε(n).
 
-    history: (delay, 8) the last Δ errors, ε(n) in row n mod Δ; error: FLOATS, ε(n).
+    Args:
+        history: (Δ, 8) the last Δ errors, ε(n) in row n mod Δ; updated in place.
+        iteration: n.
+        delay: Δ, iterations, at least 1.
+        error: FLOATS, ε(n).
+
+    Returns:
+        FLOATS.
     """
     slot = iteration % delay
     change = broadcast(0.0)
@@ -33,7 +40,16 @@ def delayed_change(history: np.ndarray, iteration: int, delay: int, error: Vecto
 
 @inlined
 def start_generations(length: int, count: int, value: Vector) -> np.ndarray:
-    """A ring of generations of `count` weights, (length, count, 8): all `value`, FLOATS."""
+    """A ring of generations of weights, all equal.
+
+    Args:
+        length: generations it holds.
+        count: weights of a generation.
+        value: FLOATS, of every weight.
+
+    Returns:
+        (length, count, 8).
+    """
     rows = empty_rows(length * count)
     for k in range(rows.shape[0]):
         store(rows, k, value)
@@ -42,7 +58,15 @@ def start_generations(length: int, count: int, value: Vector) -> np.ndarray:
 
 @inlined
 def weights_at(generations: np.ndarray, iteration: int) -> np.ndarray:
-    """The weights of an iteration, (count, 8), a view of the ring."""
+    """The weights of an iteration.
+
+    Args:
+        generations: (length, count, 8), a ring.
+        iteration: n; its weights are in generation n mod length.
+
+    Returns:
+        (count, 8), a view of the ring.
+    """
     weights: np.ndarray = generations[iteration % generations.shape[0]]
     return weights
 
@@ -84,14 +108,19 @@ def move_weights(
     growth: Vector | None,
     state: tuple[Vector, ...],
 ) -> None:
-    """Apply the learning map to every weight.
+    """Apply the learning map to every weight; the equation is in the module's docstring.
 
-    weights: w(n); earlier: the weights that ε(n) is attributed to, w(n) itself in the map above; delayed: those Δ
-    before, read for the last time and replaced by w(n+1); all three (count, 8), views of the ring.
-    drift: FLOATS, η [ε(n) − ε(n−Δ)]; amplitude: FLOATS, σ ε(n); growth: FLOATS, g(n), or None for 0; state:
-    generator state of this iteration's noise.
+    Each pair of normals is drawn one turn ahead, to hide the latency of log.
 
-    Each pair is drawn one turn ahead, to hide the latency of log.
+    Args:
+        weights: (count, 8) w(n), a view of the ring.
+        earlier: (count, 8) the weights that ε(n) is attributed to, w(n) itself in the map above; a view of the
+            ring.
+        delayed: (count, 8) those Δ before, read for the last time and replaced by w(n+1); a view of the ring.
+        drift: FLOATS, η [ε(n) − ε(n−Δ)].
+        amplitude: FLOATS, σ ε(n).
+        growth: FLOATS, g(n), or None for 0.
+        state: four WORDS, the generator's state for this iteration's noise.
     """
     count = weights.shape[0]
     drawn, state = _draw(state)

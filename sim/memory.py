@@ -82,6 +82,13 @@ def copy_rows(source: np.ndarray, target: np.ndarray) -> None:
 
 
 def in_lanes(values: np.ndarray) -> np.ndarray:
-    """(8 or fewer members, …) to (…, 8); lanes left over repeat the last member."""
+    """From member first to lanes last.
+
+    Args:
+        values: (member, …), 1 to 8 members.
+
+    Returns:
+        (…, 8), C-contiguous; lanes left over repeat the last member.
+    """
     padded = np.concatenate([values, np.repeat(values[-1:], LANES - len(values), axis=0)])
     return np.ascontiguousarray(np.moveaxis(padded, 0, -1))

@@ -104,9 +104,14 @@ class Learned(NamedTuple):
 
 
 def encode(bitmaps: np.ndarray, target: np.ndarray | None = None) -> Patterns:
-    """Patterns from bitmaps (Q, inputs) of 0 and 1, and targets (Q, O).
+    """What a network is to classify, from bitmaps.
 
-    target None: one output a pattern, 1 for its own and 0 for the others.
+    Args:
+        bitmaps: (Q, inputs) of 0 and 1.
+        target: (Q, O) ψ. Default: one output a pattern, 1 for its own and 0 for the others.
+
+    Returns:
+        `Patterns`.
     """
     lists = [np.flatnonzero(bitmap) for bitmap in bitmaps]
     targets = np.eye(len(bitmaps)) if target is None else np.asarray(target, dtype=float)
@@ -157,7 +162,14 @@ def _tile_states(tile: tuple[int, ...], h: int, weights: np.ndarray, patterns: P
 
 @inlined
 def hidden_states(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray) -> None:
-    """x_h of every pattern q (eq. 5) into row h Q + q of x."""
+    """x_h = f(Σ_i w_ih x_i + w_0h) of every hidden node and pattern (eq. 5).
+
+    Args:
+        weights: (connection, 8); order as in `sim.sizes.connections`.
+        patterns: made by `encode`.
+        hidden: H, hidden nodes.
+        x: (H Q, 8), filled: node h for pattern q in row h Q + q.
+    """
     h = 0
     while h + len(_TILE) <= hidden:
         _tile_states(_TILE, h, weights, patterns, x)
@@ -207,7 +219,15 @@ def _tile_sums(
 
 @inlined
 def output_sums(weights: np.ndarray, patterns: Patterns, hidden: int, x: np.ndarray, sums: np.ndarray) -> None:
-    """Σ_h w_ho x_h + w_0o of every output and pattern into row o Q + q of sums."""
+    """Σ_h w_ho x_h + w_0o of every output and pattern.
+
+    Args:
+        weights: (connection, 8); order as in `sim.sizes.connections`.
+        patterns: made by `encode`.
+        hidden: H, hidden nodes.
+        x: (H Q, 8), as `hidden_states` fills it.
+        sums: (O Q, 8), filled: output o for pattern q in row o Q + q.
+    """
     count, outputs = patterns.target.shape
     for o in range(outputs):
         q = 0
@@ -258,7 +278,16 @@ def _total(totals: tuple[Vector, ...]) -> Vector:
 
 @inlined
 def error_of(sums: np.ndarray, patterns: Patterns, power: tuple[int, ...]) -> Vector:
-    """ε (eq. 6) from the outputs' sums; power: see `Settings.power`."""
+    """ε (eq. 6) from the outputs' sums.
+
+    Args:
+        sums: (O Q, 8), as `output_sums` fills it.
+        patterns: made by `encode`.
+        power: see `Settings.power`.
+
+    Returns:
+        FLOATS.
+    """
     size = sums.shape[0]
     few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
     k = 0
@@ -281,7 +310,17 @@ def damaged_errors(
     power: tuple[int, ...],
     damaged: np.ndarray,
 ) -> None:
-    """ε_k of every hidden node k into row k of damaged: its term of each sum is taken away."""
+    """ε_k: ε with hidden node k deleted, of every hidden node; its term is taken away from each sum.
+
+    Args:
+        weights: (connection, 8); order as in `sim.sizes.connections`.
+        patterns: made by `encode`.
+        hidden: H, hidden nodes.
+        x: (H Q, 8), as `hidden_states` fills it.
+        sums: (O Q, 8), as `output_sums` fills it.
+        power: see `Settings.power`.
+        damaged: (H, 8), filled with ε_k.
+    """
     count, outputs = patterns.target.shape
     for k in range(hidden):
         few, one = _repeated(_FEW, broadcast(0.0)), _repeated(_SINGLE, broadcast(0.0))
@@ -299,7 +338,15 @@ def damaged_errors(
 
 @inlined
 def robustness_of(damaged: np.ndarray, threshold: float) -> Vector:
-    """R (eq. 7) from the damaged errors; NaN if one is NaN."""
+    """R = (1 / H) Σ_k Θ(h − ε_k) (eq. 7).
+
+    Args:
+        damaged: (H, 8) ε_k.
+        threshold: h.
+
+    Returns:
+        FLOATS; NaN if an error is NaN.
+    """
     intact, level = broadcast(0.0), broadcast(threshold)
     for k in range(damaged.shape[0]):
         error = load(damaged, k)
@@ -398,12 +445,22 @@ def _learn(
 
 
 def learn(settings: Settings, patterns: Patterns, seed: int, members: np.ndarray, recorded: np.ndarray) -> Learned:
-    """Let an ensemble learn from w = 0.
+    """Let an ensemble learn from w = 0: `settings.iterations` of eqs. 4–8.
 
-    patterns: made by `encode`; seed: 64-bit, one a point of a sweep; members: (member,) member numbers;
-    recorded: (record,) iterations to record, ascending.
+    Source: Bilen and Kaluza, arXiv 1611.03162; equations in the module's docstring.
 
-    Raises ValueError for no members or nothing to record.
+    Args:
+        settings: symbols and ranges in the module's table.
+        patterns: made by `encode`.
+        seed: 64-bit, one a point of a sweep.
+        members: (member,) member numbers.
+        recorded: (record,) iterations to record, ascending.
+
+    Returns:
+        `Learned`, member first; NaN from where a member has diverged.
+
+    Raises:
+        ValueError: no members, or nothing to record.
     """
 
     def learn_block(block: Block) -> Learned:

@@ -29,7 +29,23 @@ _FIVE_WORDS = types.UniTuple(WORDS, 5)
 def threefry(
     c0: Vector, c1: Vector, c2: Vector, c3: Vector, k0: Vector, k1: Vector, k2: Vector, k3: Vector
 ) -> tuple[Vector, ...]:
-    """Threefry4x64-20: counter (c0 … c3) enciphered under the key (k0 … k3), lane by lane."""
+    """Threefry4x64-20: a counter enciphered under a key, lane by lane.
+
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11.
+
+    Args:
+        c0: WORDS, first word of the counter.
+        c1: WORDS, second word of the counter.
+        c2: WORDS, third word of the counter.
+        c3: WORDS, fourth word of the counter.
+        k0: WORDS, first word of the key.
+        k1: WORDS, second word of the key.
+        k2: WORDS, third word of the key.
+        k3: WORDS, fourth word of the key.
+
+    Returns:
+        Four WORDS.
+    """
     keys = [k0, k1, k2, k3, k0 ^ k1 ^ k2 ^ k3 ^ _PARITY]
     x = [counter + key for counter, key in zip((c0, c1, c2, c3), keys, strict=False)]
     for turn in range(_ROUNDS):
@@ -46,7 +62,19 @@ def threefry(
 
 @traced(gives=_FIVE_WORDS)
 def xoshiro(s0: Vector, s1: Vector, s2: Vector, s3: Vector) -> tuple[Vector, ...]:
-    """One step of xoshiro256++: the next word and the new state."""
+    """One step of xoshiro256++.
+
+    Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021.
+
+    Args:
+        s0: WORDS, first word of the state.
+        s1: WORDS, second word of the state.
+        s2: WORDS, third word of the state.
+        s3: WORDS, fourth word of the state.
+
+    Returns:
+        Five WORDS: the next random word, then the new state.
+    """
     word = (s0 + s3).rotate_left(23) + s0
     shifted = s1 << 17
     s2, s3 = s2 ^ s0, s3 ^ s1
@@ -58,7 +86,14 @@ def xoshiro(s0: Vector, s1: Vector, s2: Vector, s3: Vector) -> tuple[Vector, ...
 def stream(seed: np.uint64, members: Vector, iteration: int, purpose: int) -> tuple[Vector, ...]:
     """The generator's state for one iteration and purpose, eight members side by side.
 
-    members: WORDS, each lane's member; iteration, purpose: non-negative integers.
+    Args:
+        seed: 64-bit, one a point of a sweep.
+        members: WORDS, each lane's member number.
+        iteration: 0 or more.
+        purpose: one of those above, 0 or more.
+
+    Returns:
+        Four WORDS, a state for `xoshiro`.
     """
     zero = broadcast_word(np.uint64(0))
     return threefry(
@@ -87,7 +122,18 @@ def _fill_normals(seed: np.uint64, members: np.ndarray, iteration: int, purpose:
 
 
 def normals(seed: int, member: int, iteration: int, count: int, purpose: int = WEIGHT_NOISE) -> np.ndarray:
-    """The standard normals a member draws at one iteration, as the kernels draw them: shape (count,)."""
+    """The standard normals a member draws at one iteration, as the kernels draw them.
+
+    Args:
+        seed: 64-bit, one a point of a sweep.
+        member: its number.
+        iteration: 0 or more.
+        count: how many.
+        purpose: which stream. Default: WEIGHT_NOISE.
+
+    Returns:
+        (count,) normals.
+    """
     members = np.full((1, LANES), member, dtype=np.uint64)
     out = np.empty((count, LANES))
     _fill_normals(np.uint64(seed), members, iteration, purpose, out)

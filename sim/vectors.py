@@ -64,6 +64,10 @@ class Vector:
     """Eight doubles or eight words while a kernel compiles; operators emit the instruction for all lanes.
 
     A Python or numba scalar operand is broadcast to all lanes.
+
+    Args:
+        builder: where instructions go.
+        value: an LLVM vector of 8 doubles or of 8 64-bit integers.
     """
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
@@ -129,7 +133,15 @@ class Vector:
         return self._emit(None, "lshr", places)
 
     def intrinsic(self, name: str, *others: "Vector | float") -> "Vector":
-        """LLVM's vector intrinsic `name` of this and the others."""
+        """LLVM's vector intrinsic `name` of this and the others.
+
+        Args:
+            name: without prefix and type: "sqrt".
+            *others: further operands, lifted to this one's kind.
+
+        Returns:
+            A vector of this one's kind.
+        """
         kind = "f64" if self.is_float else "i64"
         operands = [self.value, *(self.lift(other).value for other in others)]
         function_type = ir.FunctionType(self.value.type, [self.value.type] * len(operands))
@@ -151,14 +163,30 @@ class Vector:
         return Vector(self.builder, self.builder.bitcast(self.value, FLOATS_IR))
 
     def where(self, comparison: str, other: "Vector | float", yes: "Vector", no: "Vector | float") -> "Vector":
-        """Lane by lane `yes` where `self comparison other`, else `no`; a NaN compares false."""
+        """Lane by lane `yes` where `self comparison other`, else `no`; a NaN compares false.
+
+        Args:
+            comparison: "<", "<=", ">", ">=", "==" or "!=".
+            other: of this one's kind.
+            yes: FLOATS or WORDS.
+            no: of the kind of `yes`.
+
+        Returns:
+            A vector of the kind of `yes`.
+        """
         compare = self.builder.fcmp_ordered if self.is_float else self.builder.icmp_unsigned
         mask = compare(comparison, self.value, self.lift(other).value)
         return Vector(self.builder, self.builder.select(mask, yes.value, yes.lift(no).value))
 
 
 class Rows:
-    """A C-contiguous array (rows, 8) of doubles or words while a kernel compiles: `rows[k]` is one vector."""
+    """A C-contiguous array (rows, 8) of doubles or words while a kernel compiles: `rows[k]` is one vector.
+
+    Args:
+        builder: where instructions go.
+        data: pointer to the array's first element.
+        vector_type: the LLVM vector that is a row.
+    """
 
     def __init__(self, builder: ir.IRBuilder, data: ir.Value, vector_type: ir.Type) -> None:
         self.builder = builder
@@ -217,7 +245,13 @@ def _to_traced(context: Any, builder: ir.IRBuilder, numba_type: types.Type, valu
 
 
 def register_typing(function: Callable[..., Any], result_type: Callable[..., types.Type | None]) -> None:
-    """Tell numba the result type of a call, from the types of its arguments (None: not for these)."""
+    """Tell numba the result type of a call.
+
+    Args:
+        function: that is called in kernels.
+        result_type: gets the numba types of the arguments, gives that of the result; None: not for these
+            arguments.
+    """
 
     class Template(AbstractTemplate):
         key = function
@@ -235,12 +269,16 @@ def traced(
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Let kernels call a Python function over `Vector`s; it is expanded, loops unrolled, where it is called.
 
-    gives: numba type of the result (`FLOATS`, `WORDS`, `types.none` or a `UniTuple` of them), or a function
-        of the numba argument types that returns it.
-
     Inside the function an array (rows, 8) is `Rows`, a float or uint64 scalar is a `Vector` with equal lanes,
     a signed integer is a row number, and a tuple of integers is its length.
     What kernels pass differs from what the function gets, so only the type it returns is kept.
+
+    Args:
+        gives: numba type of the result (`FLOATS`, `WORDS`, `types.none` or a `UniTuple` of them), or a function
+            of the numba argument types that returns it.
+
+    Returns:
+        A decorator, which gives the function back as it is.
     """
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
