@@ -46,6 +46,15 @@ def modules_searched(module: str) -> list[str]:
     """Modules of ours, written in Python, through which `code_version` finds what a system reaches.
 
     After an edit they are all to be imported anew: a module that defines nothing may still hand on what it imported.
+
+    Args:
+        module: dotted name of the system's module.
+
+    Returns:
+        Dotted names, sorted.
+
+    Raises:
+        ModuleNotFoundError, SyntaxError, OSError: as `code_version` does.
     """
     search = _Search(module)
     search.version()

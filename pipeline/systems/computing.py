@@ -19,10 +19,24 @@ _SHOWN = 300
 def compute_members(
     name: str, settings: Mapping[str, Any], seed: int, members: np.ndarray, records: int
 ) -> dict[str, np.ndarray]:
-    """Every variable of some members, (member, *dims) doubles, and `status` (member,).
+    """Compute every variable of some members, and check what the system gives.
 
-    Raises BlockError, which names the file, the line and what was expected, if the system raises or if what it gives
-    does not fit what it declares.
+    Args:
+        name: of the system, as of `find`.
+        settings: of the point.
+        seed: 64-bit, of the point.
+        members: (member,) member numbers.
+        records: at most so many records of each variable along recorded iterations.
+
+    Returns:
+        Every variable, (member, *dims) doubles, and `status` (member,), COMPUTED or DIVERGED; a variable of no
+            length
+        may be left out.
+
+    Raises:
+        BlockError: the system raises, or what it gives does not fit what it declares; with file, line and what was
+            expected.
+        RequestError: there is no such system.
     """
     system = loaded(name).system
     try:
@@ -34,7 +48,15 @@ def compute_members(
 
 
 def described(error: BaseException, system: System) -> str:
-    """An error in one line: where in the system's own folder it was raised, and its message."""
+    """An error in one line.
+
+    Args:
+        error: what was raised.
+        system: by whose `compute`.
+
+    Returns:
+        Where in the system's own folder it was raised, its type and its message.
+    """
     folder = Path(_source(system)[0]).parent
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)] or frames

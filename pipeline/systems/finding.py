@@ -40,7 +40,11 @@ _loaded: dict[str, Loaded] = {}
 
 
 def search_in(folders: Iterable[str]) -> None:
-    """Let systems be found in more folders. They go to the end of the path, so that they hide no library."""
+    """Let systems be found in more folders. They go to the end of the path, so that they hide no library.
+
+    Args:
+        folders: paths, absolute, as the working directory may change.
+    """
     for folder in folders:
         if folder not in sys.path:
             sys.path.append(folder)
@@ -50,7 +54,14 @@ def search_in(folders: Iterable[str]) -> None:
 def find(name: str) -> System:
     """The system of a name, as its files are now: one that was edited since it was imported is imported again.
 
-    Raises RequestError if there is no such module, if it can't be imported, or if it assigns no SYSTEM.
+    Args:
+        name: of a system of this package, or of a module.
+
+    Returns:
+        The module's SYSTEM.
+
+    Raises:
+        RequestError: there is no such module, it can't be read or imported, or it assigns no SYSTEM.
     """
     module = module_name(name)
     if module.startswith(f"{_OURS}."):  # of this program, whose files don't change while it runs
@@ -64,7 +75,14 @@ def find(name: str) -> System:
 def loaded(name: str) -> Loaded:
     """A system and its code, as they were imported by this process.
 
-    Raises RequestError as `find` does.
+    Args:
+        name: as of `find`.
+
+    Returns:
+        The system, its code version and the digest of that.
+
+    Raises:
+        RequestError: as `find` does.
     """
     if name not in _loaded:
         system = find(name)
@@ -77,7 +95,14 @@ def loaded(name: str) -> Loaded:
 def module_name(name: str) -> str:
     """The module that a system's name stands for.
 
-    Raises RequestError if there is none.
+    Args:
+        name: of a system of this package, or of a module.
+
+    Returns:
+        Its dotted name.
+
+    Raises:
+        RequestError: there is none, or this is no name of a module.
     """
     if not _NAME.fullmatch(name):
         raise RequestError([f"system: expected the name of a system or of a Python module, got {name!r}"])
@@ -100,7 +125,14 @@ def known_systems() -> list[str]:
 
 @contextmanager
 def kernels_of(name: str) -> Iterator[None]:
-    """Keep kernels that compile meanwhile in a folder of this code of a system, so that none is ever stale."""
+    """Keep kernels that compile meanwhile in a folder of this code of a system, so that none is ever stale.
+
+    Args:
+        name: of the system, as of `find`.
+
+    Raises:
+        RequestError: as `find` does.
+    """
     if name in known_systems():
         yield  # the kernels of `sim` have a folder of their own
         return

@@ -56,12 +56,26 @@ class Estimand:
 
 
 def mean_of(variable: str) -> Estimand:
-    """The mean of a variable that is one number a member."""
+    """The mean of a variable that is one number a member.
+
+    Args:
+        variable: its name.
+
+    Returns:
+        An estimand for `System.estimands`.
+    """
     return Estimand("mean", (variable,), lambda values, _: values[variable])
 
 
 def median_of(variable: str) -> Estimand:
-    """The median of a variable that is one number a member."""
+    """The median of a variable that is one number a member.
+
+    Args:
+        variable: its name.
+
+    Returns:
+        An estimand for `System.estimands`.
+    """
     return Estimand("median", (variable,), lambda values, _: values[variable])
 
 
@@ -69,7 +83,8 @@ def median_of(variable: str) -> Estimand:
 class System:
     """A dynamical system, as the pipeline knows it.
 
-    Raises ValueError for variables with unknown dimensions, names that appear twice, and names a store uses itself.
+    Raises:
+        ValueError: variables with unknown dimensions, names that appear twice, or names that a store uses itself.
     """
 
     settings: type[BaseModel]
@@ -116,28 +131,67 @@ class System:
         return {**{name: mean_of(name) for name in scalars}, **medians, **self.estimands}
 
     def coordinate_of(self, setting: str) -> str:
-        """The name of a setting as a coordinate: its own, unless a variable, a dimension or the store has it."""
+        """The name of a setting as a coordinate.
+
+        Args:
+            setting: its name.
+
+        Returns:
+            The same name, or `<name>_setting` if a variable, a dimension or the store has it.
+        """
         taken = {part.name for part in self._parts}
         taken |= {f"{dimension.name}_at" for dimension in self.dimensions}
         return f"{setting}_setting" if setting in taken or setting in RESERVED else setting
 
     def sizes(self, settings: Settings, records: int) -> dict[str, int]:
-        """The length of every dimension at a point."""
+        """The length of every dimension at a point.
+
+        Args:
+            settings: of the point.
+            records: at most so many records.
+
+        Returns:
+            Dimension → length.
+        """
         return {dimension.name: len(dimension.coordinate(settings, records)) for dimension in self.dimensions}
 
 
 def recorded(settings: Settings, records: int) -> np.ndarray:
-    """At most `records` iterations, evenly spread, the first and the last among them: (record,) integers."""
+    """The iterations to record: evenly spread, the first and the last among them.
+
+    Args:
+        settings: with `iterations`.
+        records: at most so many.
+
+    Returns:
+        (record,) integers, ascending.
+    """
     return evenly_spread(settings["iterations"], records)
 
 
 def evenly_spread(count: int, most: int) -> np.ndarray:
-    """At most `most` of the numbers 0 … count − 1, evenly spread, the first and the last among them."""
+    """Some of the numbers 0 … count − 1, evenly spread, the first and the last among them.
+
+    Args:
+        count: 1 or more.
+        most: at most so many numbers, 2 or more.
+
+    Returns:
+        (number,) integers, ascending.
+    """
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def fewer_iterations(settings: Settings, share: float) -> dict[str, Any]:
-    """The settings with about that share of their `iterations`: `System.shortened` of systems that have them."""
+    """Settings with fewer `iterations`: `System.shortened` of systems that have them.
+
+    Args:
+        settings: with `iterations`.
+        share: of the iterations that are kept; at least one is.
+
+    Returns:
+        All settings.
+    """
     return {**settings, "iterations": max(1, int(settings["iterations"] * share))}
 
 
@@ -148,8 +202,16 @@ ITERATION = Dimension("iteration", "iteration", "1", ("iterations",), recorded)
 def streams(seed: int, members: np.ndarray, purpose: int = 0) -> list[np.random.Generator]:
     """A random generator for every member, the same whatever the block: Philox under the key (seed, member).
 
-    seed: 64-bit, of the point; members: (member,) member numbers; purpose: another number gives independent
-    streams, so that adding a use of noise never shifts another.
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11, as NumPy has it.
+
+    Args:
+        seed: 64-bit, of the point.
+        members: (member,) member numbers.
+        purpose: another number gives independent streams, so that adding a use of noise never shifts another.
+            Default: 0.
+
+    Returns:
+        One `numpy.random.Generator` a member.
     """
     # As 64-bit words from the start: of a list, numpy makes doubles where a seed needs the highest bit.
     keys = [np.array([seed, int(member)], dtype=np.uint64) for member in members]

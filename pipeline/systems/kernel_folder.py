@@ -16,7 +16,11 @@ _VARIABLE = "NUMBA_CACHE_DIR"
 
 @contextmanager
 def kernels_kept_by(key: str) -> Iterator[None]:
-    """Keep kernels that are decorated meanwhile in the folder of a key."""
+    """Keep kernels that are decorated meanwhile in the folder of a key.
+
+    Args:
+        key: name and code digest of a system.
+    """
     folder = kernels_root() / f"kernels-{key}"
     before = os.environ.get(_VARIABLE)
     os.environ[_VARIABLE] = str(folder)

@@ -62,7 +62,14 @@ class KuramotoSettings(OscillatorSettings):
 
 
 def frequencies(settings: Settings) -> np.ndarray:
-    """ω_i, (N,) rad / time: as given, else equidistant."""
+    """ω_i as given, else equidistant.
+
+    Args:
+        settings: of a Kuramoto system.
+
+    Returns:
+        (N,) ω_i, rad / time.
+    """
     from sim import kuramoto
 
     if settings["frequencies"] is not None:
@@ -75,7 +82,17 @@ def _trace_steps(settings: Settings) -> int:
 
 
 def compute(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
-    """The variables below of some members, and their status; `sim.kuramoto.learn` has the equations."""
+    """The variables below of some members, and their status; `sim.kuramoto.learn` has the equations.
+
+    Args:
+        settings: of the point.
+        seed: 64-bit, of the point.
+        members: (member,) member numbers.
+        records: at most so many recorded iterations.
+
+    Returns:
+        Every variable, (member, *dims), and `status` (member,).
+    """
     from sim import kuramoto
 
     learned = kuramoto.learn(

@@ -50,7 +50,17 @@ _COMPARED = (
 
 
 def compute(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
-    """The variables below of some members, and their status; both schemes start from the same phases."""
+    """The variables below of some members, and their status; both schemes start from the same phases.
+
+    Args:
+        settings: of the point.
+        seed: 64-bit, of the point.
+        members: (member,) member numbers.
+        records: at most so many recorded times.
+
+    Returns:
+        Every variable, (member, *dims), and `status` (member,).
+    """
     from sim import kuramoto, kuramoto_continuous
 
     T, dt, intervals = settings["T"], settings["dt"], _intervals(settings)

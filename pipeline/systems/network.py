@@ -49,7 +49,17 @@ def _epochs(settings: Settings, records: int) -> np.ndarray:
 
 
 def compute(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
-    """The variables below of some members, and their status; `sim.network.learn` has the equations."""
+    """The variables below of some members, and their status; `sim.network.learn` has the equations.
+
+    Args:
+        settings: of the point.
+        seed: 64-bit, of the point.
+        members: (member,) member numbers.
+        records: at most so many recorded iterations.
+
+    Returns:
+        Every variable, (member, *dims), and `status` (member,); without back-propagation, nothing of it.
+    """
     from sim import backpropagation, network
 
     bitmaps = patterns.bitmaps(settings["patterns"])

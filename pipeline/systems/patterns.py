@@ -20,11 +20,18 @@ _ROW = re.compile(r"[#.]+")
 def inline(sources: Sequence[str]) -> list[str]:
     """The patterns of some files, each as text of its own: its name and its rows, line by line.
 
-    sources: paths; a text that already is a pattern stays as it is. So what a network learns is told by the
-    text, not by a file that may change.
+    So what a network learns is told by the text, not by a file that may change.
 
-    Raises ValueError, with file and line, for a file that is missing, empty or ragged, has other characters, or
-    for a pattern or a name that appears twice.
+    Args:
+        sources: paths; a text that already is a pattern stays as it is.
+
+    Returns:
+        One text a pattern.
+
+    Raises:
+        ValueError: a file is missing, empty or ragged or has other characters, patterns differ in size, or a
+            pattern or
+            a name appears twice; with file and line.
     """
     patterns: dict[str, tuple[str, str]] = {}
     for source in sources:
@@ -51,14 +58,28 @@ def inline(sources: Sequence[str]) -> list[str]:
 
 
 def bitmaps(patterns: Sequence[str]) -> np.ndarray:
-    """(pattern, rows, columns) of 0 and 1, from texts as `inline` gives them."""
+    """Bitmaps from texts.
+
+    Args:
+        patterns: texts as `inline` gives them.
+
+    Returns:
+        (pattern, row, column) of 0 and 1.
+    """
     return np.array(
         [[[pixel == "#" for pixel in row] for row in _parsed(text)[1]] for text in patterns], dtype=int
     )
 
 
 def names(patterns: Sequence[str]) -> list[str]:
-    """The patterns' names."""
+    """Names of patterns.
+
+    Args:
+        patterns: texts as `inline` gives them.
+
+    Returns:
+        One name a pattern.
+    """
     return [_parsed(text)[0] for text in patterns]
 
 

@@ -51,7 +51,15 @@ def _imports(node: ast.AST, package: str) -> Iterator[Import]:
 
 
 def absolute(name: str, package: str) -> str:
-    """A module's full name from one that may begin with dots; "" if they lead out of all packages."""
+    """A module's full name from one that may begin with dots.
+
+    Args:
+        name: as an import statement has it.
+        package: of the module that imports; "" for none.
+
+    Returns:
+        The full name; "" if the dots lead out of all packages.
+    """
     bare = name.lstrip(".")
     up = len(name) - len(bare)
     parents = package.split(".") if package else []
@@ -78,7 +86,12 @@ class _Contents(NamedTuple):
 
 
 class Code:
-    """A statement or expression of a module, read when it is first reached."""
+    """A statement or expression of a module, read when it is first reached.
+
+    Args:
+        node: the statement or expression.
+        package: of the module; "" for none.
+    """
 
     def __init__(self, node: ast.AST, package: str) -> None:
         self.node = node
@@ -152,7 +165,16 @@ def _tree(source: bytes, path: str) -> ast.Module:
 
 
 class Module:
-    """Statements of a module's file by the names that they define, and what its imports bind."""
+    """Statements of a module's file by the names that they define, and what its imports bind.
+
+    Args:
+        name: dotted name.
+        path: of its file; "" for a namespace package.
+        is_package: whether it may have submodules.
+
+    Raises:
+        SyntaxError, OSError: the file can't be parsed or read.
+    """
 
     def __init__(self, name: str, path: str, is_package: bool) -> None:
         self.package = name if is_package else name.rpartition(".")[0]
@@ -284,7 +306,19 @@ _known: dict[tuple[str, str], tuple[tuple[int, int], Module]] = {}
 
 
 def parsed(name: str, path: str, is_package: bool) -> Module:
-    """A module; of no path: a namespace package, which has no statements."""
+    """A module's statements, parsed again only if its file has changed.
+
+    Args:
+        name: dotted name.
+        path: of its file; "" for a namespace package, which has no statements.
+        is_package: whether it may have submodules.
+
+    Returns:
+        The module.
+
+    Raises:
+        SyntaxError, OSError: the file can't be parsed or read.
+    """
     if not path:
         return Module(name, path, is_package)
     status = os.stat(path)
