@@ -33,7 +33,17 @@ def main() -> None:
 
 
 def exit_code(arguments: Sequence[str]) -> int:
-    """Carry out a command line; its exit code."""
+    """Carry out a command line.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        0 complete, 2 the request is wrong, 3 blocks failed, 4 interrupted; of several requests the greatest.
+
+    Raises:
+        SystemExit: help was asked for.
+    """
     try:
         line = parse(arguments)
         if line.show:

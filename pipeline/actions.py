@@ -61,7 +61,14 @@ class Ended(NamedTuple):
 def requested(origin: Origin) -> Request:
     """The checked request of some `key=value`.
 
-    Raises RequestError with all that is wrong.
+    Args:
+        origin: where they come from.
+
+    Returns:
+        A `Config`, or a `StoreAlone` if a path is given.
+
+    Raises:
+        RequestError: all that is wrong with them.
     """
     search_in(origin.folders)
     raw = plain(compose(origin.overrides, origin.config_dir))
@@ -78,7 +85,17 @@ def requested(origin: Origin) -> Request:
 def carry_out(request: Request, observer: Observer) -> Ended:
     """Do what a request asks for.
 
-    Raises RequestError if it can't be done as asked, Interrupted if it was not done to the end.
+    Args:
+        request: from `requested`.
+        observer: is told how it goes.
+
+    Returns:
+        What the action gives, its exit code, and what is left to say.
+
+    Raises:
+        RequestError: it can't be done as asked.
+        Interrupted: it was not done to the end.
+        BlockError: with `cluster=serial`, of the first block that fails.
     """
     if isinstance(request, StoreAlone):
         return _OF_A_STORE_ALONE[request.action](request, observer)
@@ -89,7 +106,22 @@ def carry_out(request: Request, observer: Observer) -> Ended:
 
 
 def run(config: Config, observer: Observer) -> Ended:
-    """Compute what a request needs and the store lacks, then draw its figures. Gives the plan, complete."""
+    """Compute what a request needs and the store lacks, then draw its figures.
+
+    Args:
+        config: the request.
+        observer: is told of plan, progress and outcome.
+
+    Returns:
+        The plan as it is now; `BLOCKS_FAILED` if some blocks failed.
+
+    Raises:
+        RequestError: settings are not known yet, the cluster can't be used, another driver is at work, the store
+            holds
+            another sweep or stale blocks, or the plan costs more than its limit.
+        Interrupted: blocks are missing though none failed.
+        BlockError: with `cluster=serial`, of the first block that fails.
+    """
     _refuse_unknown(config)
     sweep, path = define(config), config.store.path
     cluster.refuse_unusable(config.cluster)
@@ -112,7 +144,20 @@ def run(config: Config, observer: Observer) -> Ended:
 
 
 def submit(config: Config, observer: Observer) -> Ended:
-    """Submit `run` to Slurm as a batch job of its own, and leave. Gives the job's id."""
+    """Submit `run` to Slurm as a batch job of its own, and leave.
+
+    Args:
+        config: the request.
+        observer: is told nothing.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        RequestError: settings are not known yet, blocks are stale, the plan costs more than its limit, or Slurm
+            does not
+            take the job.
+    """
     _refuse_unknown(config)
     _refuse_stale_or_costly(planned(define(config), config, open_store(config.store.path)), config)
     job = cluster.submit(config)
@@ -121,7 +166,18 @@ def submit(config: Config, observer: Observer) -> Ended:
 
 
 def explain(config: Config, observer: Observer) -> Ended:
-    """Say what `run` would do and what it would cost; compute nothing. Gives an Explanation."""
+    """Say what `run` would do and what it would cost; compute nothing.
+
+    Args:
+        config: the request.
+        observer: is told nothing.
+
+    Returns:
+        An `Explanation`.
+
+    Raises:
+        RequestError: the store holds another sweep, or can't be read.
+    """
     plan = _asked(config)
     prediction = Prediction(float("nan"), next(iter(config.unknown.values()), ""))
     if not config.unknown:
@@ -136,20 +192,56 @@ def explain(config: Config, observer: Observer) -> Ended:
 
 
 def show_status(config: Config, observer: Observer) -> Ended:
-    """Say how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work."""
+    """Say how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work.
+
+    Args:
+        config: the request.
+        observer: is told each state but the last.
+
+    Returns:
+        A `Status`; `BLOCKS_FAILED` or `INTERRUPTED` if it is not complete.
+
+    Raises:
+        RequestError: the store holds another sweep, or can't be read.
+    """
     return _followed(
         config.watch, lambda: _asked(config), lambda: bool(cluster.queued_job(config)), config, observer
     )
 
 
 def draw(config: Config, observer: Observer) -> Ended:
-    """Draw the figures of a stored sweep. Gives the files."""
+    """Draw the figures of a stored sweep.
+
+    Args:
+        config: the request.
+        observer: is told nothing.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RequestError: the store holds another sweep, or can't be read.
+        Interrupted: blocks are missing, and `figures.incomplete` is false.
+    """
     plan = _asked(config, on_stale="keep")
     return _drawn(plan, config.figures, config.store.suffix, config.command)
 
 
 def verify(config: Config, observer: Observer) -> Ended:
-    """Check all blocks of a store, compute some of them again, repair what is wrong if asked. Gives what is wrong."""
+    """Check all blocks of a store, compute some of them again, repair what is wrong if asked.
+
+    Args:
+        config: the request.
+        observer: is told how many blocks are checked and, before a repair, what is wrong.
+
+    Returns:
+        A list of `Checked`, of what is wrong; `BLOCKS_FAILED` if it is not empty and not repaired.
+
+    Raises:
+        RequestError: there is no store, it holds another sweep, or the cluster can't be used.
+        Interrupted: the repair was stopped, or the cluster lost.
+        BlockError: with `cluster=serial`, of the first block that can't be repaired.
+    """
     plan = _whole(config)
     chosen = checks.sample(plan, config.verify)
     observer.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
@@ -166,7 +258,18 @@ def verify(config: Config, observer: Observer) -> Ended:
 
 
 def take_over(config: Config, observer: Observer) -> Ended:
-    """Take over the blocks of another store of the same sweep. Gives how many."""
+    """Take over the blocks of another store of the same sweep.
+
+    Args:
+        config: the request.
+        observer: is told nothing.
+
+    Returns:
+        How many blocks were taken; `BLOCKS_FAILED` if some of the source can't be read.
+
+    Raises:
+        RequestError: there is no source, it or the store holds another sweep, or another driver is at work.
+    """
     _refuse_unknown(config)
     if config.source is None:
         raise RequestError(["source: missing; expected the store to take blocks from"])
@@ -185,7 +288,19 @@ def take_over(config: Config, observer: Observer) -> Ended:
 
 
 def converge(config: Config, observer: Observer) -> Ended:
-    """Rerun some points with shorter steps; say which ensemble means move by more than their interval."""
+    """Rerun some points with shorter steps; say which ensemble means move by more than their interval.
+
+    Args:
+        config: the request.
+        observer: is told nothing.
+
+    Returns:
+        A list of `Shift`.
+
+    Raises:
+        RequestError: the system has no steps to shorten, or the cluster can't be used.
+        BlockError: members could not be computed.
+    """
     _refuse_unknown(config)
     sweep = define(config)
     with cluster.maybe_client(config.cluster) as client:

@@ -21,12 +21,20 @@ Folder = str | PathLike[str] | None
 def run(*overrides: str, config_dir: Folder = None) -> "xarray.Dataset":
     """Compute what a sweep's store lacks, draw its figures, and give the points and members asked for.
 
-    overrides: as on the command line, `"+sweep=kuramoto_T", "axes.T.values=[5,10]"`; config_dir: a folder of one's
-    own systems and sweeps. Progress is printed.
-    Returns a Dataset as `open_sweep` does, of what was asked for alone.
+    Progress is printed.
 
-    Raises RequestError for a wrong request, BlocksFailed if blocks could not be computed (the others are stored),
-    Interrupted if the run was stopped. With `cluster=serial` the first block that raises is raised, in full.
+    Args:
+        *overrides: as on the command line: `"+sweep=kuramoto_T", "axes.T.values=[5,10]"`.
+        config_dir: a folder of one's own systems and sweeps. Default: none.
+
+    Returns:
+        A Dataset as `open_sweep` gives it, of what was asked for alone.
+
+    Raises:
+        RequestError: the request is wrong.
+        BlocksFailed: blocks could not be computed; the others are stored.
+        Interrupted: the run was stopped; what it stored is kept.
+        BlockError: with `cluster=serial`, of the first block that fails, with its traceback.
     """
     from pipeline.plan import requested_part
 
@@ -39,34 +47,69 @@ def run(*overrides: str, config_dir: Folder = None) -> "xarray.Dataset":
 def explain(*overrides: str, config_dir: Folder = None) -> "Explanation":
     """What `run` would compute, why, and what it would cost. Nothing is computed or written.
 
-    Arguments and errors as of `run`. Printed, an Explanation is the table of `action=explain`.
+    Args:
+        *overrides: as of `run`.
+        config_dir: as of `run`.
+
+    Returns:
+        An `Explanation`; printed, it is the table of `action=explain`.
+
+    Raises:
+        RequestError: the request is wrong.
     """
     explained: Explanation = _ended("explain", overrides, config_dir).value
     return explained
 
 
 def status(*overrides: str, config_dir: Folder = None) -> "Status":
-    """How far a sweep is, from its store alone: `status("+sweep=kuramoto_T")` or `status("path=data/x.zarr")`.
+    """How far a sweep is, from its store alone.
 
-    Arguments and errors as of `run`.
+    Args:
+        *overrides: as of `run`: `"+sweep=kuramoto_T"`; or a store: `"path=data/x.zarr"`.
+        config_dir: as of `run`.
+
+    Returns:
+        A `Status`; printed, it is the text of `action=status`.
+
+    Raises:
+        RequestError: the request is wrong.
     """
     found: Status = _ended("status", overrides, config_dir).value
     return found
 
 
 def draw(*overrides: str, config_dir: Folder = None) -> list[Path]:
-    """Draw the figures of a stored sweep: `draw("+sweep=kuramoto_T")` or `draw("path=data/x.zarr")`. The files.
+    """Draw the figures of a stored sweep.
 
-    Arguments and errors as of `run`; Interrupted also if blocks are missing.
+    Args:
+        *overrides: as of `run`: `"+sweep=kuramoto_T"`; or a store: `"path=data/x.zarr"`.
+        config_dir: as of `run`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        RequestError: the request is wrong.
+        Interrupted: blocks are missing, and `figures.incomplete` is false.
     """
     paths: list[Path] = _ended("figures", overrides, config_dir).value
     return paths
 
 
 def verify(*overrides: str, config_dir: Folder = None) -> "list[Checked]":
-    """Check every block of a store against its digest, compute some again. The blocks that are wrong, and why.
+    """Check every block of a store against its digest, and compute some of them again.
 
-    Arguments and errors as of `run`.
+    Args:
+        *overrides: as of `run`.
+        config_dir: as of `run`.
+
+    Returns:
+        The blocks that are wrong, and why.
+
+    Raises:
+        RequestError: the request is wrong.
+        Interrupted: the repair was stopped, or the cluster lost.
+        BlockError: with `cluster=serial`, of the first block that can't be repaired.
     """
     wrong: list[Checked] = _ended("verify", overrides, config_dir).value
     return wrong

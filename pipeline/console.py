@@ -38,7 +38,15 @@ class Console:
         complain([line])
 
     def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
-        """A live bar on a terminal, a line every few seconds elsewhere."""
+        """A live bar on a terminal, a line every few seconds elsewhere.
+
+        Args:
+            plan: whose missing blocks are computed.
+            workers: how many compute.
+
+        Returns:
+            A context that gives a function for every block that ends.
+        """
         return _progress(plan, workers)
 
 

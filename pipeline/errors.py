@@ -6,7 +6,11 @@ COMPLETE, CONFIG_WRONG, BLOCKS_FAILED, INTERRUPTED = 0, 2, 3, 4
 
 
 class RequestError(Exception):
-    """What is wrong with a request: one line a fault, each with the key or file, what was expected and got."""
+    """What is wrong with a request.
+
+    Args:
+        faults: one line each, with the key or file, what was expected and what was got.
+    """
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = list(faults)
@@ -18,7 +22,11 @@ class NotComplete(RequestError):  # noqa: N818 (a state of a store)
 
 
 class BlocksFailed(Exception):  # noqa: N818 (a state of a sweep)
-    """Some blocks could not be computed, or are not as they should be: one line each; the others are stored."""
+    """Some blocks could not be computed, or are not as they should be; the others are stored.
+
+    Args:
+        failures: one line a block.
+    """
 
     def __init__(self, failures: Iterable[str]) -> None:
         self.failures = list(failures)

@@ -12,7 +12,14 @@ _PACKAGES = ("numpy", "numba", "llvmlite", "dask", "distributed", "xarray", "zar
 
 
 def circumstances(command: str) -> dict[str, Any]:
-    """A command, and commit, versions and machine of this process."""
+    """The circumstances of a run.
+
+    Args:
+        command: what was typed.
+
+    Returns:
+        The command, and commit, versions and machine of this process.
+    """
     return {"command": command, **commit(), **machine()}
 
 

@@ -46,7 +46,18 @@ def _takes_numbers(field: FieldInfo) -> bool:
 
 
 def kind_of(model: type[BaseModel], name: str) -> Kind:
-    """What the values of a setting are."""
+    """What the values of a setting are.
+
+    Args:
+        model: the settings of a system.
+        name: a setting.
+
+    Returns:
+        "whole", "real" or "label".
+
+    Raises:
+        KeyError: there is no such setting.
+    """
     annotation = model.model_fields[name].annotation
     if annotation is int:
         return "whole"
