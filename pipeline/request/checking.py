@@ -53,7 +53,14 @@ class Known(NamedTuple):
 def plain(composed: DictConfig) -> dict[str, Any]:
     """A composed config as plain dictionaries, references resolved.
 
-    Raises RequestError for a reference to nothing.
+    Args:
+        composed: from `compose`.
+
+    Returns:
+        Keys with values, lists and dictionaries.
+
+    Raises:
+        RequestError: a reference to nothing.
     """
     try:
         raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
@@ -66,9 +73,17 @@ def plain(composed: DictConfig) -> dict[str, Any]:
 def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin) -> Config:
     """The request in a plain config.
 
-    derived: its settings with values from other stores.
+    Args:
+        raw: from `plain`.
+        derived: its settings with values from other stores.
+        known: the actions and the figures there are.
+        origin: where the request comes from.
 
-    Raises RequestError: one line for every key that is unknown, missing, of the wrong type or out of bounds.
+    Returns:
+        The checked request, whose settings have passed the bounds of their system.
+
+    Raises:
+        RequestError: one line for every key that is unknown, missing, of the wrong type or out of bounds.
     """
     raw = dict(raw)
     if isinstance(raw.get("settings"), dict):
@@ -103,9 +118,17 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
 def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], command: str) -> StoreAlone:
     """The request about a store at a path.
 
-    actions: those that need no sweep; command: what was typed.
+    Args:
+        raw: from `plain`.
+        known: the actions and the figures there are.
+        actions: those that need no sweep.
+        command: what was typed.
 
-    Raises RequestError for a sweep beside the path, and for an action that needs one.
+    Returns:
+        The checked request.
+
+    Raises:
+        RequestError: a sweep beside the path, an action that needs one, and all other faults.
     """
     faults = list(_unknown_names(raw, known))
     if raw.get("action") in known.actions and raw["action"] not in actions:
@@ -126,7 +149,15 @@ def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[st
 
 
 def settings_model(system: System, unknown: Mapping[str, str]) -> type[BaseModel]:
-    """The settings of a system, those whose value is not known yet left out."""
+    """The settings of a system, those whose value is not known yet left unchecked.
+
+    Args:
+        system: whose settings.
+        unknown: settings whose value is not known yet, and why.
+
+    Returns:
+        A pydantic model.
+    """
     if not unknown:
         return system.settings
     open_fields: dict[str, Any] = dict.fromkeys(unknown, (Any, None))

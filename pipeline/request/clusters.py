@@ -16,9 +16,16 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def seconds_of(walltime: str) -> int:
-    """Seconds in Slurm's HH:MM:SS or D-HH:MM:SS.
+    """Seconds in a walltime of Slurm.
 
-    Raises ValueError if it is neither.
+    Args:
+        walltime: HH:MM:SS or D-HH:MM:SS.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ValueError: it is neither.
     """
     match = _WALLTIME.fullmatch(walltime)
     if match is None:
@@ -28,7 +35,14 @@ def seconds_of(walltime: str) -> int:
 
 
 def as_walltime(seconds: float) -> str:
-    """Slurm's HH:MM:SS, at least as long as some seconds."""
+    """Slurm's HH:MM:SS, at least as long as some seconds.
+
+    Args:
+        seconds: 0 or more; rounded up.
+
+    Returns:
+        HH:MM:SS, of two digits each or more.
+    """
     whole = -int(-seconds // 1)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
@@ -176,7 +190,15 @@ class SchedulerCluster(_Cluster):
 
 
 def refuse_open_comms(address: str, tls: Path | None) -> None:
-    """Raise ValueError if blocks would travel between hosts unencrypted, or TLS and certificates don't go together."""
+    """Refuse an address by which blocks would travel unencrypted between hosts, or that does not fit the certificates.
+
+    Args:
+        address: of a scheduler: tls://HOST:PORT or tcp://HOST:PORT.
+        tls: folder of certificates; None: no TLS.
+
+    Raises:
+        ValueError: what is wrong, as what was expected.
+    """
     parts = urlsplit(address)
     if parts.scheme == "tls" and tls is None:
         raise ValueError(f"certificates for {address}; set cluster.tls=FOLDER, with ca.pem and key.pem")

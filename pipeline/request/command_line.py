@@ -46,7 +46,15 @@ class _Parser(argparse.ArgumentParser):
 def parse(arguments: Sequence[str]) -> Arguments:
     """Take a command line apart.
 
-    Raises RequestError for unknown options and for arguments that are no key=value.
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        Its overrides and options.
+
+    Raises:
+        RequestError: unknown options, or a --config-dir that is no folder or given twice.
+        SystemExit: help was asked for, and printed.
     """
     parser = _Parser(
         prog="python -m pipeline",
@@ -74,9 +82,15 @@ def parse(arguments: Sequence[str]) -> Arguments:
 def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictConfig:
     """The config of one request. Hydra's global state stays as it was, and nothing named in a config is called.
 
-    overrides: `key=value`; config_dir: a folder of further sweeps and systems.
+    Args:
+        overrides: `key=value`, as on the command line.
+        config_dir: a folder of further sweeps and systems. Default: none.
 
-    Raises RequestError for arguments that are no overrides, for choices that are not there, and for keys of Hydra's.
+    Returns:
+        The config, not checked yet.
+
+    Raises:
+        RequestError: arguments that are no overrides, choices that are not there, or keys of Hydra's.
     """
     rewritten = _as_hydra_takes_them(overrides)
     with _loader(config_dir) as loader:
@@ -93,7 +107,15 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
 def several(overrides: Sequence[str], config_dir: Path | None = None) -> list[list[str]]:
     """The requests that `-m` stands for: every combination of `a=1,2` and of what `glob(*)` matches.
 
-    Raises RequestError as `compose` does.
+    Args:
+        overrides: as of `compose`.
+        config_dir: as of `compose`.
+
+    Returns:
+        The overrides of every request.
+
+    Raises:
+        RequestError: as `compose` does for arguments.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 

@@ -39,18 +39,42 @@ def label_of(value: Any) -> str:
 
 
 def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """One line a fault: the key's full path, what was expected, what was got."""
+    """Faults in the words of a user.
+
+    Args:
+        error: what pydantic found.
+        model: in whose values.
+        prefix: section that the values are in. Default: the whole config.
+
+    Returns:
+        One line a fault: the key's full path, what was expected, what was got.
+    """
     return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
 
 
 def expected(fault: Mapping[str, Any]) -> str:
-    """What was expected, in the words of a user."""
+    """What was expected, in the words of a user.
+
+    Args:
+        fault: one of pydantic's `ValidationError.errors()`.
+
+    Returns:
+        Words to put after "expected".
+    """
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("expected ")
     return _EXPECTED.get(fault["type"], message.removeprefix("Input should be "))
 
 
 def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """The known name that was probably meant, or all of them."""
+    """The known name that was probably meant, or all of them.
+
+    Args:
+        name: what was got.
+        known: the names there are.
+
+    Returns:
+        The end of a message, from its semicolon on; empty if nothing is known.
+    """
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else (f"; known: {', '.join(known)}" if known else "")
 

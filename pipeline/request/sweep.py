@@ -55,16 +55,37 @@ class Sweep:
         return -(-self.members // self.block_members)
 
     def settings_at(self, point: Point) -> dict[str, Any]:
-        """All settings of a point."""
+        """All settings of a point.
+
+        Args:
+            point: swept values, in the order of `axes`.
+
+        Returns:
+            Setting → value, lists as lists.
+        """
         return {**self.settings, **{axis: _thawed(value) for axis, value in zip(self.axes, point, strict=True)}}
 
     def seed_at(self, point: Point) -> int:
-        """The 64-bit seed of a point."""
+        """The 64-bit seed of a point; with common noise the same for all.
+
+        Args:
+            point: swept values, in the order of `axes`.
+
+        Returns:
+            0 … 2^64 − 1.
+        """
         swept = {} if self.noise == "common" else dict(zip(self.axes, point, strict=True))
         return point_seed(self.seed, swept)
 
     def named(self, point: Point) -> str:
-        """A point for people: T=5, eta=3."""
+        """A point for people: T=5, eta=3.
+
+        Args:
+            point: swept values, in the order of `axes`.
+
+        Returns:
+            Each axis with its value; "the point" without axes.
+        """
         pairs = zip(self.axes, point, strict=True)
         return ", ".join(f"{axis}={shown(value)}" for axis, value in pairs) or "the point"
 
@@ -83,7 +104,15 @@ class Sweep:
 
 
 def point_seed(root: int, swept: Mapping[str, Value]) -> int:
-    """A stable 64-bit hash of the root seed and the swept values' bits, whatever the order of the axes."""
+    """A stable 64-bit hash of the root seed and the swept values' bits, whatever the order of the axes.
+
+    Args:
+        root: `ensemble.seed`, 0 … 2^64 − 1.
+        swept: axis → value.
+
+    Returns:
+        0 … 2^64 − 1.
+    """
     parts = [struct.pack("<Q", root)]
     for name in sorted(swept):
         parts += [name.encode() + b"\0", _bits(swept[name])]
@@ -100,7 +129,14 @@ def _bits(value: Value) -> bytes:
 def define(config: Config) -> Sweep:
     """The sweep a request asks for.
 
-    Raises RequestError for swept values that are out of bounds, appear twice, or don't combine.
+    Args:
+        config: a checked request.
+
+    Returns:
+        Its points, members and all that determines their numbers.
+
+    Raises:
+        RequestError: swept values that are out of bounds, appear twice, or don't combine.
     """
     axes, system = tuple(config.axes), find(config.system)
     kinds = [kind_of(system.settings, name) for name in axes]
