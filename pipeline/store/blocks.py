@@ -53,7 +53,14 @@ def _block_arrays(arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
 
 
 def dims_of(array: Array) -> tuple[str, ...]:
-    """The names of an array's dimensions."""
+    """The names of an array's dimensions.
+
+    Args:
+        array: of a Zarr group.
+
+    Returns:
+        As many names as dimensions; none if they have no names.
+    """
     names = getattr(array.metadata, "dimension_names", None)
     return tuple(map(str, names or ()))
 
@@ -62,12 +69,31 @@ def dims_of(array: Array) -> tuple[str, ...]:
 
 
 def is_stored(location: Location, point: int, block: int) -> bool:
-    """Whether a block has been written completely."""
+    """Whether a block has been written completely.
+
+    Args:
+        location: of the store.
+        point: index in the store.
+        block: number of the block.
+
+    Returns:
+        True if its digest is there.
+    """
     return cell(location, "digest", point, block) not in (0, None)
 
 
 def cell(location: Location, name: str, point: int, block: int) -> int | None:
-    """A block's `digest`, `code` or `machine`: 0 if there is none, None if it can't be read."""
+    """A block's entry in one of the bookkeeping arrays of whole numbers.
+
+    Args:
+        location: of the store.
+        name: `digest`, `code` or `machine`.
+        point: index in the store.
+        block: number of the block.
+
+    Returns:
+        64-bit number; 0 if there is none, None if it can't be read.
+    """
     number: int | None = _cell(_cell_file(location, name, point, block), "<Q")
     return number
 
@@ -82,8 +108,16 @@ def write_block(
 ) -> None:  # fmt: skip
     """Write a block: its chunk of every variable, then its digest, which makes it count.
 
-    A block that is there already first stops counting. machine_digest: of the machine that computed it, this one
-    unless told otherwise.
+    A block that is there already first stops counting.
+
+    Args:
+        location: of the store, which must have room for the block.
+        point: index in the store.
+        block: number of the block.
+        values: every variable, (member, …), filled up with NaN where the store has more room; `status` (member,).
+        code: digest of the code that computed it.
+        seconds: that it took.
+        machine_digest: of the machine that computed it. Default: this one, described in the store.
     """
     arrays = _arrays(location)
     if _cell_file(location, "digest", point, block).exists():
@@ -103,9 +137,18 @@ def write_block(
 
 
 def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarray]:
-    """The chunk of every variable of a stored block, `status` among them: (member, …).
+    """The chunk of every variable of a stored block.
 
-    Raises Damaged if a chunk can't be read or the digest does not fit, naming the variable where it is known.
+    Args:
+        location: of the store.
+        point: index in the store.
+        block: number of the block.
+
+    Returns:
+        Every variable, (member, …), `status` among them.
+
+    Raises:
+        Damaged: a chunk can't be read or the digest does not fit, with the variable's name where it is known.
     """
     values = {}
     for name, array in _block_arrays(_arrays(location)):
@@ -123,7 +166,15 @@ def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarr
 
 
 def as_stored(location: Location, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a store would hold of a block's values: its variables, in its types, padded to its sizes."""
+    """What a store would hold of a block's values: its variables, in its types, filled up to its sizes.
+
+    Args:
+        location: of the store.
+        values: every variable, (member, …), and `status` (member,).
+
+    Returns:
+        As `read_block` gives them.
+    """
     arrays, members = _arrays(location), len(values["status"])
     return {
         name: np.ascontiguousarray(padded(values[name], (members, *array.shape[2:])), dtype=array.dtype)
@@ -132,7 +183,15 @@ def as_stored(location: Location, values: Mapping[str, np.ndarray]) -> dict[str,
 
 
 def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Values, filled up with NaN to a larger shape."""
+    """Values, filled up with NaN to a larger shape.
+
+    Args:
+        values: of any shape.
+        shape: as many dimensions, each as long or longer.
+
+    Returns:
+        Doubles of that shape, the values first; the values themselves if they have it.
+    """
     if values.shape == shape:
         return values
     filled = np.full(shape, np.nan)
@@ -141,12 +200,25 @@ def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def digest_of(values: Mapping[str, np.ndarray]) -> int:
-    """64-bit hash of a block's bytes, never 0."""
+    """64-bit hash of a block's bytes.
+
+    Args:
+        values: every variable, whatever their order.
+
+    Returns:
+        1 … 2^64 − 1; 0 stands for a block that is not there.
+    """
     return digest_of_all(name.encode() + b"\0" + values[name].tobytes() for name in sorted(values)) or 1
 
 
 def forget(location: Location, point: int, block: int) -> None:
-    """Let a block count as not stored, so that the next run computes it."""
+    """Let a block count as not stored, so that the next run computes it.
+
+    Args:
+        location: of the store.
+        point: index in the store.
+        block: number of the block.
+    """
     _arrays(location)["digest"][point, block] = 0
 
 
@@ -158,7 +230,13 @@ def _here() -> tuple[str, dict[str, Any]]:
 
 
 def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
-    """Describe a machine in a store, unless it is known there."""
+    """Describe a machine in a store, unless it is known there.
+
+    Args:
+        path: folder of the store.
+        digest: of the description, 16 hexadecimal digits.
+        description: as `pipeline.provenance.machine` gives it.
+    """
     if not (path / "machines" / digest / "zarr.json").exists():
         # As a root of its own. Others may do so at the same time: what they write says the same, and has to stay.
         with contextlib.suppress(zarr.errors.ContainsGroupError):
@@ -174,10 +252,21 @@ def first_line(error: Exception) -> str:
 
 
 def scan(path: Path, name: str, points: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """One of the bookkeeping arrays (point, block), and which of its cells can't be read.
+    """One of the bookkeeping arrays, and which of its cells can't be read.
 
-    Cells that are not there or can't be read are 0. Read file by file: through Zarr, the cells of a hundred
-    thousand blocks would take half a minute, this way a second or two.
+    Read file by file: through Zarr, the cells of a hundred thousand blocks would take half a minute, this way a
+    second or two.
+
+    Args:
+        path: folder of the store.
+        name: `digest`, `code`, `machine` or `seconds`.
+        points: how many rows.
+        blocks: how many columns.
+
+    Returns:
+        The cells (point, block), 0 where they are not there or can't be read, and booleans (point, block): can't
+            be
+        read.
     """
     dtype = np.dtype(BOOKKEEPING[name]).newbyteorder("<")
     code = {"u8": "<Q", "f8": "<d"}[BOOKKEEPING[name]]

@@ -17,9 +17,15 @@ _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.nanmean, "medi
 
 
 def derive(settings: Mapping[str, Any], root: Path) -> Derived:
-    """Settings with every `from` replaced by its value; see `Derived`.
+    """Settings with every `from` replaced by its value.
 
-    A store that is not there, or not complete, leaves a value unknown; one that can't give it is a fault.
+    Args:
+        settings: setting → value, or `{from: {store: NAME, statistic: NAME}}`.
+        root: folder of the stores.
+
+    Returns:
+        `Derived`: a store that is not there, or not complete, leaves a value unknown; one that can't give it is a
+        fault.
     """
     values, origins, unknown, faults = dict(settings), {}, {}, []
     for name, raw in settings.items():
@@ -39,7 +45,17 @@ def derive(settings: Mapping[str, Any], root: Path) -> Derived:
 def statistic_of(dataset: Any, statistic: str) -> float:
     """A statistic of a stored sweep, over all values of the members that did not diverge.
 
-    Raises KeyError for a statistic or a variable that is not there, ValueError if all members diverged.
+    Args:
+        dataset: xarray Dataset, as `open_sweep` gives it.
+        statistic: `mean_<variable>` or `median_<variable>`.
+
+    Returns:
+        A number in the variable's unit; NaN values don't count.
+
+    Raises:
+        KeyError: there is no such statistic or variable.
+        ValueError: all members diverged.
+        Damaged: a chunk can't be read.
     """
     kind, _, variable = statistic.partition("_")
     function, values = _STATISTICS[kind], dataset[variable]

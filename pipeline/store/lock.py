@@ -20,9 +20,14 @@ _MOMENT = 0.1  # seconds
 def only_driver(store: Path) -> Iterator[bool]:
     """Hold the store's lock file, `<store>.lock`, for the time of a run.
 
-    Yields whether an earlier driver died: a driver that ends in order leaves the file empty.
+    Args:
+        store: folder of the store, which need not be there yet.
 
-    Raises RequestError if another process holds the lock, naming it, or if the folder can't be written.
+    Yields:
+        Whether an earlier driver died: one that ends in order leaves the file empty.
+
+    Raises:
+        RequestError: another process holds the lock, with its name, or the folder can't be written.
     """
     path = _lock_file(store)
     try:
@@ -59,7 +64,14 @@ def _lock(file: TextIO) -> None:
 
 
 def is_driven(store: Path) -> bool:
-    """Whether a driver is at work on a store now."""
+    """Whether a driver is at work on a store now.
+
+    Args:
+        store: folder of the store.
+
+    Returns:
+        True if its lock is held.
+    """
     try:
         with _lock_file(store).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

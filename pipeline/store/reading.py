@@ -54,13 +54,19 @@ def _is_empty(part: Any, size: int) -> bool:
 def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Dataset:
     """A stored sweep as an xarray Dataset, its axes as sorted dimensions.
 
-    path: folder of the store; chunks: as for `xarray.open_zarr`; None reads lazily without Dask.
-
     Dimensions are the axes, `member`, and those of each variable. A sweep that was not sampled on a grid keeps
     the dimension `point`, with its axes as coordinates along it. Combinations of axis values that were never
     asked for, and blocks not yet computed, have `status` 0 and NaN.
 
-    Raises RequestError if the folder holds no store of this pipeline.
+    Args:
+        path: folder of the store.
+        chunks: as for `xarray.Dataset.chunk`. Default: read lazily without Dask.
+
+    Returns:
+        The Dataset; values are read as they are used, when a chunk that can't be read raises Damaged.
+
+    Raises:
+        RequestError: the folder holds no store of this pipeline.
     """
     store = open_store(Path(path))
     if store is None:
@@ -78,7 +84,15 @@ def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Datas
 def open_complete(path: Path) -> xarray.Dataset:
     """A stored sweep that lacks no member, for a request that needs all of it.
 
-    Raises NotComplete if it is not there, or lacks members.
+    Args:
+        path: folder of the store.
+
+    Returns:
+        A Dataset as `open_sweep` gives it.
+
+    Raises:
+        NotComplete: the store is not there, or lacks members.
+        RequestError: the folder holds no store of this pipeline.
     """
     if not path.exists():
         raise NotComplete([f"{path}: expected a store, got nothing there; run the sweep that fills it first"])
@@ -90,7 +104,15 @@ def open_complete(path: Path) -> xarray.Dataset:
 
 
 def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
-    """The committed part of a store, dimensions as stored: point, in order of arrival, member, …"""
+    """The committed part of a store, with the dimensions it is stored by.
+
+    Args:
+        store: an open store.
+        chunks: as for `xarray.Dataset.chunk`. Default: read lazily without Dask.
+
+    Returns:
+        A Dataset (point, member, …), points in order of arrival.
+    """
     arrays = dict(sorted(store.group.arrays()))  # zarr lists them in whatever order they are read
     dimensions = {dim for array in arrays.values() for dim in dims_of(array)}
     coordinates = {*store.coordinates.values(), *dimensions}
@@ -110,7 +132,15 @@ def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
 
 
 def on_grid(dataset: xarray.Dataset, axes: Sequence[str]) -> xarray.Dataset:
-    """Points laid out along sorted axes; holes of the grid have status 0 and NaN."""
+    """Points laid out along sorted axes.
+
+    Args:
+        dataset: as `stored_points` gives it.
+        axes: names of the coordinates along `point` that become dimensions.
+
+    Returns:
+        A Dataset with the axes in place of `point`; holes of the grid have status 0 and NaN.
+    """
     values = {axis: np.unique(dataset[axis].values) for axis in axes}
     index = np.full([len(column) for column in values.values()], -1)
     where = tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())

@@ -50,7 +50,12 @@ def _is_labelled(axis: "zarr.Array[Any]") -> bool:
 
 
 class Store:
-    """An open store. Readers see the committed extent: arrays may already be larger."""
+    """An open store. Readers see the committed extent: arrays may already be larger.
+
+    Args:
+        path: folder of the store.
+        group: its Zarr group.
+    """
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path, self.group = path, group
@@ -92,7 +97,14 @@ class Store:
         return Location(str(self.path.resolve()), self.n_points, self.n_members)
 
     def points(self) -> list[Point]:
-        """The stored points, in order of arrival; labels as the text that stands for them."""
+        """The stored points, in order of arrival.
+
+        Returns:
+            Their values in the order of `axes`, labels as the text that stands for them.
+
+        Raises:
+            RequestError: the values of the axes can't be read.
+        """
         try:
             arrays = [self.array(self.coordinates[axis]) for axis in self.axes]
             columns = [np.asarray(array[: self.n_points]).tolist() for array in arrays]
@@ -103,17 +115,44 @@ class Store:
         return list(zip(*columns, strict=True)) if columns else [()]
 
     def points_along(self, axes: Sequence[str]) -> list[Point]:
-        """The stored points, their values in the order of some axes."""
+        """The stored points, in order of arrival.
+
+        Args:
+            axes: all of the store's, in any order.
+
+        Returns:
+            Their values in the order of these axes.
+
+        Raises:
+            RequestError: the values of the axes can't be read.
+        """
         order = [self.axes.index(axis) for axis in axes]
         return [tuple(point[k] for k in order) for point in self.points()]
 
     def rows_of(self, sweep: Sweep) -> np.ndarray:
-        """The row of every point of a sweep: (point,), −1 for those that are not there."""
+        """The row of every point of a sweep.
+
+        Args:
+            sweep: with the store's axes.
+
+        Returns:
+            (point,) index in the store; −1: not there.
+
+        Raises:
+            RequestError: the values of the axes can't be read.
+        """
         row_of = {point: row for row, point in enumerate(self.points_along(sweep.axes))}
         return np.array([row_of.get(point, -1) for point in self.as_kept(sweep)])
 
     def as_kept(self, sweep: Sweep) -> list[Point]:
-        """The points of a sweep as they are kept here: the values of labelled axes as text."""
+        """The points of a sweep as they are kept here.
+
+        Args:
+            sweep: with the store's axes.
+
+        Returns:
+            The points, the values of labelled axes as text.
+        """
         labelled = [_is_labelled(self.array(self.coordinates[axis])) for axis in sweep.axes]
         return [
             tuple(label_of(value) if as_text else value for value, as_text in zip(point, labelled, strict=True))
@@ -121,7 +160,14 @@ class Store:
         ]
 
     def bookkeeping(self, name: str) -> np.ndarray:
-        """`digest`, `code`, `machine` or `seconds` of every block: (point, block); 0 where it can't be read."""
+        """One entry of every block.
+
+        Args:
+            name: `digest`, `code`, `machine` or `seconds`.
+
+        Returns:
+            (point, block); 0 where there is none or it can't be read.
+        """
         return scan(self.path, name, self.n_points, self.blocks)[0]
 
     def machines(self) -> dict[str, dict[str, Any]]:
@@ -130,7 +176,12 @@ class Store:
         return {path.parent.name: json.loads(path.read_text())["attributes"] for path in found}
 
     def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
-        """Remember what a code digest stands for, so that a later one can be told apart by name."""
+        """Remember what a code digest stands for, so that a later one can be told apart by name.
+
+        Args:
+            digest: 16 hexadecimal digits.
+            definitions: name → digest, as `pipeline.systems.loaded` gives them.
+        """
         if digest not in self.code_versions:
             self.code_versions[digest] = dict(definitions)
             self.runs_group.attrs.update(code_versions=self.code_versions)
@@ -142,7 +193,12 @@ class Store:
         return [json.loads(record.read_text())["attributes"] for record in records]
 
     def log_run(self, name: str, record: Mapping[str, Any]) -> None:
-        """Write or replace the log of a run."""
+        """Write or replace the log of a run.
+
+        Args:
+            name: of the run.
+            record: what JSON can hold.
+        """
         path = self.path / "runs" / name
         if (path / "zarr.json").exists():
             zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
@@ -151,9 +207,16 @@ class Store:
 
 
 def open_store(path: Path) -> Store | None:
-    """The store at a path, None if there is nothing.
+    """The store at a path.
 
-    Raises RequestError if what is there is no store of ours, or one of a newer schema.
+    Args:
+        path: folder of the store.
+
+    Returns:
+        The store; None if there is nothing.
+
+    Raises:
+        RequestError: what is there is no store of this pipeline, can't be read, or has another schema.
     """
     if not path.exists():
         return None
@@ -178,11 +241,20 @@ def open_store(path: Path) -> Store | None:
 
 
 def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
-    """The store at a path, made or grown so that it has room for all of a sweep.
+    """The store at a path, made or grown so that it has room for all of a sweep. The lock must be held.
 
-    tidy: first remove half-written files of a driver or workers that died. The lock must be held.
+    Args:
+        path: folder of the store.
+        sweep: whose points and members it is to hold.
+        tidy: first remove half-written files of a driver or workers that died. Default: True.
 
-    Raises RequestError if the store there holds another sweep, with the differences.
+    Returns:
+        The store.
+
+    Raises:
+        RequestError: the store there holds another sweep, with the differences, or has no room for a point with
+            longer
+            coordinates; or as `open_store`.
     """
     if tidy:
         _remove_leftovers(path)
@@ -198,7 +270,15 @@ def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
 
 
 def check_same_sweep(store: Store, sweep: Sweep) -> None:
-    """Raise RequestError, one a difference, if a store's numbers are not those of a sweep."""
+    """Refuse a store whose numbers are not those of a sweep.
+
+    Args:
+        store: an open store.
+        sweep: what is asked for.
+
+    Raises:
+        RequestError: one line a difference.
+    """
     stored, asked = _flat(store.fingerprint), _flat(sweep.fingerprint)
     faults = [
         f"{key}: {store.path} holds {stored.get(key, 'nothing')}, got a request for {asked.get(key, 'nothing')}"
