@@ -2,19 +2,20 @@
 
 import json
 import re
+import shutil
 import subprocess
 
 import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, open_sweep, prepare
 from tests import command
-from tests.command import ROOT, tiny
+from tests.command import ROOT, STUB, elsewhere, tiny
 from tests.contents import block_bytes, files, fill, stored_blocks
 
 DRAW = "figures.draw=[kuramoto_T]"
@@ -200,7 +201,7 @@ def test_figures_of_an_incomplete_store_are_drawn_on_request_and_marked(partial,
 
     assert main(tiny(partial, "action=figures", DRAW, "figures.incomplete=true")).code == COMPLETE
     assert png(partial).exists()
-    monkeypatch.setattr("pipeline.figures._save", save)
+    monkeypatch.setattr("pipeline.figures._drawing._save", save)
     main(tiny(partial, "action=figures", DRAW, "figures.incomplete=true"))
     assert "incomplete" in texts
     assert any("missing blocks: 1 of 6" in text for text in texts)
@@ -242,10 +243,169 @@ def pdf_subject(path):
     return re.sub(rb"\\(.)", rb"\1", literal).decode("ascii")
 
 
+# --- a store alone ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(ran, tmp_path):
+    """A copy of the store of the tiny run."""
+    return shutil.copytree(ran[0] / "kuramoto_T.zarr", tmp_path / "kuramoto_T.zarr")
+
+
+def of_store(path, *overrides):
+    return [f"path={path}", *overrides]
+
+
+def test_status_of_a_store_is_told_by_its_path_alone(ran, store, main):
+    alone = main(of_store(store, "action=status"))
+    assert (alone.code, alone.err) == (COMPLETE, "")
+    assert alone.out.splitlines()[0] == f"{store}: 6 of 6 blocks (100%), 3 points × 16 members"
+    asked_for = main(tiny(ran[0], "action=status")).out.splitlines()
+    assert alone.out.splitlines()[1:] == asked_for[1:]
+    (store / "digest" / "c" / "1" / "0").unlink()
+    partial = main(of_store(store, "action=status"))
+    assert (partial.code, "5 of 6 blocks (83%)" in partial.out) == (INTERRUPTED, True)
+
+
+def test_status_of_a_store_needs_no_code_of_its_system(store, main):
+    metadata = store / "zarr.json"
+    metadata.write_text(metadata.read_text().replace('"system": "kuramoto"', '"system": "written_elsewhere"'))
+    assert open_store(store).fingerprint["system"] == "written_elsewhere"
+    ended = main(of_store(store, "action=status"))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert "6 of 6 blocks (100%)" in ended.out
+
+
+def test_figures_of_a_store_are_those_of_its_last_run(store, main):
+    before = files(store)
+    ended = main(of_store(store, "action=figures"))
+    root = store.parent
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert ended.out == f"figure: {png(root)}\nfigure: {pdf(root)}\n"
+    assert {path.name for path in (root / "figures").iterdir()} == {"kuramoto_T.png", "kuramoto_T.pdf"}
+    assert files(store) == before
+
+
+def test_figures_of_a_store_that_was_never_drawn_have_to_be_named(partial, configure, main):
+    config = configure(partial)
+    fill(define(config), config.store.path)  # blocks without any run
+    unnamed = main(of_store(config.store.path, "action=figures"))
+    assert (unnamed.code, unnamed.out) == (CONFIG_WRONG, "")
+    (line,) = unnamed.err.splitlines()
+    assert line.startswith("error: figures.draw: ")
+    assert "kuramoto_T" in line
+    assert not (partial / "figures").exists()
+    named = main(of_store(config.store.path, "action=figures", DRAW))
+    assert (named.code, named.err) == (COMPLETE, "")
+    assert png(partial).exists()
+
+
+def test_figures_of_an_incomplete_store_are_refused_by_its_path_too(partial, main):
+    ended = main(of_store(partial / "kuramoto_T.zarr", "action=figures", DRAW))
+    assert (ended.code, "1 of 6 blocks are missing" in ended.err) == (INTERRUPTED, True)
+    assert main(of_store(partial / "kuramoto_T.zarr", "action=figures", DRAW, "figures.incomplete=true")).code == 0
+    assert png(partial).exists()
+
+
+@pytest.mark.parametrize(
+    "others", [["action=status", "+sweep=kuramoto_T"], ["action=status", "store.name=a"], ["action=submit"],
+               ["action=run"], ["action=explain"], ["action=converge"], ["action=merge"], ["action=sing"],
+               ["action=figures", "figures.draw=[nothing]"]],
+)  # fmt: skip
+def test_a_path_goes_with_nothing_that_needs_a_sweep(others, store, main):
+    before = files(store.parent)
+    ended = main(of_store(store, *others))
+    assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+    (line,) = ended.err.splitlines()
+    key = {"action=sing": "action", "action=figures": "figures.draw[0]"}.get(others[0], "path")
+    assert line.startswith(f"error: {key}: ")
+    assert files(store.parent) == before
+
+
+@pytest.mark.parametrize("action", ["status", "figures"])
+def test_a_path_has_to_be_that_of_a_store(action, tmp_path, main):
+    (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "file.zarr").write_text("mine")
+    before = files(tmp_path)
+    for name in ("nothing.zarr", "folder.zarr", "file.zarr"):
+        ended = main(of_store(tmp_path / name, f"action={action}"))
+        assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+        (line,) = ended.err.splitlines()
+        assert str(tmp_path / name) in line
+        assert "expected a store" in line
+    assert files(tmp_path) == before
+
+
+# --- settings that come from other stores -------------------------------------------------------------------
+
+
+def network(name, root, *overrides):
+    """The arguments of a sweep of networks, tiny."""
+    return [
+        f"+sweep={name}", "settings.iterations=40", "settings.hidden=3", "ensemble.members=8", "store.records=5",
+        "store.block_members=8", "figures.draw=[]", "cluster=serial", f"store.root={root}", *overrides,
+    ]  # fmt: skip
+
+
+def test_a_sweep_whose_settings_come_from_a_store_needs_that_store_for_its_run_alone(tmp_path, main):
+    """Explained, and its status told, before that store is there and after it is gone."""
+    reason = (
+        f"settings.threshold.from.store: {tmp_path}/network_functional.zarr: expected a store, got nothing there"
+    )
+    explained_ = main(network("network_robust", tmp_path, "action=explain"))
+    assert (explained_.code, explained_.err) == (COMPLETE, "")
+    assert explained(explained_.out)["not known"].startswith(reason)
+    assert explained(explained_.out)["blocks"] == "1: 0 stored, 1 to compute"
+    told = main(network("network_robust", tmp_path, "action=status"))
+    assert (told.code, told.err) == (INTERRUPTED, "")
+    assert told.out.splitlines()[-1].startswith(f"not known: {reason}")
+    for action in ("run", "submit", "verify", "merge", "converge"):
+        refused = main(network("network_robust", tmp_path, f"action={action}"))
+        assert (refused.code, refused.out) == (CONFIG_WRONG, "")
+        assert refused.err.startswith(f"error: {reason}")
+    assert list(tmp_path.iterdir()) == []
+
+    for name in ("network_functional", "network_robust"):
+        assert main(network(name, tmp_path)).code == COMPLETE
+    shutil.rmtree(tmp_path / "network_functional.zarr")
+    before = files(tmp_path)
+    told = main(network("network_robust", tmp_path, "action=status"))
+    assert (told.code, told.err) == (COMPLETE, "")
+    assert "1 of 1 blocks (100%)" in told.out
+    assert told.out.splitlines()[-1].startswith(f"not known: {reason}")
+    assert explained(main(network("network_robust", tmp_path, "action=explain")).out)["blocks"].startswith(
+        "1: 1 stored"
+    )
+    assert main(network("network_robust", tmp_path)).code == CONFIG_WRONG
+    assert files(tmp_path) == before
+
+
+# --- in this process, for debuggers -------------------------------------------------------------------------
+
+
+def test_blocks_of_this_process_end_at_the_first_that_raises_with_its_traceback(tmp_path, main, monkeypatch):
+    monkeypatch.setenv("RAISING", "2")
+    ended = main([*STUB, *elsewhere(tmp_path, "cluster=serial", "system=stub_kuramoto")])
+    assert ended.code == BLOCKS_FAILED
+    assert "Traceback (most recent call last)" in ended.err
+    assert "Unpicklable: this block always raises" in ended.err
+    assert re.search(r'stub_kuramoto\.py", line \d+, in compute\n    raise Unpicklable', ended.err)
+    path = tmp_path / "kuramoto_T.zarr"
+    (row,) = [k for k, (T,) in enumerate(open_store(path).points()) if T == 3]  # the longest, so the first
+    assert stored_blocks(path) == {(row, 0)}
+    (failed,) = open_store(path).runs()[-1]["failed"]
+    assert failed.startswith("T=2, block 0: ")
+    kept = block_bytes(path)
+    monkeypatch.delenv("RAISING")
+    assert main([*STUB, *elsewhere(tmp_path, "cluster=serial")]).code == COMPLETE
+    assert len(stored_blocks(path)) == 6
+    assert block_bytes(path).items() >= kept.items()
+
+
 # --- several requests at once -------------------------------------------------------------------------------
 
 
-def test_several_sweeps_run_one_after_the_other(tmp_path):
+def test_several_sweeps_run_one_after_the_other(tmp_path, main):
     arguments = [
         "-m",
         "+sweep=kuramoto_T,kuramoto_delay",
@@ -254,10 +414,11 @@ def test_several_sweeps_run_one_after_the_other(tmp_path):
         "ensemble.members=8",
         "store.block_members=8",
         "store.records=5",
+        "cluster=serial",
         f"store.root={tmp_path}",
     ]
-    ran = command.run(arguments)
-    assert (ran.returncode, ran.stderr) == (COMPLETE, "")
+    ran = main(arguments)
+    assert (ran.code, ran.err) == (COMPLETE, "")
     assert open_sweep(tmp_path / "kuramoto_T.zarr")["status"].sizes == {"T": 4, "member": 8}
     assert open_sweep(tmp_path / "kuramoto_delay.zarr")["status"].sizes == {"delay": 2, "eta": 2, "member": 8}
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
@@ -266,10 +427,10 @@ def test_several_sweeps_run_one_after_the_other(tmp_path):
     assert not (ROOT / "multirun").exists()
 
 
-def test_one_wrong_request_of_several_does_not_stop_the_others(tmp_path):
-    ran = command.run(["-m", *tiny(tmp_path), "settings.eta=-1,3", "store.name=a"])
-    assert ran.returncode == CONFIG_WRONG
-    (line,) = ran.stderr.splitlines()
+def test_one_wrong_request_of_several_does_not_stop_the_others(tmp_path, main):
+    ran = main(["-m", *elsewhere(tmp_path), "cluster=serial", "settings.eta=-1,3", "store.name=a"])
+    assert ran.code == CONFIG_WRONG
+    (line,) = ran.err.splitlines()
     assert line.startswith("error: settings.eta: ")
     assert len(stored_blocks(tmp_path / "a.zarr")) == 6
     assert open_store(tmp_path / "a.zarr").fingerprint["settings"]["eta"] == 3
