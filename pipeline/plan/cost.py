@@ -37,7 +37,12 @@ def predict(plan: Plan, pilot: bool = True) -> Prediction:
     A point with stored blocks costs what those took. Another's cost is its work, which grows with size, steps and
     iterations as the kernel's does, at the rate the stored blocks or, without any, a pilot went.
 
-    pilot: whether to compute a whole member for it where a system can't be shortened.
+    Args:
+        plan: whose missing blocks.
+        pilot: whether to compute a whole member for it where a system can't be shortened. Default: True.
+
+    Returns:
+        Core-seconds, or NaN and why they are not known.
     """
     if not plan.missing.any():
         return Prediction(0.0)
@@ -54,7 +59,15 @@ def predict(plan: Plan, pilot: bool = True) -> Prediction:
 
 
 def refuse_above(plan: Plan, core_hours: float | None) -> None:
-    """Raise RequestError if a plan is known to cost more than a limit of core hours."""
+    """Refuse a plan that is known to cost more than a limit.
+
+    Args:
+        plan: whose missing blocks.
+        core_hours: the limit; None: no limit.
+
+    Raises:
+        RequestError: it costs more; with the limit that would allow it.
+    """
     can_tell = plan.sweep.system.work is not None
     if core_hours is None or (can_tell and plan.remaining_work / SLOWEST < 3600 * core_hours):
         return
@@ -125,7 +138,14 @@ def _timed_apart(sweep: Sweep, settings: dict[str, Any]) -> tuple[float, str]:
 def seconds_a_member(system: str, settings: dict[str, Any], few: int, block: int) -> tuple[float | None, str]:
     """Seconds a member of a system takes here: by a few members, then by a block if that is quick.
 
-    Returns None and why, if members can't be computed.
+    Args:
+        system: its name, as of `pipeline.systems.find`.
+        settings: of the point.
+        few: members to begin with.
+        block: members of a block.
+
+    Returns:
+        Seconds and "", or None and why members can't be computed.
     """
     seconds = 0.0
     for members in (few, block):

@@ -13,13 +13,20 @@ from pipeline.systems import COMPUTED, MISSING, Estimand, System, find
 def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFIDENCE) -> xarray.Dataset:
     """The estimate of an estimand at every point of a stored sweep, with its interval.
 
-    dataset: from `pipeline.run` or `pipeline.open_sweep`, or a selection of it that keeps `member`, `status` and the
-    variables of the estimand; of: a mean or median of a scalar variable (`name`, `median_name`) or another estimand
-    of the system; confidence: of the intervals.
-    Returns `estimate`, `low`, `high` and `count`, over the axes: of members that did not diverge or, for a share, of
-    all that were computed.
+    Args:
+        dataset: from `pipeline.run` or `pipeline.open_sweep`, or a selection of it that keeps `member`, `status`
+            and the
+            variables of the estimand.
+        of: a mean or median of a scalar variable (`name`, `median_name`), or another estimand of the system.
+        confidence: of the intervals. Default: 0.95.
 
-    Raises RequestError for an unknown estimand.
+    Returns:
+        `estimate`, `low`, `high` and `count`, over the axes: of members that did not diverge or, for a share, of
+            all
+        that were computed.
+
+    Raises:
+        RequestError: there is no such estimand, or no such system.
     """
     system = find(dataset.attrs["system"])
     if of not in system.all_estimands:

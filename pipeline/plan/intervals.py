@@ -11,9 +11,15 @@ _RESAMPLES = 2000
 def mean(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:
     """Mean over members and its Student t interval, m ± t_(n−1) s/√n.
 
-    values: any dimensions, `dim` among them; NaN: a member that does not count.
-    Returns `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded
-    interval where one does.
+    Args:
+        values: any dimensions, `dim` among them; NaN: a member that does not count.
+        dim: over which to estimate. Default: "member".
+        confidence: of the interval. Default: 0.95.
+
+    Returns:
+        `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval
+            where one
+        does.
     """
     count = values.count(dim)
     average = values.mean(dim)
@@ -28,7 +34,16 @@ def fraction(
 ) -> xarray.Dataset:
     """Share of the members `among` which are `hits`, and its Wilson score interval.
 
-    hits, among: booleans. Returns `estimate`, `low`, `high` and `count` (of `among`) without `dim`.
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 209 (1927).
+
+    Args:
+        hits: booleans, any dimensions, `dim` among them.
+        among: booleans, the same dimensions: which members count.
+        dim: over which to estimate. Default: "member".
+        confidence: of the interval. Default: 0.95.
+
+    Returns:
+        `estimate`, `low`, `high` and `count` (of `among`) without `dim`; NaN where no member counts.
     """
     count = among.sum(dim)
     n = count.where(count > 0)
@@ -42,9 +57,15 @@ def fraction(
 def median(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:
     """Median over members and its percentile bootstrap interval, of 2000 resamples with a fixed seed.
 
-    values: any dimensions, `dim` among them; NaN: a member that does not count.
-    Returns `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval
-    where one does.
+    Args:
+        values: any dimensions, `dim` among them; NaN: a member that does not count.
+        dim: over which to estimate. Default: "member".
+        confidence: of the interval. Default: 0.95.
+
+    Returns:
+        `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval
+            where one
+        does.
     """
     quantiles = xarray.apply_ufunc(
         _bootstrap,

@@ -46,9 +46,13 @@ class Job(NamedTuple):
     execution: Execution = _HERE
 
     def values(self) -> dict[str, np.ndarray]:
-        """The variables of the block and its `status`, computed: member first.
+        """Compute the block.
 
-        Raises BlockError if the system raises, or gives something else than it declares.
+        Returns:
+            Every variable, (member, *dims), and `status` (member,).
+
+        Raises:
+            BlockError: the system raises, or gives something else than it declares.
         """
         search_in(self.execution.folders)
         members = np.arange(self.block * self.block_members, (self.block + 1) * self.block_members)
@@ -113,14 +117,30 @@ class Plan:
         return not self.missing.any()
 
     def jobs(self, execution: Execution = _HERE) -> Iterator[Job]:
-        """Missing blocks, breadth-first over members, so that a partial store is usable; longest first."""
+        """Missing blocks, breadth-first over members, so that a partial store is usable; longest first.
+
+        Args:
+            execution: what they are computed under. Default: no limit, no further folders.
+
+        Returns:
+            Jobs, one after the other.
+        """
         longest_first = np.argsort(-self.block_work, kind="stable")
         for block in range(self.sweep.blocks):
             for k in longest_first[self.missing[longest_first, block]]:
                 yield self.job(int(k), block, execution)
 
     def job(self, k: int, block: int, execution: Execution = _HERE) -> Job:
-        """A block of the sweep's k-th point, which the store must have room for."""
+        """A block, stored or not.
+
+        Args:
+            k: number of its point in the sweep; the store must have room for it.
+            block: number of the block.
+            execution: what it is computed under. Default: no limit, no further folders.
+
+        Returns:
+            The block, as a worker gets it.
+        """
         assert self.store is not None
         point = self.sweep.points[k]
         return Job(
@@ -137,7 +157,14 @@ class Plan:
         )
 
     def narrowed_to(self, requested: np.ndarray) -> "Plan":
-        """The same with fewer blocks asked for."""
+        """The same with fewer blocks asked for.
+
+        Args:
+            requested: (point, block) booleans.
+
+        Returns:
+            A new plan.
+        """
         return replace(self, requested=requested)
 
     def changed_code(self) -> list[str]:
@@ -153,7 +180,11 @@ class Plan:
         return sorted(changed)
 
     def refuse_stale(self) -> None:
-        """Raise RequestError if stored blocks were made by other code and the request doesn't say what to do."""
+        """Refuse stale blocks where the request does not say what to do with them.
+
+        Raises:
+            RequestError: stored blocks were computed by other code, and `on_stale` is "stop".
+        """
         if self.on_stale == "stop" and self.stale.any():
             raise RequestError(
                 [
@@ -165,12 +196,33 @@ class Plan:
 
 
 def whole_store(sweep: Sweep, store: Store) -> Sweep:
-    """A sweep of all points and members that a store of its kind holds, whatever was asked for."""
+    """A sweep of all points and members that a store of its kind holds, whatever was asked for.
+
+    Args:
+        sweep: with the store's axes.
+        store: an open store.
+
+    Returns:
+        The larger sweep.
+
+    Raises:
+        RequestError: the values of the store's axes can't be read.
+    """
     return replace(sweep, points=tuple(store.points_along(sweep.axes)), members=store.n_members)
 
 
 def sweep_of(store: Store) -> Sweep:
-    """All that a store holds as a sweep, told by the store alone; labels as the text that stands for them."""
+    """All that a store holds as a sweep, told by the store alone.
+
+    Args:
+        store: an open store.
+
+    Returns:
+        The sweep, labels as the text that stands for them.
+
+    Raises:
+        RequestError: the values of the store's axes can't be read.
+    """
     told = store.fingerprint
     return Sweep(
         system_name=told["system"],
@@ -187,9 +239,19 @@ def sweep_of(store: Store) -> Sweep:
 
 
 def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> Plan:
-    """Compare a sweep with the store at a path (None: nothing there).
+    """Compare a sweep with the store at a path.
 
-    Raises RequestError if the store holds another sweep.
+    Args:
+        sweep: what is asked for.
+        path: folder of the store.
+        store: the store there; None: nothing.
+        on_stale: "stop", "keep" or "recompute".
+
+    Returns:
+        A plan in which all blocks are asked for.
+
+    Raises:
+        RequestError: the store holds another sweep, or the values of its axes can't be read.
     """
     shape = len(sweep.points), sweep.blocks
     rows, stored, damaged = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)

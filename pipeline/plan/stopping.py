@@ -35,7 +35,15 @@ class Reached(NamedTuple):
 
 
 def reached(plan: Plan, precision: Precision) -> Reached:
-    """The members every point calls for, from what is stored."""
+    """How far a precision target is, from what is stored.
+
+    Args:
+        plan: of the sweep.
+        precision: the target.
+
+    Returns:
+        By points: the members called for, half the interval's width, and whether the target is met.
+    """
     estimand = plan.sweep.system.all_estimands[precision.of]
     points = len(plan.sweep.points)
     found = Reached(np.zeros(points, dtype=int), np.full(points, np.nan), np.zeros(points, dtype=bool))
@@ -48,10 +56,21 @@ def reached(plan: Plan, precision: Precision) -> Reached:
 
 
 def call(sample: np.ndarray, kind: str, precision: Precision, block: int) -> tuple[int, float, bool]:
-    """The members a point calls for, half the width of its interval so far, and whether that is narrow enough.
+    """The members that one point calls for.
 
-    sample: (member,) numbers or, for a fraction, booleans of the members there are, from the first on without a
-    gap; kind: mean, median or fraction; block: members come in multiples of it.
+    Source: Cochran, Sampling Techniques, 3rd ed., section 2.15; see the module's docstring.
+
+    Args:
+        sample: (member,) numbers or, for a fraction, booleans, of the members there are, from the first on without
+            a
+            gap.
+        kind: "mean", "median" or "fraction".
+        precision: the target.
+        block: members come in multiples of it.
+
+    Returns:
+        Members called for, half the width of the interval so far (NaN without any), and whether that is narrow
+            enough.
     """
     most = _blocks(precision.max_members, block)
     size, width, was_narrow = _blocks(precision.min_members, block), float("nan"), False
@@ -75,7 +94,16 @@ def _least_members(sample: np.ndarray, kind: str) -> float:
 
 
 def half_width(sample: np.ndarray, kind: str, confidence: float) -> float:
-    """Half the width of the interval of an estimate from (member,) numbers, NaN for members that don't count."""
+    """Half the width of the interval of an estimate.
+
+    Args:
+        sample: (member,) numbers, NaN for members that don't count; for a fraction, booleans.
+        kind: "mean", "median" or "fraction".
+        confidence: of the interval.
+
+    Returns:
+        In the unit of the numbers.
+    """
     import xarray
 
     from pipeline.plan import intervals  # these two load scipy and xarray, which a plan without a target needs not
@@ -96,7 +124,15 @@ def _skewness(values: np.ndarray) -> float:
 
 
 def first_blocks(plan: Plan, members: np.ndarray) -> np.ndarray:
-    """(point, block) that hold the first `members` (point,) members."""
+    """The blocks that hold the first members of every point.
+
+    Args:
+        plan: of the sweep.
+        members: (point,) how many.
+
+    Returns:
+        (point, block) booleans.
+    """
     needed = -(-members // plan.sweep.block_members)
     return np.asarray(np.arange(plan.sweep.blocks) < needed[:, None])
 
@@ -118,7 +154,20 @@ def _sample(plan: Plan, k: int, estimand: Estimand) -> np.ndarray:
 
 
 def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:
-    """What a request asks for: all its blocks or, with a precision target, those it calls for so far."""
+    """What a request asks for: all its blocks or, with a precision target, those it calls for so far.
+
+    Args:
+        sweep: of the request.
+        config: the request.
+        store: the store at its path; None: nothing there.
+        on_stale: "stop", "keep" or "recompute". Default: as the request says.
+
+    Returns:
+        The plan.
+
+    Raises:
+        RequestError: as `make_plan` does.
+    """
     plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
     if config.ensemble.precision is None:
         return plan
@@ -126,7 +175,16 @@ def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | N
 
 
 def precision_line(plan: Plan, precision: Precision, found: Reached) -> str:
-    """Which points missed a precision target."""
+    """Which points missed a precision target.
+
+    Args:
+        plan: of the sweep.
+        precision: the target.
+        found: from `reached`.
+
+    Returns:
+        One line.
+    """
     aim = f"{precision.of} within ± {precision.half_width:g} ({precision.confidence:.0%})"
     met = f"at {int(found.narrow.sum())} of {len(found.narrow)} points"
     missed = [

@@ -72,7 +72,17 @@ class Explanation:
 
 
 def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[str, str]) -> Explanation:
-    """What there is to say of a plan."""
+    """What there is to say of a plan before it is carried out.
+
+    Args:
+        plan: of the request.
+        prediction: what its missing blocks cost.
+        workers: how many will compute.
+        unknown: settings whose value is not known yet, and why.
+
+    Returns:
+        Data, which printed is a table.
+    """
     sweep, missing = plan.sweep, plan.missing
     members = np.minimum(plan.requested.sum(axis=1) * sweep.block_members, sweep.members)
     reasons = {
@@ -147,7 +157,16 @@ class Status:
 
 
 def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
-    """How far a plan is."""
+    """How far a plan is.
+
+    Args:
+        plan: of the request.
+        driven: whether a driver is at work on its store now.
+        unknown: settings whose value is not known yet, and why.
+
+    Returns:
+        Data, which printed is a few lines.
+    """
     return Status(
         path=plan.path,
         exists=plan.store is not None,
