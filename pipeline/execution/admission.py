@@ -37,13 +37,28 @@ class Environment(NamedTuple):
     """Major version; numba has been at 0 for ever, so the second number counts with it."""
 
     def differences(self, other: "Environment") -> str:
-        """What another machine has in place of this, in words; empty if all is the same."""
+        """What another machine has in place of this.
+
+        Args:
+            other: what it is.
+
+        Returns:
+            Words; empty if all is the same.
+        """
         pairs = zip(self._fields, self, other, strict=True)
         return "; ".join(f"{name} {theirs}, expected {ours}" for name, ours, theirs in pairs if ours != theirs)
 
 
 def environment_here(system: str, folders: Iterable[str] = ()) -> Environment:
-    """What this process is, with the code of a system as its files are now."""
+    """What this process is, with the code of a system as its files are now.
+
+    Args:
+        system: its name, as of `pipeline.systems.find`.
+        folders: where else the system is looked for. Default: none.
+
+    Returns:
+        The environment; where the system can't be loaded, why in place of its code.
+    """
     search_in(folders)
     try:
         find(system)
@@ -54,7 +69,14 @@ def environment_here(system: str, folders: Iterable[str] = ()) -> Environment:
 
 
 def major(release: str) -> str:
-    """The part of a version whose change may change results: 2 of 2.3.1, 0.62 of 0.62.0."""
+    """The part of a version whose change may change results.
+
+    Args:
+        release: a version.
+
+    Returns:
+        2 of 2.3.1, 0.62 of 0.62.0.
+    """
     first, *rest = re.findall(r"\d+", release)
     return f"0.{rest[0]}" if first == "0" and rest else first
 
@@ -84,7 +106,13 @@ class _Check(WorkerPlugin):
 
 
 class Workers:
-    """The workers that joined a run so far."""
+    """The workers that joined a run so far.
+
+    Args:
+        run: an id of the run, by which workers tell whose event this is.
+        client: of their cluster.
+        refuse: gets a line for every worker that is refused.
+    """
 
     def __init__(self, run: str, client: "Client", refuse: Callable[[str], Any]) -> None:
         self._run, self._client, self._refuse = run, client, refuse
@@ -92,7 +120,11 @@ class Workers:
         self._accepted, self._first_refusal, self._last_refusal = False, 0.0, ""
 
     def note(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Enter what a worker said of itself; called in Dask's thread."""
+        """Enter what a worker said of itself; called in Dask's thread.
+
+        Args:
+            event: time and message, as Dask passes them.
+        """
         message = event[1]
         if message["run"] != self._run or message["address"] in self._joined:
             return
@@ -134,10 +166,17 @@ def checked_workers(
 ) -> Iterator[Workers]:
     """Check all workers of a client, those that are there and those to come, for the time of a run.
 
-    folders: where workers look for the system; refuse: gets a line for every worker that is refused, saying what it
-    has and what was expected.
+    Args:
+        client: of the cluster.
+        plan: of a store that is there.
+        folders: where workers look for the system, beside their own path.
+        refuse: gets a line for every worker that is refused, saying what it has and what was expected.
 
-    Raises ClusterLost if the scheduler doesn't answer.
+    Yields:
+        The workers that joined so far.
+
+    Raises:
+        ClusterLost: the scheduler or a worker doesn't answer.
     """
     run = uuid4().hex
     workers = Workers(run, client, refuse)

@@ -43,7 +43,11 @@ class Outcome:
     """Why the run stopped early."""
 
     def add(self, report: BlockReport) -> None:
-        """Enter a block that ended well."""
+        """Enter a block that ended well.
+
+        Args:
+            report: what its worker says.
+        """
         self.computed += report.computed
         self.diverged += report.diverged
         self.seconds += report.seconds
@@ -68,12 +72,24 @@ def run_blocks(
     trouble: Callable[[], str] = str,
     say: Callable[[str], Any] = lambda line: None,
 ) -> Outcome:
-    """Compute and store all jobs.
+    """Compute and store all jobs through Dask.
 
     A block that raises is retried twice, then recorded as failed, and the rest goes on. One whose worker keeps
     dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
     `grace_seconds` to finish. A lost cluster ends the run as interrupted, as does one without workers for
-    `no_workers_seconds`, and what `trouble` has to say, if anything. `say` gets a line once a stop is heeded.
+    `no_workers_seconds`.
+
+    Args:
+        jobs: blocks of one store.
+        client: of the cluster.
+        patience: how long to wait.
+        progress: gets the report of every block that ends well.
+        stop: whether the run is to stop. Default: never.
+        trouble: says why the run can't go on; asked every second. Default: nothing.
+        say: gets a line once a stop is heeded. Default: nobody is told.
+
+    Returns:
+        What became of the jobs.
     """
     run = _Run(client, patience, progress, stop or Stop(), trouble, say)
     run.drain(jobs)
@@ -89,9 +105,16 @@ def run_blocks(
 def run_serially(
     jobs: Iterator[Job], progress: Callable[[BlockReport], Any], stop: Stop, outcome: Outcome
 ) -> None:
-    """Compute and store all jobs in this process, one after the other, and enter them in an outcome.
+    """Compute and store all jobs in this process, one after the other.
 
-    Raises what the first block that fails raises: that is what a debugger wants.
+    Args:
+        jobs: blocks of one store.
+        progress: gets the report of every block that ends well.
+        stop: whether the run is to stop, asked before every block.
+        outcome: what became of the jobs is entered here.
+
+    Raises:
+        BlockError: of the first block that fails: that is what a debugger wants.
     """
     for job in jobs:
         if stop.requested:

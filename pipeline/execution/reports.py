@@ -6,12 +6,29 @@ from pipeline.words import duration
 
 
 def announcement(plan: Plan) -> str:
-    """What is about to be computed."""
+    """What is about to be computed.
+
+    Args:
+        plan: whose missing blocks.
+
+    Returns:
+        One line.
+    """
     return f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks to compute"
 
 
 def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> list[str]:
-    """What a run did, and what to do if it did not do all."""
+    """What a run did, and what to do if it did not do all.
+
+    Args:
+        plan: that was carried out.
+        outcome: what became of its missing blocks.
+        wall: duration of the run, seconds.
+        workers: how many computed.
+
+    Returns:
+        Lines for people.
+    """
     busy = outcome.seconds / (wall * workers) if wall > 0 else 0.0
     lines = [
         f"computed {outcome.computed} blocks in {duration(wall)} "
@@ -26,7 +43,15 @@ def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> li
 
 
 def failures(plan: Plan, outcome: Outcome) -> list[str]:
-    """The failed blocks of a run by point, with their errors."""
+    """The failed blocks of a run.
+
+    Args:
+        plan: that was carried out.
+        outcome: what became of its missing blocks.
+
+    Returns:
+        One line a block: its point, its number, its error.
+    """
     index = {int(row): k for k, row in enumerate(plan.rows)}
     return [
         f"{plan.sweep.named(plan.sweep.points[index[row]])}, block {block}: {text}"

@@ -42,11 +42,25 @@ class Observer(Protocol):
         """A line of what is wrong."""
 
     def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
-        """The progress of a plan's missing blocks."""
+        """The progress of a plan's missing blocks.
+
+        Args:
+            plan: whose blocks are computed.
+            workers: how many compute.
+
+        Returns:
+            A context that gives a function for every block that ends.
+        """
 
 
 class RunLog:
-    """The log of one run in its store: written as it starts, again as workers join, and as it ends."""
+    """The log of one run in its store: written as it starts, again as workers join, and as it ends.
+
+    Args:
+        store: that the run fills.
+        command: what was typed.
+        **started: further entries.
+    """
 
     def __init__(self, store: Store, command: str, **started: Any) -> None:
         self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
@@ -54,17 +68,41 @@ class RunLog:
         self._entries: dict[str, Any] = {**circumstances(command), "started": _now(), "failed": [], **started}
 
     def write(self, **entries: Any) -> None:
-        """Add entries, or replace them."""
+        """Add entries, or replace them.
+
+        Args:
+            **entries: what JSON can hold.
+        """
         self._entries |= entries
         self._store.log_run(self.name, self._entries)
 
     def end(self, state: str, **entries: Any) -> None:
-        """The last entries."""
+        """The last entries.
+
+        Args:
+            state: how the run ended.
+            **entries: what JSON can hold.
+        """
         self.write(ended=_now(), state=state, **entries)
 
 
 def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outcome:
-    """Compute what is missing, in as many rounds as a precision target takes."""
+    """Compute what is missing, in as many rounds as a precision target takes.
+
+    Args:
+        plan: of a store that has room for it.
+        config: the request.
+        stop: whether the run is to stop.
+        observer: is told of plan, progress and outcome.
+
+    Returns:
+        What became of the blocks of the last round.
+
+    Raises:
+        RequestError: the cluster can't be used as asked.
+        ClusterLost: there is no scheduler that answers.
+        BlockError: with `cluster=serial`, of the first block that fails.
+    """
     outcome = Outcome()
     if plan.complete:
         return outcome
@@ -81,7 +119,12 @@ def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outc
 
 
 class Dask:
-    """A client, and the workers that it was checked with."""
+    """A client, and the workers that it was checked with.
+
+    Args:
+        client: of the cluster.
+        workers: those that joined so far.
+    """
 
     def __init__(self, client: "Client", workers: "Workers") -> None:
         self.client, self.workers = client, workers
@@ -89,7 +132,20 @@ class Dask:
 
 @contextmanager
 def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask | None]:
-    """The workers of the cluster asked for, those that don't fit refused; None for this process alone."""
+    """The workers of the cluster asked for, those that don't fit refused.
+
+    Args:
+        plan: of a store that is there.
+        config: the request.
+        observer: is told of every worker that is refused.
+
+    Yields:
+        Client and workers; None for this process alone.
+
+    Raises:
+        RequestError: the cluster can't be used as asked.
+        ClusterLost: there is no scheduler that answers.
+    """
     if isinstance(config.cluster, SerialCluster):
         yield None
         return
@@ -103,7 +159,21 @@ def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask 
 
 
 def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer: Observer) -> Outcome:
-    """Compute the missing blocks and keep a log of the run in the store."""
+    """Compute the missing blocks and keep a log of the run in the store.
+
+    Args:
+        plan: of a store that has room for it.
+        config: the request.
+        dask: from `workers_of`; None: compute in this process.
+        stop: whether the run is to stop.
+        observer: is told of progress and outcome.
+
+    Returns:
+        What became of the blocks.
+
+    Raises:
+        BlockError: with `cluster=serial`, of the first block that fails.
+    """
     store, code = plan.store, loaded(plan.sweep.system_name)
     assert store is not None
     store.add_code_version(as_hex(code.digest), code.version)

@@ -23,7 +23,14 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM instead of dying of them; off the main thread, where Python allows none, do nothing."""
+    """Note SIGINT and SIGTERM instead of dying of them; off the main thread, where Python allows none, do nothing.
+
+    Yields:
+        Whether and since when a signal asks to stop.
+
+    Raises:
+        KeyboardInterrupt: a second signal came.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -28,9 +28,16 @@ class BlockReport(NamedTuple):
 
 
 def compute_block(job: Job) -> BlockReport:
-    """Compute a block and write it, unless it is stored.
+    """Compute a block and write it, unless it is stored and not stale.
 
-    Raises BlockError, in one line, if its system can't compute it.
+    Args:
+        job: the block.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        BlockError: its system can't compute it, or an earlier try took longer than a block may; in one line.
     """
     if not job.overwrite and is_stored(job.location, job.point, job.block):
         return BlockReport(job, computed=False, seconds=0.0, diverged=0)
@@ -43,7 +50,17 @@ def compute_block(job: Job) -> BlockReport:
 
 
 def compute_on_dask(job: Job) -> BlockReport:
-    """`compute_block` on a Dask worker, which hands a block back uncomputed while its driver is stopping."""
+    """`compute_block` on a Dask worker, which hands a block back uncomputed while its driver is stopping.
+
+    Args:
+        job: the block.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        BlockError: as `compute_block`, without causes, which may not be picklable.
+    """
     from distributed import get_worker
 
     if job.location.path in getattr(get_worker(), _STOPPING, ()):
@@ -55,7 +72,13 @@ def compute_on_dask(job: Job) -> BlockReport:
 
 
 def set_stopping(store: str, stopping: bool, dask_worker: Any) -> None:
-    """Whether blocks of a store that wait on a Dask worker are handed back uncomputed."""
+    """Choose whether blocks of a store that wait on a Dask worker are handed back uncomputed.
+
+    Args:
+        store: folder of the store, as in `Location.path`.
+        stopping: whether they are.
+        dask_worker: Dask puts the worker here.
+    """
     stores: frozenset[str] = getattr(dask_worker, _STOPPING, frozenset()) - {store}
     setattr(dask_worker, _STOPPING, stores | {store} if stopping else stores)
 
@@ -92,7 +115,14 @@ def _note(job: Job) -> Path:
 
 
 def note_prefix(run: str) -> str:
-    """How the notes of a run begin, of blocks that were ended."""
+    """How the notes of a run begin, of blocks that were ended.
+
+    Args:
+        run: its name.
+
+    Returns:
+        Beginning of a file's name.
+    """
     return f".ended-{run}-"
 
 
