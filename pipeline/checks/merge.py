@@ -25,7 +25,18 @@ def merge(sweep: Sweep, path: Path, source: Path, tidy: bool) -> Merged:
 
     Blocks are checked against their digests on the way. The path's lock must be held; the source is only read.
 
-    Raises RequestError if the source is no store, is the same store, or holds another sweep.
+    Args:
+        sweep: what the store at the path is to hold at least.
+        path: folder of the store, made if it is not there.
+        source: folder of the other store.
+        tidy: first remove half-written files of a driver or workers that died.
+
+    Returns:
+        How many blocks were taken or known already, and those of the source that can't be read.
+
+    Raises:
+        RequestError: the source is no store, is the same store, holds another sweep, or has variables of another
+            length.
     """
     theirs = open_store(source)
     if theirs is None:

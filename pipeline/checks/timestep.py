@@ -62,11 +62,20 @@ class _Task(NamedTuple):
 def shifts(
     sweep: Sweep, options: Converge, client: "Client | None", folders: tuple[str, ...] = ()
 ) -> Iterator[Shift]:
-    """Rerun evenly spread points with steps shorter by each factor; compare the means of every scalar variable.
+    """Rerun evenly spread points with shorter steps and the same noise; compare the means of every scalar variable.
 
-    client: None computes in this process; folders: where workers look for the system.
+    Args:
+        sweep: whose points.
+        options: how many points and members, and the factors by which steps get shorter.
+        client: of a cluster; None: compute in this process.
+        folders: where workers look for the system, beside their own path. Default: none.
 
-    Raises RequestError if the system has no steps to shorten.
+    Yields:
+        How a mean moves, for every point, scalar variable and factor.
+
+    Raises:
+        RequestError: the system has no steps to shorten.
+        BlockError: members could not be computed.
     """
     refined = sweep.system.refined
     if refined is None:
@@ -120,7 +129,14 @@ def _shift(point: str, name: str, factor: int, before: np.ndarray, after: np.nda
 
 
 def convergence_lines(found: list[Shift]) -> list[str]:
-    """A table of how ensemble means move with shorter steps."""
+    """A table of how ensemble means move with shorter steps.
+
+    Args:
+        found: from `shifts`, at least one.
+
+    Returns:
+        Lines for people.
+    """
     width = max(len(f"{shift.point}  {shift.observable}") for shift in found)
     lines = [f"{'point  observable':<{width}}  {'mean, 95 %':>22}  steps  {'shift, 95 %':>22}"]
     for shift in found:

@@ -33,14 +33,32 @@ class Checked(NamedTuple):
 def verified(
     plan: Plan, chosen: set[tuple[int, int]], client: "Client | None", execution: Execution
 ) -> Iterator[Checked]:
-    """Check all stored blocks of a plan, and compute the chosen ones again; on Dask's workers or, without, here."""
+    """Check all stored blocks of a plan, and compute the chosen ones again.
+
+    Args:
+        plan: of a store that is there.
+        chosen: (point of the plan, block) to compute again.
+        client: of a cluster; None: in this process.
+        execution: what blocks are computed under.
+
+    Returns:
+        What became of every block, in any order.
+    """
     blocks = [(int(k), int(block)) for k, block in np.argwhere(plan.stored)]
     jobs = [plan.job(k, block, execution) for k, block in blocks]
     return map_unordered(client, check_block, blocks, jobs, [where in chosen for where in blocks])
 
 
 def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
-    """Stored blocks (point, block) chosen at random."""
+    """Stored blocks chosen at random.
+
+    Args:
+        plan: of a store that is there.
+        options: how many, or what share, and the seed of the choice.
+
+    Returns:
+        (point of the plan, block) of each.
+    """
     blocks = np.argwhere(plan.stored)
     share = options.share
     count = (options.sample or 0) if share is None else int(np.ceil(share * len(blocks)))
@@ -49,7 +67,16 @@ def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
 
 
 def check_block(where: tuple[int, int], job: Job, recompute: bool) -> Checked:
-    """Read a block and check its digest; compute it again if asked, and compare bit by bit."""
+    """Read a block and check its digest; compute it again if asked, and compare bit by bit.
+
+    Args:
+        where: (point of the plan, block).
+        job: the block.
+        recompute: whether to compute it again.
+
+    Returns:
+        What is wrong with it, if anything.
+    """
     try:
         stored = read_block(job.location, job.point, job.block)
     except Damaged as damage:
@@ -76,7 +103,15 @@ def _differences(stored: dict[str, np.ndarray], today: dict[str, np.ndarray]) ->
 
 
 def circumstances_of(plan: Plan, checked: Checked) -> str:
-    """How the circumstances in which a block was computed differ from today's."""
+    """How the circumstances in which a block was computed differ from today's.
+
+    Args:
+        plan: of a store that is there.
+        checked: the block.
+
+    Returns:
+        Code, versions and processor that differ, in words.
+    """
     store = plan.store
     assert store is not None
     where = int(plan.rows[checked.k]), checked.block
@@ -104,7 +139,15 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
 
 
 def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
-    """What is wrong with which blocks, how their circumstances differ from today's, and what to do."""
+    """What is wrong with which blocks, how their circumstances differ from today's, and what to do.
+
+    Args:
+        plan: of a store that is there.
+        wrong: blocks with damage.
+
+    Returns:
+        Lines for people.
+    """
     if not wrong:
         return ["all blocks are as they should be"]
     lines = []
