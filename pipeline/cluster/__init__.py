@@ -31,7 +31,14 @@ _BATCH = 1000
 
 
 def refuse_unusable(config: Cluster) -> None:
-    """Raise RequestError if a cluster can't be used from here, before anything is written."""
+    """Refuse a cluster that can't be used from here, before anything is written.
+
+    Args:
+        config: the cluster asked for.
+
+    Raises:
+        RequestError: Slurm or its answer, or the certificates, are not as they should be.
+    """
     if isinstance(config, SlurmCluster):
         from pipeline.cluster.slurm import refuse_unusable as refuse
 
@@ -43,7 +50,15 @@ def refuse_unusable(config: Cluster) -> None:
 def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
     """A Dask client of the cluster a request asks for.
 
-    Raises RequestError if the cluster can't be used as asked, ClusterLost if no scheduler answers.
+    Args:
+        config: the cluster asked for, not that of this process.
+
+    Returns:
+        A context that gives the client, and closes it and the workers that it started.
+
+    Raises:
+        RequestError: the cluster can't be used as asked.
+        ClusterLost: no scheduler answers.
     """
     refuse_unusable(config)
     if isinstance(config, LocalCluster):
@@ -62,7 +77,18 @@ def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
 
 @contextmanager
 def maybe_client(config: Cluster) -> "Iterator[Client | None]":
-    """A client of the cluster asked for; None for this process."""
+    """A client of the cluster asked for.
+
+    Args:
+        config: the cluster asked for.
+
+    Yields:
+        The client; None for this process.
+
+    Raises:
+        RequestError: the cluster can't be used as asked.
+        ClusterLost: no scheduler answers.
+    """
     if isinstance(config, SerialCluster):
         yield None
         return
@@ -71,7 +97,16 @@ def maybe_client(config: Cluster) -> "Iterator[Client | None]":
 
 
 def map_unordered(client: "Client | None", function: Callable[..., Any], *columns: Sequence[Any]) -> Iterator[Any]:
-    """What a function gives for each row of some columns, in any order: on a client's workers, or here without one."""
+    """What a function gives for each row of some columns, on a client's workers or here.
+
+    Args:
+        client: of a cluster; None: this process.
+        function: of as many arguments as columns.
+        *columns: of equal length.
+
+    Yields:
+        Results in any order; what the function raises is raised.
+    """
     if client is None:
         yield from map(function, *columns)
         return
@@ -84,28 +119,61 @@ def map_unordered(client: "Client | None", function: Callable[..., Any], *column
 
 
 def submit(config: Config) -> str:
-    """Submit a run as a batch job of its own: see `pipeline.cluster.batch.submit`."""
+    """Submit a run as a batch job of its own.
+
+    Args:
+        config: the request.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        RequestError: there is no Slurm here, it refuses the job, or one for this store is in the queue.
+    """
     from pipeline.cluster import batch
 
     return batch.submit(config)
 
 
 def queued_job(config: Config) -> str:
-    """The batch job for a request's store that is in Slurm's queue, waiting or running; empty if there is none."""
+    """The batch job for a request's store that is in Slurm's queue, waiting or running.
+
+    Args:
+        config: the request.
+
+    Returns:
+        The job's id; "" if there is none.
+    """
     from pipeline.cluster import batch
 
     return batch.queued_job(config.store.path)
 
 
 def advice(plan: "Plan", core_seconds: float, config: SlurmCluster) -> list[str]:
-    """What a sweep will cost on a Slurm cluster, and what to ask for."""
+    """What a sweep will cost on a Slurm cluster, and what to ask for.
+
+    Args:
+        plan: whose missing blocks.
+        core_seconds: predicted for them, above 0.
+        config: the cluster asked for.
+
+    Returns:
+        Lines for people.
+    """
     from pipeline.cluster import batch
 
     return batch.advice(plan, core_seconds, config)
 
 
 def job_script(config: SlurmCluster) -> str:
-    """The script of a job of workers."""
+    """The script of a job of workers.
+
+    Args:
+        config: the cluster asked for.
+
+    Returns:
+        The script, but for the scheduler's address and the certificates' folder.
+    """
     from pipeline.cluster import slurm
 
     return slurm.job_script(config)

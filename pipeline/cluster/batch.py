@@ -41,9 +41,16 @@ exit "$code"
 
 
 def submit(config: Config) -> str:
-    """Submit a request's run as a batch job; the job's id.
+    """Submit a request's run as a batch job.
 
-    Raises RequestError if there is no Slurm here, if it refuses the job, or if one for this store is in the queue.
+    Args:
+        config: the request.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        RequestError: there is no Slurm here, it refuses the job, or one for this store is in the queue.
     """
     if not isinstance(config.cluster, SlurmCluster):
         raise RequestError([f"action: expected submit with cluster=slurm, got cluster={config.cluster.kind}"])
@@ -72,7 +79,15 @@ def _arguments(config: Config) -> list[str]:
 
 
 def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
-    """The batch job of a driver."""
+    """The batch job of a driver.
+
+    Args:
+        cluster: the cluster asked for.
+        arguments: of `python -m pipeline`.
+
+    Returns:
+        A script for sbatch.
+    """
     options = {
         "job-name": "sweep-driver",
         "partition": cluster.partition,
@@ -95,7 +110,14 @@ def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
 
 
 def queued_job(store: Path) -> str:
-    """The batch job for a store that is in Slurm's queue, waiting or running; empty if there is none."""
+    """The batch job for a store that is in Slurm's queue, waiting or running.
+
+    Args:
+        store: folder of the store.
+
+    Returns:
+        The job's id; "" if there is none, or if Slurm does not answer.
+    """
     try:
         job = json.loads(_note(store).read_text())["job"]
         squeue = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
@@ -111,7 +133,16 @@ def _note(store: Path) -> Path:
 
 
 def advice(plan: Plan, core_seconds: float, cluster: SlurmCluster) -> list[str]:
-    """What a sweep will cost on a Slurm cluster; jobs and walltime to ask for so that it takes about an hour."""
+    """What a sweep will cost on a Slurm cluster; jobs and walltime to ask for so that it takes about an hour.
+
+    Args:
+        plan: whose missing blocks, at least one.
+        core_seconds: predicted for them, above 0.
+        cluster: the cluster asked for.
+
+    Returns:
+        Lines for people.
+    """
     missing = plan.missing.sum(axis=1)
     block = core_seconds * float(plan.block_work[missing > 0].max()) / plan.remaining_work
     full = math.ceil(missing.sum() / cluster.cores)

@@ -24,7 +24,14 @@ _WORKER_NAME = "Dask Worker process"
 
 @contextmanager
 def local_client(config: LocalCluster) -> Iterator[Client]:
-    """A client of worker processes of this machine."""
+    """A client of worker processes of this machine.
+
+    Args:
+        config: the cluster asked for.
+
+    Yields:
+        The client; the workers end with it.
+    """
     with (
         _main_module_hidden(),
         dask.config.set({**DASK_OPTIONS, "distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),

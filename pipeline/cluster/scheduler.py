@@ -20,7 +20,18 @@ _CLOSE_SECONDS = 10.0
 
 @contextmanager
 def scheduler_client(config: SchedulerCluster) -> Iterator[Client]:
-    """A client of a scheduler that runs already, or is about to."""
+    """A client of a scheduler that runs already, or is about to.
+
+    Args:
+        config: the cluster asked for.
+
+    Yields:
+        The client; scheduler and workers go on without it.
+
+    Raises:
+        RequestError: the address and the certificates do not go together.
+        ClusterLost: no scheduler answers within `connect_seconds`.
+    """
     deadline = time.monotonic() + config.connect_seconds
     address = config.address or _address_in(config.scheduler_file, deadline)
     try:

@@ -25,7 +25,11 @@ CERTIFICATE, KEY = "ca.pem", "key.pem"
 def write_certificates(folder: Path) -> None:
     """Make a certificate and its key in a new folder.
 
-    Raises RequestError if the folder exists, can't be made, or is on a file system where others could read the key.
+    Args:
+        folder: that is not there yet.
+
+    Raises:
+        RequestError: the folder exists, can't be made, or is on a file system where others could read the key.
     """
     from distributed import Security
 
@@ -41,7 +45,14 @@ def write_certificates(folder: Path) -> None:
 
 
 def refuse_readable(folder: Path) -> None:
-    """Raise RequestError if a folder of certificates is incomplete, or others than the user can read its key."""
+    """Refuse a folder of certificates that is incomplete, or whose key others than the user can read.
+
+    Args:
+        folder: with ca.pem and key.pem.
+
+    Raises:
+        RequestError: what is wrong with it.
+    """
     key = folder / KEY
     if not key.is_file() or not (folder / CERTIFICATE).is_file():
         raise RequestError([f"cluster.tls: expected a folder with {CERTIFICATE} and {KEY}, got {folder}"])
@@ -55,7 +66,14 @@ def refuse_readable(folder: Path) -> None:
 
 
 def security(folder: Path) -> "Security":
-    """What Dask needs to speak TLS, and TLS only, by the pair in a folder; for all roles."""
+    """What Dask needs to speak TLS, and TLS only, by the pair in a folder; for all roles.
+
+    Args:
+        folder: with ca.pem and key.pem, which need not be there yet.
+
+    Returns:
+        Dask's `Security`.
+    """
     from distributed import Security
 
     certificate, key = str((folder / CERTIFICATE).resolve()), str((folder / KEY).resolve())
@@ -70,7 +88,17 @@ def security(folder: Path) -> "Security":
 
 @contextmanager
 def temporary_certificates(parent: Path) -> Iterator[Path]:
-    """A folder of certificates for the time of a run, in a folder that all nodes share."""
+    """A folder of certificates for the time of a run.
+
+    Args:
+        parent: a folder that all nodes share, made if it is not there.
+
+    Yields:
+        The folder, removed at the end.
+
+    Raises:
+        RequestError: as `write_certificates` does.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     own = Path(mkdtemp(prefix="tls-", dir=parent))  # of mode 700
     try:

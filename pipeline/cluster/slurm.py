@@ -103,7 +103,17 @@ class _Floor(Adaptive):
 
 @contextmanager
 def slurm_client(config: SlurmCluster) -> Iterator[Client]:
-    """A client of workers in Slurm jobs; scheduler and client are in this process. Only TLS, on one interface."""
+    """A client of workers in Slurm jobs; scheduler and client are in this process. Only TLS, on one interface.
+
+    Args:
+        config: the cluster asked for.
+
+    Yields:
+        The client; jobs that end are replaced while it is open.
+
+    Raises:
+        RequestError: no certificates can be made in the folder of logs.
+    """
     with (
         dask.config.set(DASK_OPTIONS),
         temporary_certificates(config.logs) as folder,
@@ -122,14 +132,28 @@ def slurm_client(config: SlurmCluster) -> Iterator[Client]:
 
 
 def job_script(config: SlurmCluster) -> str:
-    """The script of a job of workers, but for the scheduler's address and the certificates' folder."""
+    """The script of a job of workers.
+
+    Args:
+        config: the cluster asked for.
+
+    Returns:
+        The script, but for the scheduler's address and the certificates' folder.
+    """
     tls = security(config.logs / "tls-…")
     job = SLURMJob("tls://…", name="job0", protocol="tls://", **_job_options(config, tls))
     return str(job.job_script())
 
 
 def refuse_unusable(config: SlurmCluster) -> None:
-    """Raise RequestError if jobs can't be submitted from here: no Slurm, no such interface, or what sbatch says."""
+    """Refuse a cluster to which no jobs can be submitted from here.
+
+    Args:
+        config: the cluster asked for.
+
+    Raises:
+        RequestError: there is no Slurm, no such interface, or what sbatch says.
+    """
     refuse_without_slurm()
     interfaces = psutil.net_if_addrs()
     if config.interface not in interfaces:
@@ -143,7 +167,11 @@ def refuse_unusable(config: SlurmCluster) -> None:
 
 
 def refuse_without_slurm() -> None:
-    """Raise RequestError if Slurm's commands are not there."""
+    """Refuse a host without Slurm's commands.
+
+    Raises:
+        RequestError: one of them is not in PATH.
+    """
     for command in ("sbatch", "squeue", "scancel"):
         if shutil.which(command) is None:
             raise RequestError(
@@ -155,7 +183,14 @@ def refuse_without_slurm() -> None:
 
 
 def refuse_script(script: str) -> None:
-    """Raise RequestError if sbatch would not take a job script, with its reason."""
+    """Refuse a job script that sbatch would not take.
+
+    Args:
+        script: its text.
+
+    Raises:
+        RequestError: sbatch refuses it, with its reason.
+    """
     with TemporaryDirectory() as folder:
         file = Path(folder) / "job.sh"
         file.write_text(script)
