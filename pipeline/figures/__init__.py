@@ -18,7 +18,21 @@ def known() -> list[str]:
 
 
 def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Path]:
-    """Draw figures of a plan's store; see `pipeline.figures._drawing.draw`. The files written."""
+    """Draw figures of a plan's store as PNG and PDF into the folder `figures` beside it.
+
+    Args:
+        plan: of a store that is there.
+        names: of the figures, among `known()`.
+        suffix: of the stores of other sweeps that a figure shows too.
+        command: what the files say of their origin.
+
+    Returns:
+        The files written.
+
+    Raises:
+        NotComplete: the store of another sweep is not there or not complete.
+        Damaged: a chunk can't be read.
+    """
     from pipeline.figures import _drawing  # a second to import, and only this stage needs it
 
     return _drawing.draw(plan, names, suffix, command)

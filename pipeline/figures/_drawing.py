@@ -20,11 +20,20 @@ from pipeline.systems import DIVERGED, MISSING
 
 
 def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Path]:
-    """Draw figures of a plan's store as PNG and PDF into the folder `figures` beside it; the files written.
+    """Draw figures of a plan's store as PNG and PDF into the folder `figures` beside it.
 
-    suffix: of the stores of other sweeps that a figure shows too; command: what the files say of their origin.
+    Args:
+        plan: of a store that is there.
+        names: of the figures, among `pipeline.figures.known()`.
+        suffix: of the stores of other sweeps that a figure shows too.
+        command: what the files say of their origin.
 
-    Raises NotComplete if such a store is not there or not complete.
+    Returns:
+        The files written.
+
+    Raises:
+        NotComplete: the store of another sweep is not there or not complete.
+        Damaged: a chunk can't be read.
     """
     dataset = requested_part(plan)
     folder = plan.path.parent / "figures"
