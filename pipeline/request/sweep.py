@@ -45,7 +45,8 @@ class Sweep:
     def system(self) -> System:
         """The system itself.
 
-        Raises RequestError if its module is not found.
+        Raises:
+            RequestError: its module is not found.
         """
         return find(self.system_name)
 
