@@ -10,13 +10,15 @@ from tests import command
 from tests.command import ROOT
 
 FILES = sorted((ROOT / "conf" / "sweep").glob("*.yaml"))
-SHRUNK = (
-    "+scale=quick", "settings.iterations=5000", "ensemble.members=8", "sampling.points=4", "store.records=5",
-)  # fmt: skip
+MAIN_JOB = "kuramoto_T"
+SHRUNK = ("+scale=quick", "ensemble.members=8", "sampling.points=4", "store.records=5")
+ITERATIONS = {"kuramoto_continuous_T": 5000}  # Euler steps: two intervals of T = 100
+FEW_ITERATIONS = 200
 
 
 def test_there_are_sweeps():
     assert len(FILES) >= 14
+    assert MAIN_JOB in {file.stem for file in FILES}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -26,22 +28,59 @@ def test_a_sweep_file_begins_with_the_command_that_runs_it(file):
     assert line == f"# python -m pipeline +sweep={file.stem}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_sweep_runs_to_its_figures_without_warnings(file, tmp_path, main):
-    """Also drawn again in this process, where any warning is an error."""
-    for needed in re.findall(r'store: "(\w+)\$\{store.suffix\}"', file.read_text()):
-        before = command.run([f"+sweep={needed}", *SHRUNK, f"store.root={tmp_path}"])
-        assert (before.returncode, before.stderr) == (COMPLETE, "")
-    arguments = [f"+sweep={file.stem}", *SHRUNK, f"store.root={tmp_path}"]
-    ran = command.run(arguments)
-    assert (ran.returncode, ran.stderr) == (COMPLETE, "")
-    read = open_sweep(tmp_path / f"{file.stem}-quick.zarr")
+def shrunk(name, root):
+    """The arguments of a sweep of few points, members and iterations."""
+    iterations = ITERATIONS.get(name, FEW_ITERATIONS)
+    return [f"+sweep={name}", *SHRUNK, f"settings.iterations={iterations}", f"store.root={root}"]
+
+
+def assert_complete_and_drawn(name, root, said):
+    """A small store without missing members, and a PNG and a PDF of more than an empty page."""
+    read = open_sweep(root / f"{name}-quick.zarr")
     assert (read["status"] > 0).all()
     assert 1 <= read["status"].size // 8 <= 4
-    figures = re.findall(r"^figure: (.*)$", ran.stdout, re.M)
+    figures = re.findall(r"^figure: (.*)$", said, re.M)
     assert {path.rpartition(".")[2] for path in figures} == {"png", "pdf"}
+    for path in figures:
+        assert len((root / path).read_bytes()) > 5000
+    return figures
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder that the sweeps share, and how each of them ended: some take settings from the store of another."""
+    return tmp_path_factory.mktemp("sweeps"), {}
+
+
+@pytest.fixture
+def ran(folder, main):
+    """Run a sweep in this process, where any warning is an error, after those that it needs; once for all tests."""
+    root, ended = folder
+
+    def once(name):
+        if name not in ended:
+            text = (ROOT / "conf" / "sweep" / f"{name}.yaml").read_text()
+            for needed in re.findall(r'store: "(\w+)\$\{store.suffix\}"', text):
+                assert once(needed).code == COMPLETE
+            ended[name] = main([*shrunk(name, root), "cluster=serial"])
+        return ended[name]
+
+    return once
+
+
+@pytest.mark.parametrize("name", [file.stem for file in FILES if file.stem != MAIN_JOB])
+def test_a_sweep_runs_to_its_figures_without_warnings(name, folder, ran):
+    ended = ran(name)
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert_complete_and_drawn(name, folder[0], ended.out)
+
+
+def test_the_main_job_runs_to_its_figures_in_processes_of_its_own(tmp_path, main):
+    """Also drawn again in this process, where any warning is an error."""
+    arguments = shrunk(MAIN_JOB, tmp_path)
+    process = command.run(arguments)
+    assert (process.returncode, process.stderr) == (COMPLETE, "")
+    figures = assert_complete_and_drawn(MAIN_JOB, tmp_path, process.stdout)
     drawn_again = main([*arguments, "action=figures"])
     assert (drawn_again.code, drawn_again.err) == (COMPLETE, "")
     assert re.findall(r"^figure: (.*)$", drawn_again.out, re.M) == figures
-    for path in figures:
-        assert len((tmp_path / path).read_bytes()) > 5000
