@@ -61,14 +61,7 @@ class Ended(NamedTuple):
 def requested(origin: Origin) -> Request:
     """The checked request of some `key=value`.
 
-    Args:
-        origin: where they come from.
-
-    Returns:
-        A `Config`, or a `StoreAlone` if a path is given.
-
-    Raises:
-        RequestError: all that is wrong with them.
+    Raises RequestError with all that is wrong.
     """
     search_in(origin.folders)
     raw = plain(compose(origin.overrides, origin.config_dir))
@@ -85,17 +78,7 @@ def requested(origin: Origin) -> Request:
 def carry_out(request: Request, observer: Observer) -> Ended:
     """Do what a request asks for.
 
-    Args:
-        request: from `requested`.
-        observer: is told how it goes.
-
-    Returns:
-        What the action gives, its exit code, and what is left to say.
-
-    Raises:
-        RequestError: it can't be done as asked.
-        Interrupted: it was not done to the end.
-        BlockError: with `cluster=serial`, of the first block that fails.
+    Raises RequestError if it can't be done as asked, Interrupted if it was not done to the end.
     """
     if isinstance(request, StoreAlone):
         return _OF_A_STORE_ALONE[request.action](request, observer)
@@ -106,22 +89,7 @@ def carry_out(request: Request, observer: Observer) -> Ended:
 
 
 def run(config: Config, observer: Observer) -> Ended:
-    """Compute what a request needs and the store lacks, then draw its figures.
-
-    Args:
-        config: the request.
-        observer: is told of plan, progress and outcome.
-
-    Returns:
-        The plan as it is now; `BLOCKS_FAILED` if some blocks failed.
-
-    Raises:
-        RequestError: settings are not known yet, the cluster can't be used, another driver is at work, the store
-            holds
-            another sweep or stale blocks, or the plan costs more than its limit.
-        Interrupted: blocks are missing though none failed.
-        BlockError: with `cluster=serial`, of the first block that fails.
-    """
+    """Compute what a request needs and the store lacks, then draw its figures. Gives the plan, complete."""
     _refuse_unknown(config)
     sweep, path = define(config), config.store.path
     cluster.refuse_unusable(config.cluster)
@@ -144,20 +112,7 @@ def run(config: Config, observer: Observer) -> Ended:
 
 
 def submit(config: Config, observer: Observer) -> Ended:
-    """Submit `run` to Slurm as a batch job of its own, and leave.
-
-    Args:
-        config: the request.
-        observer: is told nothing.
-
-    Returns:
-        The job's id.
-
-    Raises:
-        RequestError: settings are not known yet, blocks are stale, the plan costs more than its limit, or Slurm
-            does not
-            take the job.
-    """
+    """Submit `run` to Slurm as a batch job of its own, and leave. Gives the job's id."""
     _refuse_unknown(config)
     _refuse_stale_or_costly(planned(define(config), config, open_store(config.store.path)), config)
     job = cluster.submit(config)
@@ -166,18 +121,7 @@ def submit(config: Config, observer: Observer) -> Ended:
 
 
 def explain(config: Config, observer: Observer) -> Ended:
-    """Say what `run` would do and what it would cost; compute nothing.
-
-    Args:
-        config: the request.
-        observer: is told nothing.
-
-    Returns:
-        An `Explanation`.
-
-    Raises:
-        RequestError: the store holds another sweep, or can't be read.
-    """
+    """Say what `run` would do and what it would cost; compute nothing. Gives an Explanation."""
     plan = _asked(config)
     prediction = Prediction(float("nan"), next(iter(config.unknown.values()), ""))
     if not config.unknown:
@@ -192,56 +136,20 @@ def explain(config: Config, observer: Observer) -> Ended:
 
 
 def show_status(config: Config, observer: Observer) -> Ended:
-    """Say how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work.
-
-    Args:
-        config: the request.
-        observer: is told each state but the last.
-
-    Returns:
-        A `Status`; `BLOCKS_FAILED` or `INTERRUPTED` if it is not complete.
-
-    Raises:
-        RequestError: the store holds another sweep, or can't be read.
-    """
+    """Say how far a sweep is, from its store alone; with `watch`, again and again until nobody is at work."""
     return _followed(
         config.watch, lambda: _asked(config), lambda: bool(cluster.queued_job(config)), config, observer
     )
 
 
 def draw(config: Config, observer: Observer) -> Ended:
-    """Draw the figures of a stored sweep.
-
-    Args:
-        config: the request.
-        observer: is told nothing.
-
-    Returns:
-        The files written.
-
-    Raises:
-        RequestError: the store holds another sweep, or can't be read.
-        Interrupted: blocks are missing, and `figures.incomplete` is false.
-    """
+    """Draw the figures of a stored sweep. Gives the files."""
     plan = _asked(config, on_stale="keep")
     return _drawn(plan, config.figures, config.store.suffix, config.command)
 
 
 def verify(config: Config, observer: Observer) -> Ended:
-    """Check all blocks of a store, compute some of them again, repair what is wrong if asked.
-
-    Args:
-        config: the request.
-        observer: is told how many blocks are checked and, before a repair, what is wrong.
-
-    Returns:
-        A list of `Checked`, of what is wrong; `BLOCKS_FAILED` if it is not empty and not repaired.
-
-    Raises:
-        RequestError: there is no store, it holds another sweep, or the cluster can't be used.
-        Interrupted: the repair was stopped, or the cluster lost.
-        BlockError: with `cluster=serial`, of the first block that can't be repaired.
-    """
+    """Check all blocks of a store, compute some of them again, repair what is wrong if asked. Gives what is wrong."""
     plan = _whole(config)
     chosen = checks.sample(plan, config.verify)
     observer.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
@@ -258,18 +166,7 @@ def verify(config: Config, observer: Observer) -> Ended:
 
 
 def take_over(config: Config, observer: Observer) -> Ended:
-    """Take over the blocks of another store of the same sweep.
-
-    Args:
-        config: the request.
-        observer: is told nothing.
-
-    Returns:
-        How many blocks were taken; `BLOCKS_FAILED` if some of the source can't be read.
-
-    Raises:
-        RequestError: there is no source, it or the store holds another sweep, or another driver is at work.
-    """
+    """Take over the blocks of another store of the same sweep. Gives how many."""
     _refuse_unknown(config)
     if config.source is None:
         raise RequestError(["source: missing; expected the store to take blocks from"])
@@ -288,19 +185,7 @@ def take_over(config: Config, observer: Observer) -> Ended:
 
 
 def converge(config: Config, observer: Observer) -> Ended:
-    """Rerun some points with shorter steps; say which ensemble means move by more than their interval.
-
-    Args:
-        config: the request.
-        observer: is told nothing.
-
-    Returns:
-        A list of `Shift`.
-
-    Raises:
-        RequestError: the system has no steps to shorten, or the cluster can't be used.
-        BlockError: members could not be computed.
-    """
+    """Rerun some points with shorter steps; say which ensemble means move by more than their interval."""
     _refuse_unknown(config)
     sweep = define(config)
     with cluster.maybe_client(config.cluster) as client:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.errors import RequestError
+from pipeline.errors import Interrupted, RequestError
 
 _MOMENT = 0.1  # seconds
 
@@ -27,7 +27,8 @@ def only_driver(store: Path) -> Iterator[bool]:
         Whether an earlier driver died: one that ends in order leaves the file empty.
 
     Raises:
-        RequestError: another process holds the lock, with its name, or the folder can't be written.
+        Interrupted: another process holds the lock; it is named.
+        RequestError: the folder can't be written.
     """
     path = _lock_file(store)
     try:
@@ -42,8 +43,8 @@ def only_driver(store: Path) -> Iterator[bool]:
             _lock(file)
         except BlockingIOError:
             file.seek(0)
-            raise RequestError(
-                [f"{store}: another driver is at work on it ({_described(file.read())}); wait for it"]
+            raise Interrupted(
+                f"{store}: another driver is at work on it ({_described(file.read())}); wait for it"
             ) from None
         file.seek(0)
         died = bool(file.read())
