@@ -114,7 +114,7 @@ def wait_for(happened, what):
     deadline = time.monotonic() + PATIENCE
     while not (result := happened()):
         assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.01)
+        time.sleep(0.03)
     return result
 
 

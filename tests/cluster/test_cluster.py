@@ -22,6 +22,7 @@ from tests.command import ROOT, STUB, STUBS, Gate, connects, elsewhere, filled, 
 from tests.contents import block_bytes, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
+on_four_workers = pytest.mark.xdist_group("four workers")  # one process has the fixture, not each
 
 WORKERS = 4
 BLOCKS = 12
@@ -125,6 +126,7 @@ def said(root, words):
 # --- the same command ---------------------------------------------------------------------------------------
 
 
+@on_four_workers
 @pytest.mark.parametrize("by", ["file", "address"])
 def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, four_workers, tmp_path, expected, main):
     where = f"scheduler_file={four_workers.file}" if by == "file" else f"address='{four_workers.address}'"
@@ -134,6 +136,7 @@ def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, four_wo
     assert all(process.poll() is None for process in four_workers.processes), "the cluster is its owner's to end"
 
 
+@on_four_workers
 def test_the_record_of_a_run_says_what_its_workers_were(four_workers, tmp_path, main):
     assert main(request(tmp_path, four_workers)).code == COMPLETE
     (record,) = open_store(tmp_path / "kuramoto_T.zarr").runs()
@@ -172,7 +175,7 @@ def test_a_scheduler_killed_mid_sweep_ends_in_exit_code_4_and_the_same_command_r
     cluster, tmp_path, start, expected, main
 ):
     gate, path, log = Gate(tmp_path, blocks=2), tmp_path / "kuramoto_T.zarr", tmp_path / "log"
-    running = cluster(workers=2, **gate.environment)
+    running = cluster(workers=1, **gate.environment)
     driver = start(request(tmp_path, running), log)
     wait_for(lambda: len(stored_blocks(path)) == 2, "two blocks")
     running.scheduler.kill()
@@ -210,11 +213,10 @@ def test_a_scheduler_that_is_frozen_ends_in_exit_code_4(cluster, tmp_path, start
 
 def test_a_sweep_completes_though_half_its_workers_are_killed(cluster, tmp_path, start, expected):
     gate = Gate(tmp_path)
-    running = cluster(WORKERS, **gate.environment)
+    running = cluster(workers=2, **gate.environment)
     driver = start(request(tmp_path, running), tmp_path / "log")
-    gate.wait_for(WORKERS)
-    for worker in running.processes[1:3]:
-        worker.kill()
+    gate.wait_for(2)
+    running.processes[1].kill()
     gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
@@ -253,7 +255,7 @@ def test_a_scheduler_file_that_is_never_written_ends_in_exit_code_4(tmp_path, ma
 
 
 def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path, main):
-    running = cluster(workers=2, RAISING="2")
+    running = cluster(workers=1, RAISING="2")
     ran = main(request(tmp_path, running))
     assert (ran.code, ran.err) == (BLOCKS_FAILED, "")
     (failure,) = [line for line in ran.out.splitlines() if line.startswith("failed: ")]
@@ -264,9 +266,9 @@ def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path,
 
 def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_path, start, expected, main):
     gate = Gate(tmp_path)
-    running = cluster(workers=2, **gate.environment)
+    running = cluster(workers=1, **gate.environment)
     driver = start(request(tmp_path, running), tmp_path / "log")
-    gate.wait_for(2)
+    gate.wait_for(1)
     driver.send_signal(signal.SIGTERM)
     said(tmp_path, "running blocks have")
     gate.open()

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from pipeline.__main__ import exit_code
-from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.errors import COMPLETE, INTERRUPTED
 from tests import command
 from tests.command import Gate, alive, filled, stubbed, wait_for, worker_processes
 from tests.contents import block_bytes, block_files, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
+of_one_killed_driver = pytest.mark.xdist_group("a killed driver")  # one process has the fixture, not each
 
 BLOCKS = 30
 LONG = ("axes.T.values=[20,21,22,23,24,25,26,27,28,29]", "ensemble.members=24", "settings.iterations=8000")
@@ -169,14 +170,16 @@ def killed(tmp_path_factory):
         return AtWork(process.pid, workers, second, status, stored_blocks(path), block_files(path), root)
 
 
+@of_one_killed_driver
 def test_a_second_driver_is_refused_and_told_of_the_first(killed):
     code, _, err = killed.second
-    assert code == CONFIG_WRONG
+    assert code == INTERRUPTED
     (line,) = err.splitlines()
     assert "another driver is at work" in line
     assert f"process {killed.pid} " in line
 
 
+@of_one_killed_driver
 def test_a_status_says_that_a_driver_is_at_work(killed):
     code, out, _ = killed.status
     assert code == INTERRUPTED
@@ -184,12 +187,14 @@ def test_a_status_says_that_a_driver_is_at_work(killed):
     assert "2 of 6 blocks" in out
 
 
+@of_one_killed_driver
 def test_no_worker_outlives_its_killed_driver(killed):
     """Though its block would never end."""
     assert len(killed.workers) == 2
     wait_for(lambda: not alive(killed.workers), "the end of the workers")
 
 
+@of_one_killed_driver
 def test_the_command_of_a_killed_driver_resumes_and_computes_nothing_twice(killed, main):
     path, arguments = killed.root / "kuramoto_T.zarr", stubbed(killed.root)
     assert len(killed.stored) == 2
@@ -290,7 +295,9 @@ def test_a_second_signal_does_not_wait_for_running_blocks(tmp_path, start):
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_before_the_first_block_ends_in_exit_code_4_too(number, tmp_path, start):
     gate = Gate(tmp_path)
-    process = start(stubbed(tmp_path, "cluster.grace_seconds=1"), tmp_path / "log", **gate.environment)
+    process = start(
+        stubbed(tmp_path, "cluster.workers=1", "cluster.grace_seconds=1"), tmp_path / "log", **gate.environment
+    )
     said(tmp_path, "blocks to compute")
     process.send_signal(number)
     assert_interrupted(process, tmp_path)

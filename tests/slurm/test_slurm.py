@@ -6,23 +6,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.request import define
 from pipeline.store import open_store
 from tests import command
-from tests.command import ROOT, connects, elsewhere, wait_for
-from tests.contents import block_bytes, fill, stored_blocks
+from tests.command import ROOT, STUB, Gate, connects, elsewhere, filled, wait_for
+from tests.contents import block_bytes, stored_blocks
 
 BLOCKS = 24
 LONGER = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10,11,12]",)
 """Twelve points × two blocks."""
-STUB = {"DASK_DISTRIBUTED__WORKER__PRELOAD": '["tests.stub_driver"]'}
-"""Workers with the blocks of tests/pipeline/stub_driver.py."""
 LISTENING = "0A"
 
 
@@ -37,7 +33,12 @@ def without_slurm():
 
 
 SKIPPED = without_slurm()
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "-")]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.xdist_group("slurm"),  # one after the other: they share a queue, and wait more than they compute
+    pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "-"),
+    pytest.mark.timeout(900),
+]
 
 
 def slurm(command_line):
@@ -54,11 +55,9 @@ def no_jobs_left():
 
 
 @pytest.fixture(scope="module")
-def expected(configure, tmp_path_factory):
+def expected(tmp_path_factory):
     """The bytes of the longer sweep's blocks, computed in this process."""
-    config = configure(tmp_path_factory.mktemp("expected"), *LONGER)
-    fill(define(config), config.store.path)
-    return block_bytes(config.store.path)
+    return block_bytes(filled(tmp_path_factory.mktemp("expected"), *LONGER))
 
 
 def request(root, *overrides):
@@ -67,12 +66,7 @@ def request(root, *overrides):
         "cluster=slurm", "cluster.interface=lo", "cluster.jobs=2", "cluster.cores=2", "cluster.memory=1GB",
         f"cluster.logs={root}/logs", "cluster.walltime=00:10:00", "cluster.grace_seconds=5",
     )  # fmt: skip
-    return elsewhere(root, *LONGER, *slurm_cluster, *overrides)
-
-
-def slow(root, seconds):
-    """The environment of a driver on whose workers blocks take some time and leave a line each."""
-    return {**STUB, "BLOCK_SECONDS": str(seconds), "BLOCK_LOG": str(root / "blocks")}
+    return [*STUB, *elsewhere(root, *LONGER, *slurm_cluster, *overrides)]
 
 
 def jobs(name="sweep-worker,sweep-driver", states="PENDING,RUNNING,COMPLETING"):
@@ -115,7 +109,8 @@ def test_a_sweep_in_slurm_jobs_equals_the_local_one_and_leaves_nothing(tmp_path,
 
 
 def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp_path, start, expected):
-    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 1))
+    gate = Gate(tmp_path, blocks=1)
+    driver = start(request(tmp_path), tmp_path / "log", **gate.environment)
     wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     workers = wait_for(processes, "workers")
     (folder,) = (tmp_path / "logs").glob("tls-*")
@@ -134,31 +129,38 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
     subprocess.run([sys.executable, "-m", "pipeline.cluster.security", str(other)], cwd=ROOT, check=True)
     assert not connects(scheduler, other)
     assert connects(scheduler, folder / "pair")
+    gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
     assert not folder.exists()
 
 
 def test_a_sweep_completes_though_a_job_is_cancelled_and_a_worker_killed(tmp_path, start, expected):
-    path = tmp_path / "kuramoto_T.zarr"
-    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 3))
+    path, gate = tmp_path / "kuramoto_T.zarr", Gate(tmp_path, blocks=1)
+    driver = start(request(tmp_path), tmp_path / "log", **gate.environment)
     wait_for(lambda: stored_blocks(path), "a block")
     first = wait_for(lambda: jobs("sweep-worker", "RUNNING"), "a job")
-    os.kill(wait_for(processes, "a worker")[-1], signal.SIGKILL)
-    time.sleep(1)
+    killed = wait_for(processes, "a worker")[-1]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: killed not in processes(), "the end of a worker")
     slurm(f"scancel {first[0]}")
-    assert driver.wait(2 * command.PATIENCE) == COMPLETE, logs(tmp_path)
+    outputs = tmp_path / "logs"
+    wait_for(lambda: len(list(outputs.glob("worker-*.out"))) >= 3, "a job in the cancelled one's place")
+    gate.open()
+    assert driver.wait(command.PATIENCE) == COMPLETE, logs(tmp_path)
     assert block_bytes(path) == expected
-    assert len(list((tmp_path / "logs").glob("worker-*.out"))) >= 3, "no job took the cancelled one's place"
 
 
 def test_a_walltime_too_short_for_the_sweep_costs_jobs_and_no_results(tmp_path, start, expected):
-    """Workers live for 16 to 32 s, the sweep takes a minute."""
+    """Workers live for 16 to 32 s, and the sweep is held up until the job has ended and another has come."""
+    gate = Gate(tmp_path, blocks=2)
     short = ("cluster.walltime=00:01:00", "cluster.margin_seconds=36", "cluster.jobs=1")
-    driver = start(request(tmp_path, *short), tmp_path / "log", **slow(tmp_path, 3))
-    assert driver.wait(3 * command.PATIENCE) == COMPLETE, logs(tmp_path)
+    driver = start(request(tmp_path, *short), tmp_path / "log", **gate.environment)
+    outputs = tmp_path / "logs"
+    wait_for(lambda: len(list(outputs.glob("worker-*.out"))) >= 2, "a second job")
+    gate.open()
+    assert driver.wait(command.PATIENCE) == COMPLETE, logs(tmp_path)
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
-    assert len(list((tmp_path / "logs").glob("worker-*.out"))) >= 2
 
 
 # --- what can't work ----------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ def test_jobs_that_never_start_end_the_run_with_what_to_raise(tmp_path):
 
 
 def test_the_jobs_of_a_killed_driver_end_by_themselves(tmp_path, start):
-    driver = start(request(tmp_path), tmp_path / "log", **slow(tmp_path, 1))
+    driver = start(request(tmp_path), tmp_path / "log", **Gate(tmp_path, blocks=1).environment)
     wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     driver.kill()
     wait_for(lambda: not jobs(states="PENDING,RUNNING"), "the end of the jobs")
@@ -201,13 +203,12 @@ def test_the_jobs_of_a_killed_driver_end_by_themselves(tmp_path, start):
 # --- submit and leave ---------------------------------------------------------------------------------------
 
 
-def submit(root, main, monkeypatch, seconds=1):
-    for name, value in slow(root, seconds).items():
+def submit(root, main, monkeypatch, gate):
+    """Submit the sweep: it returns, though no block may end. The job's id."""
+    for name, value in gate.environment.items():
         monkeypatch.setenv(name, value)
-    began = time.monotonic()
     ended = main(request(root, "action=submit"))
     assert (ended.code, ended.err) == (COMPLETE, "")
-    assert time.monotonic() - began < 20
     return re.match(r"submitted batch job (\d+);", ended.out)[1]
 
 
@@ -216,17 +217,21 @@ def test_a_submitted_driver_that_is_requeued_completes_and_status_follows_it(
     how, tmp_path, main, monkeypatch, start, expected
 ):
     """By an administrator, or by itself, at the TERM that Slurm sends the batch shell before the time limit."""
-    path = tmp_path / "kuramoto_T.zarr"
-    job = submit(tmp_path, main, monkeypatch, seconds=0.7)
+    path, gate = tmp_path / "kuramoto_T.zarr", Gate(tmp_path, blocks=1)
+    job = submit(tmp_path, main, monkeypatch, gate)
     again = main(request(tmp_path, "action=submit"))
     assert (again.code, f"job {job} is in Slurm's queue for it" in again.err) == (CONFIG_WRONG, True)
     watching = start(request(tmp_path, "action=status", "watch=true"), tmp_path / "watched")
-    wait_for(lambda: stored_blocks(path), "a block")
+    watched = tmp_path / "watched"
+    wait_for(lambda: " 1 of 24 blocks" in watched.read_text(), "a status that says so")
     assert main(request(tmp_path, "action=status")).code == INTERRUPTED
     slurm(f"{how} {job}")
-    assert watching.wait(3 * command.PATIENCE) == COMPLETE, logs(tmp_path)
-    lines = (tmp_path / "watched").read_text().splitlines()
-    assert len([line for line in lines if "of 24 blocks" in line]) > 2
+    wait_for(lambda: len(open_store(path).runs()) == 2, "another run")
+    gate.allow(len(gate.begun()) + 4)
+    wait_for(lambda: re.search(r" ([2-9]|1\d) of 24 blocks", watched.read_text()), "a status that says more")
+    gate.open()
+    assert watching.wait(command.PATIENCE) == COMPLETE, logs(tmp_path)
+    assert " 24 of 24 blocks" in watched.read_text()
     assert block_bytes(path) == expected
     assert len(open_store(path).runs()) == 2
     assert slurm(f"squeue --noheader --format=%A --jobs={job}").split() in ([job], [])
@@ -234,7 +239,7 @@ def test_a_submitted_driver_that_is_requeued_completes_and_status_follows_it(
 
 
 def test_a_cancelled_driver_stays_away_and_status_says_incomplete(tmp_path, main, monkeypatch, start):
-    job = submit(tmp_path, main, monkeypatch, seconds=2)
+    job = submit(tmp_path, main, monkeypatch, Gate(tmp_path, blocks=1))
     watching = start(request(tmp_path, "action=status", "watch=true"), tmp_path / "watched")
     wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     slurm(f"scancel {job}")
@@ -248,7 +253,8 @@ def test_a_cancelled_driver_stays_away_and_status_says_incomplete(tmp_path, main
 @pytest.mark.parametrize("script", ["slurm_allocation.sh", "slurm_single_node.sh"])
 def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, tmp_path, monkeypatch, expected):
     path = tmp_path / "kuramoto_T.zarr"
-    environment = {**slow(tmp_path, 0.2), "PYTHON": sys.executable, "INTERFACE": "lo"}
+    gate = Gate(tmp_path)
+    environment = {**gate.environment, "PYTHON": sys.executable, "INTERFACE": "lo"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     sbatch = [
@@ -258,11 +264,12 @@ def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, t
         "--mem-per-cpu=512M",
         f"conf/cluster/{script}",
     ]
-    sweep = elsewhere(tmp_path, *LONGER, "cluster.grace_seconds=5")
+    sweep = [*STUB, *elsewhere(tmp_path, *LONGER, "cluster.grace_seconds=5")]
     said = subprocess.run([*sbatch, *sweep], cwd=ROOT, capture_output=True, text=True, check=True)
-    # The driver heeds signals now, and its workers are still to start: blocks of a local cluster are quick.
-    wait_for(lambda: "blocks to compute" in logs(tmp_path), "the end of planning")
+    gate.wait_for(1)
     slurm(f"scancel --signal=TERM --batch {said.stdout.strip()}")
+    wait_for(lambda: "SIGTERM: running blocks have" in logs(tmp_path), "a driver that heeds the signal")
+    gate.open()
     wait_for(lambda: len(stored_blocks(path)) == BLOCKS, f"all blocks: {logs(tmp_path)[-3000:]}")
     wait_for(lambda: not jobs("sweep", "PENDING,RUNNING,COMPLETING"), "the end of the job")
     assert block_bytes(path) == expected
