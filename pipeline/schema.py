@@ -34,8 +34,10 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_boolean_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        assert info.field_name is not None
-        return _no_boolean(value) if _takes_numbers(cls.model_fields[info.field_name]) else value
+        if isinstance(value, bool):  # first: a sweep of a million points asks for every setting of every point
+            assert info.field_name is not None
+            return _no_boolean(value) if _takes_numbers(cls.model_fields[info.field_name]) else value
+        return value
 
 
 def _takes_numbers(field: FieldInfo) -> bool:

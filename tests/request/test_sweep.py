@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RequestError
 from pipeline.request import define, point_seed
+from pipeline.request.config import Axis
 
-many_examples = settings(max_examples=200, deadline=None, derandomize=True)
+many_examples = settings(max_examples=100, deadline=None, derandomize=True)
 few_examples = settings(max_examples=15, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**64 - 1)
 names = st.sampled_from(["T", "delay", "eta", "sigma", "weight_control"])
@@ -24,6 +25,12 @@ HYPERCUBE = ("sampling.method=latin_hypercube", "sampling.points=16")
 def sweep(configure):
     """A sweep from overrides; it needs no store."""
     return lambda *overrides: define(configure("nowhere", *overrides))
+
+
+@pytest.fixture(scope="module")
+def tiny_config(configure):
+    """The request of the tiny sweep."""
+    return configure("nowhere")
 
 
 # --- points -------------------------------------------------------------------------------------------------
@@ -157,10 +164,11 @@ def test_seeds_differ_between_root_seeds(one, other, point):
     st.lists(st.integers(1, 50), max_size=4, unique=True),
     st.booleans(),
 )
-def test_seeds_of_points_do_not_depend_on_the_rest_of_the_grid(configure, few, more, eta_first):
+def test_seeds_of_points_do_not_depend_on_the_rest_of_the_grid(tiny_config, few, more, eta_first):
     def seeds_of(Ts, etas, eta_first=False):
-        axes = [f"axes.T.values={Ts}", f"axes.eta.values={etas}"]
-        defined = define(configure("nowhere", *axes[:: -1 if eta_first else 1]))
+        axes = {"T": Axis(values=Ts), "eta": Axis(values=etas)}
+        ordered = dict(sorted(axes.items(), reverse=eta_first))
+        defined = define(tiny_config.model_copy(update={"axes": ordered}))
         return {
             tuple(sorted(zip(defined.axes, point, strict=True))): defined.seed_at(point)
             for point in defined.points
