@@ -275,6 +275,8 @@ def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
     assert (np.abs(done).mean(axis=1) < MAX_MEAN_ABS_WEIGHT).all()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_networks_learn_to_classify_the_vowels_at_the_default_settings():
     """At least 95 % of the members all five, as argmax of the outputs; 126 of these 128, the seed being fixed."""
     defaults = OmegaConf.load(ROOT / "conf" / "system" / "network.yaml")["settings"]
