@@ -116,8 +116,14 @@ def test_members_that_diverged_make_no_interval_narrower():
 AIM = "ensemble.precision={of: order_parameter, half_width: 0.07, min_members: 8, max_members: 64}"
 
 
-def test_a_run_adds_members_where_they_are_needed_and_says_what_it_reached(tmp_path, main):
-    ended = main(tiny(tmp_path, AIM))
+def here(root, *overrides):
+    """The tiny sweep in this process: what a run decides does not depend on where it computes."""
+    return elsewhere(root, "cluster=serial", *overrides)
+
+
+@pytest.mark.parametrize("asked", [here, pytest.param(tiny, marks=pytest.mark.slow)], ids=["serial", "local"])
+def test_a_run_adds_members_where_they_are_needed_and_says_what_it_reached(asked, tmp_path, main):
+    ended = main(asked(tmp_path, AIM))
     assert (ended.code, ended.err) == (COMPLETE, "")
     last = ended.out.splitlines()[-1]
     assert last.startswith("precision: order_parameter within ± 0.07 (95%) at ")
@@ -126,13 +132,8 @@ def test_a_run_adds_members_where_they_are_needed_and_says_what_it_reached(tmp_p
     assert (np.sort(~stored, axis=1) == ~stored).all()  # from the first block on without a gap
     assert len(set(members.tolist())) > 1
     assert members.max() <= 64
-    again = main(tiny(tmp_path, AIM))
+    again = main(asked(tmp_path, AIM))
     assert (again.code, again.out) == (COMPLETE, f"{last}\n")
-
-
-def here(root, *overrides):
-    """The tiny sweep in this process: what a run decides does not depend on where it computes."""
-    return elsewhere(root, "cluster=serial", *overrides)
 
 
 def test_an_interrupted_run_decides_as_one_that_was_not(tmp_path, main):
