@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.actions import Ended, carry_out, requested
 from pipeline.console import Console
-from pipeline.errors import BLOCKS_FAILED, BlocksFailed
+from pipeline.errors import BLOCKS_FAILED, BlockError, BlocksFailed
 from pipeline.request import Origin
 
 if TYPE_CHECKING:
@@ -34,11 +34,18 @@ def run(*overrides: str, config_dir: Folder = None) -> "xarray.Dataset":
         RequestError: the request is wrong.
         BlocksFailed: blocks could not be computed; the others are stored.
         Interrupted: the run was stopped; what it stored is kept.
-        BlockError: with `cluster=serial`, of the first block that fails, with its traceback.
+        Exception: with `cluster=serial`, what the system raised in the first block that failed, as a debugger needs
+            it; BlockError, if it gave something else than it declares.
     """
     from pipeline.plan import requested_part
 
-    ended = _ended("run", overrides, config_dir)
+    raised: BaseException | None = None
+    try:
+        ended = _ended("run", overrides, config_dir)
+    except BlockError as error:
+        raised = error.__cause__ or error
+    if raised is not None:
+        raise raised  # out here, so that its own context stays
     if ended.code == BLOCKS_FAILED:
         raise BlocksFailed(ended.value.store.runs()[-1]["failed"])
     return requested_part(ended.value)

@@ -1,6 +1,7 @@
 """Workers on this machine: one single-threaded process a core; nothing listens beyond loopback."""
 
 import multiprocessing.spawn as spawn
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ import signal
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 """
+_SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "__DASK_PARENT_PID")
 _WORKER_NAME = "Dask Worker process"
 
 
@@ -34,6 +36,7 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
     """
     with (
         _main_module_hidden(),
+        _environment_kept(),
         dask.config.set({**DASK_OPTIONS, "distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
         DaskLocalCluster(
             n_workers=config.worker_count,
@@ -69,3 +72,17 @@ def _main_module_hidden() -> Iterator[None]:
         yield
     finally:
         spawn.get_preparation_data = before
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what Dask's nannies set in this process so that the workers they start inherit it."""
+    before = {name: os.environ.get(name) for name in _SET_BY_NANNIES}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -22,7 +22,7 @@ def kernels_kept_by(key: str) -> Iterator[None]:
         key: name and code digest of a system.
     """
     folder = kernels_root() / f"kernels-{key}"
-    before = os.environ.get(_VARIABLE)
+    before, told = os.environ.get(_VARIABLE), _told_to_numba()
     os.environ[_VARIABLE] = str(folder)
     _tell_numba(str(folder))
     try:
@@ -32,7 +32,12 @@ def kernels_kept_by(key: str) -> Iterator[None]:
             del os.environ[_VARIABLE]
         else:
             os.environ[_VARIABLE] = before
-        _tell_numba(before or "")
+        _tell_numba((before or "") if told is None else told)
+
+
+def _told_to_numba() -> str | None:
+    """numba's own setting, which a program may have changed; None if it is not imported yet."""
+    return str(sys.modules["numba"].config.CACHE_DIR) if "numba" in sys.modules else None
 
 
 def _tell_numba(folder: str) -> None:
