@@ -1,5 +1,6 @@
 """Sweeps on a real Slurm, as tests/slurm/slurm-up starts one: jobs cancelled, killed, late, requeued; no loss."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -48,10 +50,12 @@ def slurm(command_line):
 
 @pytest.fixture(autouse=True)
 def no_jobs_left():
-    """Cancel the jobs a test leaves."""
-    yield
-    slurm("scancel --me")
-    wait_for(lambda: not jobs(), "an empty queue")
+    """Cancel the jobs a test leaves, which may be any of this user: another test waits for its turn."""
+    with (Path(gettempdir()) / f"slurm-tests-{os.getuid()}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+        slurm("scancel --me")
+        wait_for(lambda: not jobs(), "an empty queue")
 
 
 @pytest.fixture(scope="module")
