@@ -7,8 +7,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two at a time: many tests wait for processes. Those of a group, as Slurm's, stay together.
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+# Two files at a time: many tests wait for processes. What a file sets up once is set up once.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: run test test-all test-slow lint bench torture clean
 

@@ -20,14 +20,6 @@ host=$("$python" -c 'import sys; from distributed.utils import get_ip, get_ip_in
 print(get_ip_interface(*sys.argv[1:]) if sys.argv[1:] else get_ip())' $INTERFACE) || exit
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-# TERM comes before the time limit, to this shell alone. It comes with scancel too, but then the job no longer counts
-# as running, and stays away.
-requeue=
-stop() {
-    if [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then requeue=yes; fi
-    kill -TERM "$driver"
-}
-
 shared=$(mktemp -d "$PWD/.sweep-$SLURM_JOB_ID-XXXXXX")   # only you can read it
 trap 'kill $scheduler $workers 2>/dev/null; rm -rf "$shared"' EXIT
 "$python" -m pipeline.cluster.security "$shared/tls" || exit
@@ -42,10 +34,6 @@ srun "$python" -m distributed.cli.dask_worker "${tls[@]}" $interface --nthreads 
     --dashboard-address 127.0.0.1:0 --scheduler-file "$shared/scheduler.json" &
 workers=$!
 
-trap stop TERM
-"$python" -m pipeline "$@" cluster=scheduler cluster.scheduler_file="$shared/scheduler.json" \
-    cluster.tls="$shared/tls" &
-driver=$!
-while wait "$driver"; code=$?; kill -0 "$driver" 2>/dev/null; do :; done
-if [ "$requeue" ] && [ "$code" = 4 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
-exit "$code"
+source conf/cluster/requeue.sh
+run_and_requeue "$python" -m pipeline "$@" cluster=scheduler cluster.scheduler_file="$shared/scheduler.json" \
+    cluster.tls="$shared/tls"

@@ -14,18 +14,5 @@
 #SBATCH --output=sweep-%j.out
 
 python=${PYTHON:-.venv/bin/python}
-
-# TERM comes before the time limit, to this shell alone. It comes with scancel too, but then the job no longer counts
-# as running, and stays away.
-requeue=
-stop() {
-    if [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then requeue=yes; fi
-    kill -TERM "$driver"
-}
-
-trap stop TERM
-"$python" -m pipeline "$@" cluster=local cluster.workers="$SLURM_CPUS_PER_TASK" &
-driver=$!
-while wait "$driver"; code=$?; kill -0 "$driver" 2>/dev/null; do :; done
-if [ "$requeue" ] && [ "$code" = 4 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
-exit "$code"
+source conf/cluster/requeue.sh
+run_and_requeue "$python" -m pipeline "$@" cluster=local cluster.workers="$SLURM_CPUS_PER_TASK"

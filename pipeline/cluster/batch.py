@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from pipeline.cluster.slurm import job_script, refuse_script, refuse_without_slurm
-from pipeline.errors import INTERRUPTED, RequestError
+from pipeline.errors import RequestError
 from pipeline.plan import Plan
-from pipeline.request import Config, SlurmCluster, as_walltime, seconds_of
+from pipeline.request import CONF, Config, SlurmCluster, as_walltime, seconds_of
 from pipeline.words import duration
 
 _NOTICE_SECONDS = 60
@@ -23,20 +23,9 @@ _SCRIPT = """\
 #!/bin/bash
 {directives}
 
-# TERM comes some time before the time limit, to this shell alone; and with scancel, to every process, but then the
-# job no longer counts as running, and stays away.
-requeue=
-stop() {{
-    if [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then requeue=yes; fi
-    kill -TERM "$driver"
-}}
 {setup}
-trap stop TERM
-{command} &
-driver=$!
-while wait "$driver"; code=$?; kill -0 "$driver" 2>/dev/null; do :; done
-if [ "$requeue" ] && [ "$code" = {interrupted} ]; then scontrol requeue "$SLURM_JOB_ID"; fi
-exit "$code"
+source {requeue}
+run_and_requeue {command}
 """
 
 
@@ -105,7 +94,7 @@ def driver_script(cluster: SlurmCluster, arguments: list[str]) -> str:
         directives="\n".join(f"#SBATCH {line}" for line in [*lines, "--requeue", *cluster.directives]),
         setup="\n".join(cluster.setup),
         command=shlex.join([sys.executable, "-m", "pipeline", *arguments]),
-        interrupted=INTERRUPTED,
+        requeue=shlex.quote(str(CONF / "cluster" / "requeue.sh")),
     )
 
 

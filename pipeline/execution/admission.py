@@ -14,7 +14,7 @@ from distributed.core import Status
 from pipeline.digest import as_hex
 from pipeline.errors import ClusterLost, RequestError
 from pipeline.execution.worker import set_stopping
-from pipeline.plan import Plan
+from pipeline.plan import Execution, Plan
 from pipeline.provenance import machine_of_worker
 from pipeline.systems import find, loaded, search_in
 
@@ -86,16 +86,18 @@ class _Check(WorkerPlugin):
 
     name = "pipeline-check"  # one for all drivers: that of a driver that died is replaced by the next
 
-    def __init__(self, run: str, plan: Plan, folders: Iterable[str]) -> None:
+    def __init__(self, run: str, plan: Plan, execution: Execution) -> None:
         assert plan.store is not None
         self.run, self.system, self.store = run, plan.sweep.system_name, plan.store.location.path
-        self.folders = tuple(folders)
-        self.environment = environment_here(self.system, self.folders)
+        self.execution, self.environment = execution, environment_here(self.system, execution.folders)
 
     def setup(self, worker: "Worker") -> None:
         """On the worker. It reads no tasks before all plugins are set up."""
         set_stopping(self.store, False, worker)  # an earlier driver may have been interrupted
-        differences = self.environment.differences(environment_here(self.system, self.folders))
+        differences = self.environment.differences(environment_here(self.system, self.execution.folders))
+        if self.execution.block_seconds is not None and worker.state.nthreads > 1:  # it is kept by the process
+            several = f"{worker.state.nthreads} threads, expected 1 with limits.block_seconds"
+            differences = f"{differences}; {several}" if differences else several
         about = machine_of_worker()
         worker.log_event(
             _TOPIC, {"run": self.run, "address": worker.address, "refused": differences, "about": about}
@@ -162,14 +164,14 @@ class Workers:
 
 @contextmanager
 def checked_workers(
-    client: "Client", plan: Plan, folders: Iterable[str], refuse: Callable[[str], Any]
+    client: "Client", plan: Plan, execution: Execution, refuse: Callable[[str], Any]
 ) -> Iterator[Workers]:
     """Check all workers of a client, those that are there and those to come, for the time of a run.
 
     Args:
         client: of the cluster.
         plan: of a store that is there.
-        folders: where workers look for the system, beside their own path.
+        execution: what blocks are computed under: where workers look for the system, how long a block may take.
         refuse: gets a line for every worker that is refused, saying what it has and what was expected.
 
     Yields:
@@ -182,7 +184,7 @@ def checked_workers(
     workers = Workers(run, client, refuse)
     try:
         client.subscribe_topic(_TOPIC, workers.note)
-        check = _Check(run, plan, folders)
+        check = _Check(run, plan, execution)
         client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)
         said_before = client.sync(client.get_events, _TOPIC, callback_timeout=_REPLY_SECONDS)
     except (OSError, TimeoutError) as error:

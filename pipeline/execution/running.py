@@ -153,7 +153,7 @@ def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask 
 
     with (
         dask_client(config.cluster) as client,
-        checked_workers(client, plan, config.folders, observer.complain) as workers,
+        checked_workers(client, plan, _execution(config), observer.complain) as workers,
     ):
         yield Dask(client, workers)
 
@@ -186,7 +186,7 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
         workers=[],
     )
     log.write(state="running", blocks_computed=0)
-    jobs = plan.jobs(Execution(config.folders, config.limits.block_seconds, log.name))
+    jobs = plan.jobs(_execution(config, log.name))
     began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
     try:
         with observer.progress(plan, count) as progress:
@@ -225,6 +225,10 @@ def _through_dask(
     assert not isinstance(config.cluster, SerialCluster)
     patience = Patience(config.cluster.grace_seconds, config.cluster.no_workers_seconds)
     return run_blocks(jobs, dask.client, patience, note, stop, dask.workers.trouble, say)
+
+
+def _execution(config: Config, run: str = "") -> Execution:
+    return Execution(config.folders, config.limits.block_seconds, run)
 
 
 def _worker_count(config: Config, dask: Dask | None) -> int:

@@ -13,15 +13,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.cluster.clients import dask_client
-from pipeline.execution.driver import BlockReport, run_blocks
-
-from pipeline.execution import driver
+from pipeline.cluster import dask_client
+from pipeline.execution import BlockReport, blocks
+from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.plan import Job
-from pipeline.request.clusters import LocalCluster
+from pipeline.request import LocalCluster
 from pipeline.store import Location
 
 WORKERS = 2
+PATIENCE = Patience(grace_seconds=1, no_workers_seconds=60)
 MAPPED = 20_000
 """Blocks for `client.map`, which has all of them in memory at once."""
 SETTINGS = {
@@ -66,15 +66,15 @@ def through_the_executor(count: int, samples: int) -> tuple[float, list[float]]:
         if ended % (count // samples) == 0:
             memory.append(resident_mb())
 
-    real, driver.compute_block = driver.compute_block, nothing
+    real, blocks.compute_on_dask = blocks.compute_on_dask, nothing
     try:
         with dask_client(cluster()) as client:
-            run_blocks(jobs(100), client, cluster(), lambda done: None)
+            run_blocks(jobs(100), client, PATIENCE, lambda report: None)
             began = time.perf_counter()
-            outcome = run_blocks(jobs(count), client, cluster(), progress)
+            outcome = run_blocks(jobs(count), client, PATIENCE, progress)
             seconds = time.perf_counter() - began
     finally:
-        driver.compute_block = real
+        blocks.compute_on_dask = real
     assert (outcome.computed, outcome.failed, outcome.interrupted) == (count, {}, "")
     return seconds / count, memory
 
@@ -94,11 +94,11 @@ def through_map(count: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.blocks_through_dask", description=__doc__)
     parser.add_argument("--blocks", type=int, default=200_000, help="blocks for the executor")
-    blocks = parser.parse_args().blocks
-    seconds, memory = through_the_executor(blocks, samples=10)
-    mapped = min(blocks, MAPPED)
+    count = parser.parse_args().blocks
+    seconds, memory = through_the_executor(count, samples=10)
+    mapped = min(count, MAPPED)
     plain_seconds, plain_memory = through_map(mapped)
-    print(f"executor    {blocks} blocks: {1e3 * seconds:.2f} ms a block")
+    print(f"executor    {count} blocks: {1e3 * seconds:.2f} ms a block")
     print(f"            memory after each tenth, MB: {', '.join(f'{mb:.0f}' for mb in memory)}")
     print(f"client.map  {mapped} blocks: {1e3 * plain_seconds:.2f} ms a block, {plain_memory:.0f} MB")
     print(f"the executor takes {seconds / plain_seconds:.2f} × the time of client.map")

@@ -22,7 +22,6 @@ from tests.command import ROOT, STUB, STUBS, Gate, connects, elsewhere, filled, 
 from tests.contents import block_bytes, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
-on_four_workers = pytest.mark.xdist_group("four workers")  # one process has the fixture, not each
 
 WORKERS = 4
 BLOCKS = 12
@@ -126,7 +125,6 @@ def said(root, words):
 # --- the same command ---------------------------------------------------------------------------------------
 
 
-@on_four_workers
 @pytest.mark.parametrize("by", ["file", "address"])
 def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, four_workers, tmp_path, expected, main):
     where = f"scheduler_file={four_workers.file}" if by == "file" else f"address='{four_workers.address}'"
@@ -136,7 +134,6 @@ def test_a_sweep_on_four_workers_of_a_scheduler_equals_the_local_one(by, four_wo
     assert all(process.poll() is None for process in four_workers.processes), "the cluster is its owner's to end"
 
 
-@on_four_workers
 def test_the_record_of_a_run_says_what_its_workers_were(four_workers, tmp_path, main):
     assert main(request(tmp_path, four_workers)).code == COMPLETE
     (record,) = open_store(tmp_path / "kuramoto_T.zarr").runs()
@@ -153,6 +150,14 @@ def test_workers_with_several_threads_compute_the_same(cluster, tmp_path, expect
     running.start_worker("--nthreads", "4")
     assert main(request(tmp_path, running)).code == COMPLETE
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
+
+
+def test_workers_with_several_threads_are_refused_where_blocks_have_a_time_limit(cluster, tmp_path, main):
+    running = cluster(workers=0)
+    running.start_worker("--nthreads", "4")
+    ended = main(request(tmp_path, running, "limits.block_seconds=100", "cluster.no_workers_seconds=1"))
+    assert ended.code == INTERRUPTED
+    assert "4 threads, expected 1 with limits.block_seconds" in ended.err
 
 
 def test_a_driver_waits_for_a_scheduler_and_workers_that_come_later(cluster, tmp_path, start, expected):

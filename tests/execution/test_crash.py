@@ -18,7 +18,6 @@ from tests.command import Gate, alive, filled, stubbed, wait_for, worker_process
 from tests.contents import block_bytes, block_files, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
-of_one_killed_driver = pytest.mark.xdist_group("a killed driver")  # one process has the fixture, not each
 
 BLOCKS = 30
 LONG = ("axes.T.values=[20,21,22,23,24,25,26,27,28,29]", "ensemble.members=24", "settings.iterations=8000")
@@ -170,7 +169,6 @@ def killed(tmp_path_factory):
         return AtWork(process.pid, workers, second, status, stored_blocks(path), block_files(path), root)
 
 
-@of_one_killed_driver
 def test_a_second_driver_is_refused_and_told_of_the_first(killed):
     code, _, err = killed.second
     assert code == INTERRUPTED
@@ -179,7 +177,6 @@ def test_a_second_driver_is_refused_and_told_of_the_first(killed):
     assert f"process {killed.pid} " in line
 
 
-@of_one_killed_driver
 def test_a_status_says_that_a_driver_is_at_work(killed):
     code, out, _ = killed.status
     assert code == INTERRUPTED
@@ -187,14 +184,12 @@ def test_a_status_says_that_a_driver_is_at_work(killed):
     assert "2 of 6 blocks" in out
 
 
-@of_one_killed_driver
 def test_no_worker_outlives_its_killed_driver(killed):
     """Though its block would never end."""
     assert len(killed.workers) == 2
     wait_for(lambda: not alive(killed.workers), "the end of the workers")
 
 
-@of_one_killed_driver
 def test_the_command_of_a_killed_driver_resumes_and_computes_nothing_twice(killed, main):
     path, arguments = killed.root / "kuramoto_T.zarr", stubbed(killed.root)
     assert len(killed.stored) == 2

@@ -24,7 +24,6 @@ from tests.command import Gate, filled, stubbed
 from tests.contents import block_bytes, block_files, fill, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
-on_two_workers = pytest.mark.xdist_group("two workers")  # one process has the fixture, not each
 
 PATIENCE = Patience(grace_seconds=60, no_workers_seconds=command.PATIENCE)
 few_examples = settings(max_examples=5, deadline=None, derandomize=True)
@@ -57,7 +56,6 @@ def run_on(client, config):
 # --- invariance ---------------------------------------------------------------------------------------------
 
 
-@on_two_workers
 def test_stores_of_one_and_of_two_workers_are_equal_byte_for_byte(configure, tmp_path, here, two_workers):
     expected = block_bytes(here)
     assert len(expected) > 50
@@ -101,7 +99,6 @@ def test_members_and_points_differ_from_one_another(here):
 # --- the driver's account -----------------------------------------------------------------------------------
 
 
-@on_two_workers
 def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
     config = configure(tmp_path)
     outcome, reported = run_on(two_workers, config)
@@ -113,7 +110,6 @@ def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
     assert all(done.computed for done in reported)
 
 
-@on_two_workers
 def test_members_that_diverge_are_stored_as_such_and_counted(configure, tmp_path, two_workers):
     config = configure(tmp_path, "settings.eta=1e200", "axes.T.values=[1]")
     outcome, reported = run_on(two_workers, config)
@@ -123,7 +119,6 @@ def test_members_that_diverge_are_stored_as_such_and_counted(configure, tmp_path
     assert (outcome.computed, outcome.failed) == (2, {})
 
 
-@on_two_workers
 def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_path, two_workers):
     config = configure(tmp_path)
     sweep = define(config)
@@ -135,7 +130,6 @@ def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_p
     assert block_files(config.store.path) == before
 
 
-@on_two_workers
 def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(configure, tmp_path, two_workers):
     config = configure(tmp_path, "axes.T.values=[1,2,3,4,5,6,7,8,9,10]", "ensemble.members=24")
     sweep = define(config)
@@ -158,7 +152,6 @@ def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(configure
     assert 2 <= most <= 8
 
 
-@on_two_workers
 def test_without_jobs_there_is_nothing_to_account_for(two_workers):
     assert run_blocks(iter([]), two_workers, PATIENCE, print) == Outcome()
 
@@ -378,7 +371,6 @@ def listening(pid):
     return found
 
 
-@on_two_workers
 def test_nothing_listens_beyond_the_loopback_interface(two_workers):
     workers = list(two_workers.run(os.getpid).values())
     assert len(set(workers)) == 2
@@ -388,7 +380,6 @@ def test_nothing_listens_beyond_the_loopback_interface(two_workers):
         assert set(addresses) == {"0100007F"}
 
 
-@on_two_workers
 def test_libraries_on_workers_use_one_thread(two_workers):
     names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA")
 
@@ -401,7 +392,6 @@ def test_libraries_on_workers_use_one_thread(two_workers):
     assert list(two_workers.nthreads().values()) == [1, 1]
 
 
-@on_two_workers
 def test_workers_do_not_load_what_they_do_not_need(configure, tmp_path, two_workers):
     run_on(two_workers, configure(tmp_path))
 

@@ -37,7 +37,6 @@ def without_slurm():
 SKIPPED = without_slurm()
 pytestmark = [
     pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),  # one after the other: they share a queue, and wait more than they compute
     pytest.mark.skipif(bool(SKIPPED), reason=SKIPPED or "-"),
     pytest.mark.timeout(900),
 ]
