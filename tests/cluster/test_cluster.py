@@ -152,10 +152,13 @@ def test_workers_with_several_threads_compute_the_same(cluster, tmp_path, expect
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
 
 
-def test_workers_with_several_threads_are_refused_where_blocks_have_a_time_limit(cluster, tmp_path, main):
+def test_workers_with_several_threads_are_refused_where_blocks_have_a_time_limit(
+    cluster, tmp_path, main, monkeypatch
+):
+    monkeypatch.setattr("pipeline.execution.admission._PATIENCE_SECONDS", 0.1)
     running = cluster(workers=0)
     running.start_worker("--nthreads", "4")
-    ended = main(request(tmp_path, running, "limits.block_seconds=100", "cluster.no_workers_seconds=1"))
+    ended = main(request(tmp_path, running, "limits.block_seconds=100"))
     assert ended.code == INTERRUPTED
     assert "4 threads, expected 1 with limits.block_seconds" in ended.err
 
