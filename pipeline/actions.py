@@ -39,6 +39,7 @@ from pipeline.request import (
     compose,
     define,
     plain,
+    unfit,
 )  # fmt: skip
 from pipeline.store import check_same_sweep, derive, forget, is_driven, only_driver, open_store, prepare
 from pipeline.systems import search_in
@@ -226,6 +227,10 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
                 f"figures.draw: the sweep of {request.path} has no figure; expected one of {', '.join(figures.known())}"
             ]
         )
+    known = figures.known()
+    faults = [unfit(name, known[name], plan.sweep.axes, plan.sweep.method) for name in wanted.draw]
+    if any(faults):
+        raise RequestError(f"figures.draw: {why}" for why in faults if why)
     return _drawn(plan, wanted, last["store"]["suffix"], request.command)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.actions import Ended, carry_out, requested
 from pipeline.console import Console
-from pipeline.errors import BLOCKS_FAILED, BlockError, BlocksFailed
+from pipeline.errors import BLOCKS_FAILED, BlockError, BlocksFailed, RequestError
 from pipeline.request import Origin
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ def verify(*overrides: str, config_dir: Folder = None) -> "list[Checked]":
 
 
 def _ended(action: str, overrides: tuple[str, ...], config_dir: Folder) -> Ended:
+    if chosen := [override for override in overrides if override.lstrip("+~").partition("=")[0] == "action"]:
+        raise RequestError(
+            [f"{chosen[0]}: expected no action, as pipeline.{action} is one; call another function"]
+        )
     folder = None if config_dir is None else Path(config_dir)
     shown = [*map(repr, overrides), *([f"config_dir={str(config_dir)!r}"] if folder else [])]
     origin = Origin(f"pipeline.{action}({', '.join(shown)})", (*overrides, f"action={action}"), folder)

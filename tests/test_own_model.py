@@ -39,7 +39,7 @@ WITH_KERNEL = """    scale = settings["sigma"] * np.sqrt(dt)
 
 def with_numba_kernel(text):
     """The model with its loop as a kernel compiled by numba."""
-    start, end = text.index('    kicks = settings["sigma"]'), text.index('    return {"x"')
+    start, end = text.index('    scale = settings["sigma"]'), text.index('    return {"x"')
     text = text[:start] + WITH_KERNEL + text[end:]
     text = text.replace("import numpy as np\n", "import numpy as np\nfrom numba import njit\n")
     return text.replace("def compute(", KERNEL.lstrip() + "def compute(")

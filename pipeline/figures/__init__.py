@@ -1,9 +1,10 @@
 """The figure stage: one module a figure, each with `draw(dataset) → matplotlib Figure`.
 
-A module may name stores of other sweeps in `BESIDE`, which `draw` gets as further datasets. What modules share is in
-those with a leading underscore.
+A module names the axes of the sweep that it draws in `AXES`. It may name stores of other sweeps in `BESIDE`, which
+`draw` gets as further datasets. What modules share is in those with a leading underscore.
 """
 
+import ast
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +13,17 @@ from pipeline.plan import Plan
 __all__ = ["draw", "known"]
 
 
-def known() -> list[str]:
-    """The figures there are."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+def known() -> dict[str, tuple[str, ...]]:
+    """The figures there are, and the axes of the sweeps they draw: what modules assign to `AXES`, without importing."""
+    return {path.stem: _axes(path) for path in sorted(Path(__file__).parent.glob("[a-z]*.py"))}
+
+
+def _axes(path: Path) -> tuple[str, ...]:
+    for statement in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") == "AXES":
+            axes: tuple[str, ...] = ast.literal_eval(statement.value)
+            return axes
+    raise LookupError(f"{path}: expected AXES, the axes of the sweep that it draws")
 
 
 def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Path]:

@@ -12,6 +12,9 @@ from pipeline.figures._kuramoto import is_valid, setting, success_fraction, succ
 from pipeline.figures._style import BLUE, GREY, ORANGE, interval_points, log_axis, panels, reference_line
 from pipeline.plan import intervals
 
+AXES = ("T",)
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Means with 95 % intervals, ⟨|w|⟩ of all members for comparison; the share of successful ones beside them."""

@@ -9,6 +9,9 @@ from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, mea
 from pipeline.plan import intervals
 from pipeline.systems import MISSING
 
+AXES = ("T",)
+"""The axes of the sweep that it draws."""
+
 SCHEMES = (("", "continuous", ORANGE), ("discrete_", "discrete", BLUE))
 SHOWN_T = (10.0, 50.0)
 """Intervals T whose course in time is drawn: those swept that are nearest."""

@@ -6,6 +6,9 @@ from matplotlib.figure import Figure
 from pipeline.figures._kuramoto import success_fraction
 from pipeline.figures._style import heat_map, panels
 
+AXES = ("delay", "eta")
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """One map."""

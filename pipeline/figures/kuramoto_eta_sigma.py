@@ -9,6 +9,9 @@ from pipeline.figures._style import ORANGE, heat_map, panels
 from pipeline.plan import intervals
 from pipeline.systems import DIVERGED
 
+AXES = ("eta", "sigma")
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Two maps, the least mean error framed. Points at which most members diverged have no mean."""

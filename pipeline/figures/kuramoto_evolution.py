@@ -8,6 +8,9 @@ from pipeline.figures._kuramoto import is_valid, setting, successful
 from pipeline.figures._style import BLUE, GREY, ORANGE, panels, reference_line
 from pipeline.plan import intervals
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Error and ⟨|w|⟩ of a typical successful member and of the ensemble; r(t) of that member."""

@@ -7,6 +7,9 @@ from pipeline.figures._kuramoto import is_valid, setting, success_fraction
 from pipeline.figures._style import BLUE, GREEN, interval_points, log_axis, panels, reference_line, spread_band
 from pipeline.plan import intervals
 
+AXES = ("weight_control",)
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Means with 95 % intervals and the spread of the members; the share of successful ones beside them."""

@@ -2,4 +2,7 @@
 
 from pipeline.figures._network import error_map as draw
 
+AXES = ("eta", "sigma")
+"""The axes of the sweep that it draws."""
+
 __all__ = ["draw"]

@@ -8,6 +8,9 @@ from pipeline.figures._style import BLACK, BLUE, ORANGE, mean_curve, panels, spr
 from pipeline.plan import intervals
 from pipeline.systems import COMPUTED
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """A typical member, mean and spread of all, and gradient descent from small random weights."""

@@ -7,6 +7,9 @@ from pipeline.figures._network import error_histograms
 from pipeline.figures._style import panels
 from pipeline.store import statistic_of
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 TOP = 0.15
 """Right end of the histograms; few networks lie beyond."""
 

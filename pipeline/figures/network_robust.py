@@ -8,6 +8,9 @@ from pipeline.figures._network import error_histograms
 from pipeline.figures._style import panels
 from pipeline.figures.network_functional import TOP
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 BESIDE = ("network_functional",)
 
 

@@ -5,6 +5,9 @@ from matplotlib.figure import Figure
 
 from pipeline.figures._network import least_map
 
+AXES = ("robust_eta", "robust_sigma")
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """One map."""

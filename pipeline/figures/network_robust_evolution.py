@@ -7,6 +7,9 @@ from pipeline.figures._kuramoto import setting
 from pipeline.figures._network import typical_member, valid_only
 from pipeline.figures._style import BLUE, ORANGE, mean_curve, panels, reference_line, spread_band
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """A typical member, mean and spread of all, and the threshold h below which a network works."""

@@ -14,6 +14,9 @@ from pipeline.figures._network import typical_member
 from pipeline.figures._style import BLUE, ORANGE
 from pipeline.systems import patterns
 
+AXES = ()
+"""The axes of the sweep that it draws."""
+
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """(a) bitmaps; (b) the nodes of a typical member and its weights, the stronger the darker."""

@@ -51,7 +51,12 @@ def fraction(
     z2 = ndtri((1 + confidence) / 2) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2) * np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)) / (1 + z2 / n)
-    return _dataset(share, np.maximum(centre - half, 0), np.minimum(centre + half, 1), count)
+    return _dataset(
+        share,
+        np.minimum(np.maximum(centre - half, 0), share),
+        np.maximum(np.minimum(centre + half, 1), share),
+        count,
+    )
 
 
 def median(values: xarray.DataArray, dim: str = "member", confidence: float = CONFIDENCE) -> xarray.Dataset:

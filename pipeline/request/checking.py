@@ -47,7 +47,8 @@ class Known(NamedTuple):
     """What a request may name that other rooms hold."""
 
     actions: Sequence[str]
-    figures: Sequence[str]
+    figures: Mapping[str, tuple[str, ...]]
+    """Each figure with the axes of the sweep that it draws."""
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
@@ -102,6 +103,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     if config is not None:
         faults += _unkept_limits(config)
     faults += _unknown_names(raw, known)
+    faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
     faults += found
     if system is not None:
@@ -172,6 +174,13 @@ def _unkept_limits(config: Config) -> Iterator[str]:
         )
 
 
+def _unpackaged(raw: Mapping[str, Any]) -> Iterator[str]:
+    """Files whose keys ended below the name of their group, as their first line is missing."""
+    for group in ("system", "sweep", "scale"):
+        if isinstance(raw.get(group), dict):
+            yield f"{group}: expected a file that begins with the line # @package _global_, got its keys below {group}"
+
+
 def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     action = raw.get("action")
     if isinstance(action, str) and action not in known.actions:
@@ -181,6 +190,36 @@ def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     for k, name in enumerate(drawn if isinstance(drawn, list) else []):
         if isinstance(name, str) and name not in known.figures:
             yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {name!r}"
+        elif isinstance(name, str) and raw.get("path") is None:
+            yield from _unfit_figure(f"figures.draw[{k}]", name, known, raw)
+
+
+def _unfit_figure(where: str, name: str, known: Known, raw: Mapping[str, Any]) -> Iterator[str]:
+    """Faults of a figure that draws another kind of sweep than the one asked for."""
+    axes, sampling = raw.get("axes"), raw.get("sampling")
+    method = sampling.get("method") if isinstance(sampling, dict) else None
+    why = unfit(name, known.figures[name], tuple(axes), str(method)) if isinstance(axes, dict) else ""
+    if why:
+        yield f"{where}: {why}"
+
+
+def unfit(name: str, drawn: Sequence[str], axes: Sequence[str], sampling: str) -> str:
+    """Why a figure can't draw a sweep; empty if it can.
+
+    Args:
+        name: of the figure.
+        drawn: axes of the sweeps that it draws.
+        axes: those of the sweep.
+        sampling: how the axes combine.
+
+    Returns:
+        What was expected and got, and what to do.
+    """
+    if set(drawn) == set(axes) and sampling in ("product", "None"):
+        return ""
+    over = f"a grid over {', '.join(drawn)}" if drawn else "a sweep without axes"
+    got = f"axes {', '.join(axes)} ({sampling})" if axes else "no axes"
+    return f"{name} draws {over}, got {got}; choose another figure, or none with figures.draw=[]"
 
 
 def _system(name: Any) -> tuple[System | None, list[str]]:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import yaml
 from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -74,8 +75,6 @@ def parse(arguments: Sequence[str]) -> Arguments:
     folders = found.config_dir or []
     if len(folders) > 1:
         raise RequestError([f"--config-dir: expected one folder, got {', '.join(map(str, folders))}"])
-    if folders and not folders[0].is_dir():
-        raise RequestError([f"--config-dir: expected a folder, got {folders[0]}"])
     return Arguments(found.overrides, folders[0] if folders else None, found.multirun, found.cfg is not None)
 
 
@@ -161,6 +160,8 @@ def _rewritten(override: str) -> str:
 @contextmanager
 def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
     """Hydra's loader of configs, its errors in one line each."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise RequestError([f"--config-dir: expected a folder, got {config_dir}"])
     Plugins.instance()  # registers the kinds of places that configs are read from
     path = ConfigSearchPathImpl()
     path.append("hydra", "pkg://hydra.conf")
@@ -175,6 +176,10 @@ def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
         yield ConfigLoaderImpl(config_search_path=path)
     except (HydraException, OmegaConfBaseException) as error:
         raise RequestError([_message(error)]) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{mark.name}, line {mark.line + 1}" if mark is not None else "a config file"
+        raise RequestError([f"{where}: expected YAML, got: {error.problem}"]) from error
     finally:
         versions.version_base = before
 
@@ -217,10 +222,18 @@ def _shrink(config: DictConfig, given: set[str]) -> None:
 
 
 def _message(error: Exception) -> str:
-    """Hydra's message without its tips on internals."""
+    """Hydra's message without its tips on internals, and what to do."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"{group}: expected one of {', '.join(error.options)}, got {name}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    lines = [line for line in str(cause).splitlines() if line.strip()]
-    return one_line(" ".join(lines[:2]))
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip() and "https://" not in line]
+    return f"{one_line(' '.join(lines[:2])).replace('++', '')}{_what_to_do(cause)}"
+
+
+def _what_to_do(error: BaseException) -> str:
+    if isinstance(error, OverrideParseException):
+        return "; expected key=value, in quotes where it has blanks, brackets or commas: 'axes.T.values=[1, 2]'"
+    if "Could not override" in str(error):
+        return "; a sweep or system file begins with # @package _global_, and its defaults say {override /system: NAME}"
+    return ""

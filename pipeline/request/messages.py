@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.request.clusters import KINDS
 
+_NOT_TO_BE_SET = ("derived", "unknown", "command", "overrides", "config_dir", "folders")
+"""Fields of a request that are told by its circumstances."""
+
 _EXPECTED = {
     "missing": "a value",
     "float_type": "a number",
@@ -100,6 +103,8 @@ def _without_kind(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> Sequence[str]:
     """The keys a nested model knows at a location."""
+    if not location:
+        return tuple(name for name in model.model_fields if name not in _NOT_TO_BE_SET)
     if location[:1] == ("cluster",):
         return tuple(KINDS[str(location[1])].model_fields) if len(location) == 2 else ()
     for part in location:

@@ -59,9 +59,12 @@ def described(error: BaseException, system: System) -> str:
     """
     folder = Path(_source(system)[0]).parent
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)] or frames
-    where = f"{own[-1].filename}, line {own[-1].lineno}, in {own[-1].name}: " if own else ""
-    return f"{where}{type(error).__name__}: {one_line(error)[:_SHOWN]}"
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    file, line = _source(system)
+    where = (
+        f"{own[-1].filename}, line {own[-1].lineno}, in {own[-1].name}" if own else f"{file}, line {line}, compute"
+    )
+    return f"{where}: {type(error).__name__}: {one_line(error)[:_SHOWN]}"
 
 
 def _source(system: System) -> tuple[str, int]:

@@ -23,6 +23,8 @@ from pipeline.words import one_line
 _OURS = __package__
 _LIBRARIES = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 """Folders of code that nobody edits while it is in use."""
+_SHOWN = 300
+"""Characters of an error's own message that are kept."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -187,7 +189,7 @@ def _described(error: BaseException) -> str:
         return f"{error.filename}{line}: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_of_a_user(frame.filename)]
     where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
-    return f"{where}{type(error).__name__}: {one_line(error)}"
+    return f"{where}{type(error).__name__}: {one_line(error)[:_SHOWN]}"
 
 
 def _is_of_a_user(file: str) -> bool:

@@ -43,6 +43,10 @@ class Variable:
     long_name: str
     units: str = "1"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.dims, tuple):
+            raise ValueError(f'{self.name}: expected dims as a tuple of names, like ("node",), got {self.dims!r}')
+
 
 @dataclass(frozen=True)
 class Estimand:
@@ -108,6 +112,12 @@ class System:
     """(settings, factor) → settings with Euler steps that much shorter and the same noise. None: there are no steps."""
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.settings, type) and issubclass(self.settings, BaseModel)):
+            raise ValueError(f"settings: expected a subclass of pipeline.schema.Section, got {self.settings!r}")
+        for field_name, kind in (("dimensions", Dimension), ("variables", Variable)):
+            parts = getattr(self, field_name)
+            if not isinstance(parts, tuple | list) or not all(isinstance(part, kind) for part in parts):
+                raise ValueError(f"{field_name}: expected a tuple of {kind.__name__}, got {parts!r}")
         names = [part.name for part in self._parts]
         known = {dimension.name for dimension in self.dimensions}
         for name in names:
