@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.cluster import dask_client
 from pipeline.digest import as_hex
+from pipeline.errors import Interrupted
 from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
@@ -115,6 +116,10 @@ def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outc
             plan = planned(plan.sweep, config, open_store(plan.path), "keep")
             if plan.complete or outcome.interrupted or outcome.failed:
                 return outcome
+            if not outcome.computed:
+                raise Interrupted(
+                    f"{plan.path}: no block was computed though some are missing; see action=explain"
+                )
             observer.say(announcement(plan))
 
 

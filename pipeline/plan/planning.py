@@ -12,7 +12,7 @@ from pipeline.digest import as_hex
 from pipeline.errors import RequestError
 from pipeline.request import Sweep
 from pipeline.store import Location, Store, check_same_sweep, scan
-from pipeline.systems import compute_members, loaded, search_in
+from pipeline.systems import compute_members, described, loaded, search_in
 
 
 class Execution(NamedTuple):
@@ -103,8 +103,15 @@ class Plan:
     def block_work(self) -> np.ndarray:
         """(point,) predicted cost of a block, in operations; all the same where the system predicts none."""
         work = self.sweep.system.work or (lambda settings: 1.0)
-        per_member = [work(self.sweep.settings_at(point)) for point in self.sweep.points]
-        return np.array(per_member) * self.sweep.block_members
+        try:
+            per_member = np.array(
+                [work(self.sweep.settings_at(point)) for point in self.sweep.points], dtype=float
+            )
+        except Exception as error:
+            raise RequestError([f"system: work: {described(error, self.sweep.system)}"]) from error
+        if not (per_member > 0).all():
+            raise RequestError([f"system: work: expected numbers above 0, got {per_member.min():g}"])
+        return per_member * self.sweep.block_members
 
     @property
     def remaining_work(self) -> float:
@@ -142,6 +149,7 @@ class Plan:
             The block, as a worker gets it.
         """
         assert self.store is not None
+        assert self.rows[k] >= 0, "the store has no row for the point"
         point = self.sweep.points[k]
         return Job(
             location=self.store.location,

@@ -135,7 +135,8 @@ def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[st
     faults = list(_unknown_names(raw, known))
     if raw.get("action") in known.actions and raw["action"] not in actions:
         faults.append(f"path: action={raw['action']} needs a sweep; expected +sweep=NAME, got a path")
-    if raw["store"]["name"] is not None:
+    store = raw.get("store")
+    if not isinstance(store, dict) or store.get("name") is not None:
         faults.append(
             "path: the store at a path says itself which sweep it holds; drop +sweep and store.name, or path"
         )

@@ -121,6 +121,8 @@ def several(overrides: Sequence[str], config_dir: Path | None = None) -> list[li
     rewritten = _as_hydra_takes_them(overrides)
     with _loader(config_dir) as loader:
         (batch,) = BasicSweeper.split_arguments(_parsed(rewritten, loader), max_batch_size=None)
+    if not batch:
+        raise RequestError([f"{' '.join(overrides)}: expected at least one request, got values that are none"])
     return batch
 
 
@@ -177,11 +179,19 @@ def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
     except (HydraException, OmegaConfBaseException) as error:
         raise RequestError([_message(error)]) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{mark.name}, line {mark.line + 1}" if mark is not None else "a config file"
-        raise RequestError([f"{where}: expected YAML, got: {error.problem}"]) from error
+        raise RequestError([f"{_place(error)}: expected YAML, got: {error.problem}"]) from error
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OSError) as error:
+        raise RequestError(
+            [f"a config file or value can't be read: {type(error).__name__}: {one_line(error)}"]
+        ) from error
     finally:
         versions.version_base = before
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    """File and line of an error in YAML."""
+    mark: Any = error.problem_mark or error.context_mark
+    return "a config file" if mark is None else f"{mark.name}, line {mark.line + 1}"
 
 
 def _parsed(overrides: list[str], loader: ConfigLoaderImpl) -> list[Any]:
@@ -204,9 +214,10 @@ def _refuse_foreign(composed: DictConfig, loader: ConfigLoaderImpl) -> None:
 
 
 def _mention_hydra(*folders: Path | None) -> bool:
-    """Whether some config file has the word."""
+    """Whether some config file has the word, or a backslash, with which YAML may spell it."""
     files = (file for folder in folders if folder is not None for file in folder.rglob("*.yaml"))
-    return any(b"hydra" in file.read_bytes() for file in files if file.is_file())
+    texts = (file.read_bytes() for file in files if file.is_file())
+    return any(b"hydra" in text or b"\\" in text for text in texts)
 
 
 def _plain(config: DictConfig, key: str) -> Any:
@@ -216,7 +227,8 @@ def _plain(config: DictConfig, key: str) -> Any:
 
 def _shrink(config: DictConfig, given: set[str]) -> None:
     """Let a system's quick settings hold, but for those that the command line gives."""
-    for name, value in (config.get("quick") or {}).items():
+    quick: Any = config.get("quick")
+    for name, value in quick.items() if OmegaConf.is_dict(quick) else ():
         if f"settings.{name}" not in given and "settings" not in given:
             config.settings[name] = value
 

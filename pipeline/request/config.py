@@ -106,7 +106,7 @@ class Limits(Section):
     """What a plan may cost before it has to be confirmed, and how long a block may take."""
 
     core_hours: Positive | None
-    block_seconds: Positive | None
+    block_seconds: float | None = Field(ge=0.001, le=1e7)
 
 
 class Verify(Section):

@@ -1,5 +1,6 @@
 """A sweep: which points, which members, and the seed of each point."""
 
+import math
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,7 @@ def define(config: Config) -> Sweep:
         for value, count in Counter(map(_frozen, column)).items()
         if count > 1 and config.sampling.method != "zip"
     ]
+    faults += _finite(axes, values, kinds)
     if faults:
         raise RequestError(faults)
     points = _checked(config, system, kinds, _combine(axes, values, config.sampling, config.ensemble.seed, kinds))
@@ -163,6 +165,16 @@ def define(config: Config) -> Sweep:
         records=config.store.records,
         method=config.sampling.method,
     )
+
+
+def _finite(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:
+    """Faults of axes with numbers that are not finite, which no point could be found by."""
+    return [
+        f"axes.{name}: expected finite numbers, got {shown(value)}"
+        for name, column, kind in zip(axes, values, kinds, strict=True)
+        for value in column
+        if kind == "real" and isinstance(value, float) and not math.isfinite(value)
+    ]
 
 
 def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequence[Point]) -> list[Point]:

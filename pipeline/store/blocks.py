@@ -37,14 +37,15 @@ class Location(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def _handles(location: Location, inode: int) -> dict[str, Array]:
+def _handles(location: Location, created: tuple[int, int]) -> dict[str, Array]:
     with zarr.config.set(ZARR):
         return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
 
 
 def _arrays(location: Location) -> dict[str, Array]:
     """The arrays of a store, opened once a process."""
-    return _handles(location, os.stat(location.path).st_ino)
+    # A store that was made anew may get the inode of the one before. Its root is written once.
+    return _handles(location, (os.stat(location.path).st_ino, os.stat(f"{location.path}/zarr.json").st_mtime_ns))
 
 
 def _block_arrays(arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

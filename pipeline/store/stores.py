@@ -311,6 +311,15 @@ def _create(path: Path, sweep: Sweep) -> None:
     """Build a store aside and rename it: it appears complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f"{path.name}.creating-{os.getpid()}")
+    try:
+        _build(building, sweep)
+    except Exception:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    building.rename(path)
+
+
+def _build(building: Path, sweep: Sweep) -> None:
     points, members = len(sweep.points), sweep.blocks * sweep.block_members
     with zarr.config.set(ZARR):
         group = zarr.open_group(building, mode="w", zarr_format=3)
@@ -364,7 +373,6 @@ def _create(path: Path, sweep: Sweep) -> None:
         # What changes later is kept out of the root, which so is never seen half-written.
         group.create_group("runs", attributes={"n_points": points, "n_members": members, "code_versions": {}})
         group.create_group("machines")
-    building.rename(path)
 
 
 def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
@@ -388,7 +396,7 @@ def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
 
 
 def _coordinates_at(sweep: Sweep, dimension: Dimension, points: Sequence[Point]) -> list[np.ndarray]:
-    return [dimension.coordinate(sweep.settings_at(point), sweep.records) for point in points]
+    return [dimension.values(sweep.settings_at(point), sweep.records) for point in points]
 
 
 def _varies(sweep: Sweep, dimension: Dimension) -> bool:
@@ -446,6 +454,7 @@ def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point], first:
 
 def _grow(store: Store, sweep: Sweep) -> None:
     """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
+    _check_coordinates(store, sweep)
     group, known = store.group, store.points_along(sweep.axes)
     arrived = set(known)
     new = [point for point, kept in zip(sweep.points, store.as_kept(sweep), strict=True) if kept not in arrived]
@@ -462,6 +471,20 @@ def _grow(store: Store, sweep: Sweep) -> None:
             array.resize(shape)
     _write_axes(store.group, sweep, new, first=len(known))
     store.runs_group.update_attributes({"n_points": n_points, "n_members": members})  # both in one write
+
+
+def _check_coordinates(store: Store, sweep: Sweep) -> None:
+    """Raise RequestError if a coordinate that all points share is no longer the one stored."""
+    for dimension in sweep.system.dimensions:
+        if not _varies(sweep, dimension):
+            (today,) = _coordinates_at(sweep, dimension, sweep.points[:1])
+            if not np.array_equal(np.asarray(store.array(dimension.name)[:]), today):
+                raise RequestError(
+                    [
+                        f"{store.path}: its coordinate {dimension.name} is not the one that system {sweep.system_name} "
+                        "gives now; undo the change, or choose another store.name"
+                    ]
+                )
 
 
 def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:

@@ -7,9 +7,9 @@ name is not seen: functions that a decorator or a base class of ours puts in a t
 
 import ast
 import hashlib
-import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from importlib.machinery import ModuleSpec, PathFinder
 
@@ -24,8 +24,8 @@ _LIBRARIES = {"site-packages", "dist-packages"}
 def code_version(module: str) -> dict[str, str]:
     """Digest of every definition that the `compute` of a system reaches, in code that is ours.
 
-    Ours are `sim`, `pipeline`, the top-level package of the system's module and, for a module that is in no
-    package, all that is in its folder, unless it is a folder of installed libraries.
+    Ours are `sim`, `pipeline`, the top-level package of the system's module, and all modules and packages beside
+    that, unless they are in a folder of installed libraries.
 
     Args:
         module: dotted name of the module that assigns `SYSTEM = System(…, compute=…, …)`.
@@ -42,7 +42,7 @@ def code_version(module: str) -> dict[str, str]:
     return _Search(module).version()
 
 
-def modules_searched(module: str) -> list[str]:
+def modules_searched(module: str) -> dict[str, str]:
     """Modules of ours, written in Python, through which `code_version` finds what a system reaches.
 
     After an edit they are all to be imported anew: a module that defines nothing may still hand on what it imported.
@@ -51,14 +51,15 @@ def modules_searched(module: str) -> list[str]:
         module: dotted name of the system's module.
 
     Returns:
-        Dotted names, sorted.
+        Dotted name → source file, "" where there is none.
 
     Raises:
         ModuleNotFoundError, SyntaxError, OSError: as `code_version` does.
     """
     search = _Search(module)
     search.version()
-    return sorted(name for name, found in search.modules.items() if found is not None and not found.binary)
+    names = sorted(name for name, found in search.modules.items() if found is not None and not found.binary)
+    return {name: spec.origin or "" for name in names if (spec := search.specs[name]) is not None}
 
 
 def digest_of_version(version: Mapping[str, str]) -> int:
@@ -81,7 +82,7 @@ class _Search:
         self.reached: dict[tuple[str, str], str] = {}
         top = system.partition(".")[0]
         self.ours = {"sim", "pipeline", top}
-        self.folders = self._folders(top) if top == system else set()
+        self.folders = self._folders(top)
 
     def version(self) -> dict[str, str]:
         self._start()
@@ -232,7 +233,7 @@ class _Search:
     def _find(self, parent: str, tail: str) -> ModuleSpec | None:
         if not parent:
             is_ours = tail in self.ours or (self.folders and self._folders(tail) & self.folders)
-            return _top_level(tail) if is_ours else None
+            return top_level(tail) if is_ours else None
         above = self._spec(parent)
         if above is None or above.submodule_search_locations is None:
             return None
@@ -242,20 +243,31 @@ class _Search:
     @staticmethod
     def _folders(top: str) -> set[str]:
         """Folders that hold a top-level module or package, unless they hold installed libraries."""
-        spec = _top_level(top)
+        spec = top_level(top)
         if spec is None:
             return set()
         paths = spec.submodule_search_locations or ([spec.origin] if spec.origin and spec.has_location else [])
-        folders = {os.path.dirname(os.path.realpath(path)) for path in paths}
+        folders = {
+            os.path.dirname(found) for path in paths for found in (os.path.abspath(path), os.path.realpath(path))
+        }
         return {folder for folder in folders if os.path.basename(folder) not in _LIBRARIES}
 
 
-def _top_level(name: str) -> ModuleSpec | None:
-    """A top-level module, which Python finds without importing anything."""
-    try:
-        return importlib.util.find_spec(name)
-    except ValueError:  # no name, or a module in sys.modules that has no spec
+def top_level(name: str) -> ModuleSpec | None:
+    """Where Python would find a top-level module now, without importing anything.
+
+    `importlib.util.find_spec` would tell where a module that is imported already was found then.
+
+    Args:
+        name: without dots.
+
+    Returns:
+        Its spec, None if there is no such module.
+    """
+    if not name:
         return None
+    specs = (finder.find_spec(name, None) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return next((spec for spec in specs if spec is not None), None)
 
 
 def _digest(codes: Iterable[Code]) -> str:

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.systems.finding import kernels_of, loaded
 from pipeline.systems.interface import COMPUTED, DIVERGED, System
 from pipeline.words import one_line
 
+_LARGEST_WHOLE = 2.0**53
 _SHOWN = 300
 """Characters of an error's own message that are kept."""
 
@@ -41,8 +43,8 @@ def compute_members(
     system = loaded(name).system
     try:
         with kernels_of(name):
-            values = system.compute(settings, seed, members, records)
-    except Exception as error:
+            values = system.compute(deepcopy(dict(settings)), seed, members, records)  # it may change what it gets
+    except (Exception, SystemExit) as error:
         raise BlockError(described(error, system)) from error
     return _checked(system, values, len(members), system.sizes(settings, records))
 
@@ -98,6 +100,10 @@ def _checked(system: System, values: Any, members: int, sizes: Mapping[str, int]
 
 
 def _array(name: str, raw: Any, refuse: Any) -> np.ndarray:
+    if isinstance(raw, np.ma.MaskedArray):
+        raise refuse(
+            f"{name} as a plain array", "a masked one; fill what is masked, with NaN for members that diverged"
+        )
     try:
         return np.asarray(raw)
     except (ValueError, TypeError) as error:  # rows of several lengths
@@ -110,7 +116,10 @@ def _doubles(name: str, raw: Any, shape: tuple[int, ...], refuse: Any) -> np.nda
         raise refuse(f"{name} of real numbers", f"{name} of {array.dtype}")
     if array.shape != shape:
         raise refuse(f"{name} of shape {shape}, member first", f"shape {array.shape}")
-    return np.ascontiguousarray(array, dtype=float)
+    doubles = np.ascontiguousarray(array, dtype=float)
+    if array.dtype.kind in "iu" and (np.abs(doubles) >= _LARGEST_WHOLE).any():
+        raise refuse(f"{name} of whole numbers that doubles hold, below 2^53", f"{np.abs(doubles).max():g}")
+    return doubles
 
 
 def _status(raw: Any, values: Mapping[str, np.ndarray], members: int, refuse: Any) -> np.ndarray:

@@ -7,15 +7,15 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from pipeline.digest import as_hex
+from pipeline.digest import as_hex, digest_of_all
 from pipeline.errors import RequestError
-from pipeline.systems.code_version import code_version, digest_of_version, modules_searched
+from pipeline.systems.code_version import code_version, digest_of_version, modules_searched, top_level
 from pipeline.systems.interface import System
 from pipeline.systems.kernel_folder import kernels_kept_by
 from pipeline.words import one_line
@@ -36,21 +36,29 @@ class Loaded(NamedTuple):
     """The definitions that its numbers depend on: name → digest."""
     digest: int
     """One 64-bit number for `version`."""
+    sources: int = 0
+    """A digest of its files, for a system outside of this program."""
 
 
 _loaded: dict[str, Loaded] = {}
+_folders: list[str] = []
+"""Where systems are looked for, beside the path: those of the last request."""
 
 
 def search_in(folders: Iterable[str]) -> None:
-    """Let systems be found in more folders. They go to the end of the path, so that they hide no library.
+    """Let systems be found in some folders, and in those of earlier requests no more.
+
+    They go to the end of the path, so that they hide no library.
 
     Args:
         folders: paths, absolute, as the working directory may change.
     """
-    for folder in folders:
-        if folder not in sys.path:
-            sys.path.append(folder)
-            importlib.invalidate_caches()
+    wanted = list(folders)
+    if wanted != _folders:
+        sys.path[:] = [folder for folder in sys.path if folder not in _folders]
+        _folders[:] = wanted
+        importlib.invalidate_caches()
+    sys.path.extend(folder for folder in wanted if folder not in sys.path)
 
 
 def find(name: str) -> System:
@@ -68,9 +76,9 @@ def find(name: str) -> System:
     module = module_name(name)
     if module.startswith(f"{_OURS}."):  # of this program, whose files don't change while it runs
         return _system_in(importlib.import_module(module))
-    version = _version(module)
-    if name not in _loaded or _loaded[name].version != version:
-        _load(name, module, version)
+    version, sources = _version(module), _sources(module)
+    if name not in _loaded or _loaded[name].sources != sources:
+        _loaded[name] = Loaded(_load(name, module, version), version, digest_of_version(version), sources)
     return _loaded[name].system
 
 
@@ -110,7 +118,14 @@ def module_name(name: str) -> str:
         raise RequestError([f"system: expected the name of a system or of a Python module, got {name!r}"])
     if name in known_systems():
         return f"{_OURS}.{name}"
-    if importlib.util.find_spec(name.partition(".")[0]) is None:
+    top = name.partition(".")[0]
+    places = {Path(folder).resolve() for folder in _folders}
+    holding = sorted(str(place) for place in places if (place / f"{top}.py").exists() or (place / top).is_dir())
+    if len(holding) > 1 and all((Path(place) / f"{top}.py").exists() for place in holding):
+        raise RequestError(
+            [f"system: expected one module {top}, got one in each of {', '.join(holding)}; rename one"]
+        )
+    if top_level(top) is None:
         known = ", ".join(known_systems())
         raise RequestError(
             [f"system: expected one of {known}, or a module in this folder or in --config-dir, got {name}"]
@@ -142,15 +157,15 @@ def kernels_of(name: str) -> Iterator[None]:
         yield
 
 
-def _load(name: str, module: str, version: dict[str, str]) -> None:
+def _load(name: str, module: str, version: dict[str, str]) -> System:
     digest = digest_of_version(version)
-    _forget(modules_searched(module))
+    _forget(_of_a_user(module))
     try:
         with kernels_kept_by(f"{name}-{as_hex(digest)}"):
             imported = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         raise RequestError([f"system: {module} can't be imported: {_described(error)}"]) from error
-    _loaded[name] = Loaded(_system_in(imported), version, digest)
+    return _system_in(imported)
 
 
 def _system_in(module: ModuleType) -> System:
@@ -170,15 +185,28 @@ def _version(module: str) -> dict[str, str]:
         raise RequestError([f"system: {module} can't be read: {_described(error)}"]) from error
 
 
-def _forget(modules: Iterable[str]) -> None:
-    """Let modules be imported anew, as their files are now; those of this program and of libraries are left alone."""
-    for name in modules:
-        file = getattr(sys.modules.get(name), "__file__", None) or ""
-        if name.partition(".")[0] in ("sim", "pipeline") or not file or file.startswith(_LIBRARIES):
-            continue
-        cached = getattr(sys.modules.pop(name), "__cached__", None)
-        with suppress(OSError):  # Python takes bytecode for current if second and size are the same
-            Path(cached or "").unlink()
+def _of_a_user(module: str) -> dict[str, str]:
+    """The modules that a system's module is made of, by name, with their files; this program and libraries left out."""
+    return {
+        name: file
+        for name, file in modules_searched(module).items()
+        if file.endswith(".py")
+        and name.partition(".")[0] not in ("sim", "pipeline")
+        and not file.startswith(_LIBRARIES)
+    }
+
+
+def _sources(module: str) -> int:
+    """A digest of the files that a system's module is made of."""
+    return digest_of_all(f"{file}\0".encode() + Path(file).read_bytes() for file in _of_a_user(module).values())
+
+
+def _forget(modules: Mapping[str, str]) -> None:
+    """Let modules be imported anew, as their files are now."""
+    for name, file in modules.items():
+        sys.modules.pop(name, None)
+        with suppress(OSError, ValueError):  # Python takes bytecode for current if second and size are the same
+            Path(importlib.util.cache_from_source(file)).unlink()
     importlib.invalidate_caches()
 
 

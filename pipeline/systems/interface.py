@@ -11,6 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel
 
+from pipeline.errors import RequestError
+from pipeline.words import one_line
+
 Settings = Mapping[str, Any]
 """Values of all settings of a point by name."""
 
@@ -31,7 +34,31 @@ class Dimension:
     depends_on: tuple[str, ...]
     """Settings that change the coordinate: as axes, they make it differ from point to point."""
     coordinate: Callable[[Settings, int], np.ndarray]
-    """(settings, records) → (size,) ascending numbers."""
+    """(settings, records) → (size,) finite numbers."""
+
+    def values(self, settings: Settings, records: int) -> np.ndarray:
+        """The coordinate at a point.
+
+        Args:
+            settings: of the point.
+            records: how many iterations are recorded at most.
+
+        Returns:
+            (size,) finite numbers.
+
+        Raises:
+            RequestError: the coordinate can't be computed, or is something else.
+        """
+        try:
+            values = np.asarray(self.coordinate(settings, records))
+        except (Exception, SystemExit) as error:
+            raise RequestError([f"system: {self.name}: {type(error).__name__}: {one_line(error)}"]) from error
+        if values.ndim != 1 or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+            got = f"{values.dtype} of shape {values.shape}"
+            raise RequestError(
+                [f"system: {self.name}: expected a coordinate of (size,) finite numbers, got {got}"]
+            )
+        return values
 
 
 @dataclass(frozen=True)
@@ -123,6 +150,14 @@ class System:
         for name in names:
             if names.count(name) > 1 or name in RESERVED:
                 raise ValueError(f"expected distinct names other than {', '.join(RESERVED)}, got {name}")
+            if not str(name).isidentifier():
+                raise ValueError(f"expected a name of letters, digits and underscores, got {name!r}")
+        stored = {variable.name for variable in self.variables}
+        for name, estimand in self.estimands.items():
+            if unknown := set(estimand.variables) - stored:
+                raise ValueError(
+                    f"estimand {name}: expected variables of the system, got {', '.join(sorted(unknown))}"
+                )
         for variable in self.variables:
             if unknown := set(variable.dims) - known:
                 raise ValueError(
@@ -163,7 +198,7 @@ class System:
         Returns:
             Dimension → length.
         """
-        return {dimension.name: len(dimension.coordinate(settings, records)) for dimension in self.dimensions}
+        return {dimension.name: len(dimension.values(settings, records)) for dimension in self.dimensions}
 
 
 def recorded(settings: Settings, records: int) -> np.ndarray:

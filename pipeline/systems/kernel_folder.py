@@ -6,12 +6,16 @@ digest, plain `@njit(cache=True)` is never answered by a stale kernel.
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sim.kernel_folder import kernels_root
 
 _VARIABLE = "NUMBA_CACHE_DIR"
+_one_at_a_time = threading.RLock()
+"""The folder is a setting of the whole process: threads that use it take turns."""
 
 
 @contextmanager
@@ -21,7 +25,11 @@ def kernels_kept_by(key: str) -> Iterator[None]:
     Args:
         key: name and code digest of a system.
     """
-    folder = kernels_root() / f"kernels-{key}"
+    with _one_at_a_time:
+        yield from _kept_in(kernels_root() / f"kernels-{key}")
+
+
+def _kept_in(folder: Path) -> Iterator[None]:
     before, told = os.environ.get(_VARIABLE), _told_to_numba()
     os.environ[_VARIABLE] = str(folder)
     _tell_numba(str(folder))

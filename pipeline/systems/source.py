@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -301,8 +300,8 @@ def _file_digest(path: str) -> str:
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=6).hexdigest()
 
 
-_known: dict[tuple[str, str], tuple[tuple[int, int], Module]] = {}
-"""(module, path) → time and size of the file when it was parsed, and the module."""
+_known: dict[tuple[str, str], tuple[str, Module]] = {}
+"""(module, path) → digest of the file when it was parsed, and the module: times and sizes may stay as they were."""
 
 
 def parsed(name: str, path: str, is_package: bool) -> Module:
@@ -321,9 +320,8 @@ def parsed(name: str, path: str, is_package: bool) -> Module:
     """
     if not path:
         return Module(name, path, is_package)
-    status = os.stat(path)
-    stamp = status.st_mtime_ns, status.st_size
+    digest = _file_digest(path)
     known = _known.get((name, path))
-    if known is None or known[0] != stamp:
-        known = _known[name, path] = stamp, Module(name, path, is_package)
+    if known is None or known[0] != digest:
+        known = _known[name, path] = digest, Module(name, path, is_package)
     return known[1]

@@ -48,7 +48,7 @@ def few_of(settings, seed, members, records):
 def _few_variables():
     variables = tuple(variable for variable in kuramoto.SYSTEM.variables if variable.name in VARIABLES)
     assert len(variables) == len(VARIABLES)
-    system = dataclasses.replace(kuramoto.SYSTEM, variables=variables, compute=few_of)
+    system = dataclasses.replace(kuramoto.SYSTEM, variables=variables, compute=few_of, estimands={})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(finding._loaded, "kuramoto", loaded("kuramoto")._replace(system=system))
         patch.setattr(kuramoto, "SYSTEM", system)
