@@ -11,14 +11,8 @@ from collections.abc import Sequence
 from pipeline.actions import carry_out, requested
 from pipeline.console import Console, complain, say
 from pipeline.errors import (
-    BLOCKS_FAILED,
-    CONFIG_WRONG,
-    INTERRUPTED,
-    BlockError,
-    Damaged,
-    Interrupted,
-    RequestError,
-)
+    BLOCKS_FAILED, CONFIG_WRONG, INTERRUPTED, BlockError, Damaged, Interrupted, RequestError,
+)  # fmt: skip
 from pipeline.request import Origin, as_yaml, compose, parse, several
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
@@ -27,9 +21,7 @@ _INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
 
 def main() -> None:
     """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
-    gc.set_threshold(
-        100_000, 20, 20
-    )  # importing makes many objects and no garbage: a tenth of a short command's time
+    gc.set_threshold(100_000, 20, 20)  # imports make many objects and no garbage: a tenth of a short command
     code = exit_code(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -7,7 +7,7 @@ import xarray
 
 from pipeline.errors import RequestError
 from pipeline.plan import intervals
-from pipeline.systems import COMPUTED, MISSING, Estimand, System, find
+from pipeline.systems import COMPUTED, MISSING, Estimand, System, find_or_loaded
 
 
 def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFIDENCE) -> xarray.Dataset:
@@ -28,7 +28,7 @@ def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFID
     Raises:
         RequestError: there is no such estimand, or no such system.
     """
-    system = find(dataset.attrs["system"])
+    system = find_or_loaded(dataset.attrs["system"])
     if of not in system.all_estimands:
         raise RequestError([f"of: expected one of {', '.join(system.all_estimands)}, got {of!r}"])
     estimand, counted = system.all_estimands[of], dataset["status"] == COMPUTED

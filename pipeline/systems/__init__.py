@@ -5,7 +5,7 @@ A system of one's own is a module that assigns `SYSTEM`; the README's "Your own 
 
 from pipeline.systems import patterns
 from pipeline.systems.computing import compute_members, described
-from pipeline.systems.finding import find, kernels_of, known_systems, loaded, search_in
+from pipeline.systems.finding import find, find_or_loaded, kernels_of, known_systems, loaded, search_in
 from pipeline.systems.interface import (
     COMPUTED,
     DIVERGED,
@@ -26,6 +26,6 @@ from pipeline.systems.interface import (
 
 __all__ = [
     "COMPUTED", "DIVERGED", "ITERATION", "MISSING", "Dimension", "Estimand", "Settings", "System", "Variable",
-    "compute_members", "described", "evenly_spread", "fewer_iterations", "find", "kernels_of",
+    "compute_members", "described", "evenly_spread", "fewer_iterations", "find", "find_or_loaded", "kernels_of",
     "known_systems", "loaded", "mean_of", "median_of", "patterns", "recorded", "search_in", "streams",
 ]  # fmt: skip

@@ -102,6 +102,26 @@ def loaded(name: str) -> Loaded:
     return _loaded[name]
 
 
+def find_or_loaded(name: str) -> System:
+    """The system of a name or, where its files are not found any more, as this process imported it.
+
+    Args:
+        name: as of `find`.
+
+    Returns:
+        The system.
+
+    Raises:
+        RequestError: as `find` does, if it was not imported either.
+    """
+    try:
+        return find(name)
+    except RequestError:
+        if name not in _loaded:
+            raise
+        return _loaded[name].system
+
+
 def module_name(name: str) -> str:
     """The module that a system's name stands for.
 
