@@ -11,7 +11,13 @@ from collections.abc import Sequence
 from pipeline.actions import carry_out, requested
 from pipeline.console import Console, complain, say
 from pipeline.errors import (
-    BLOCKS_FAILED, CONFIG_WRONG, INTERRUPTED, BlockError, Damaged, Interrupted, RequestError,
+    BLOCKS_FAILED,
+    CONFIG_WRONG,
+    INTERRUPTED,
+    BlockError,
+    Damaged,
+    Interrupted,
+    RequestError,
 )  # fmt: skip
 from pipeline.request import Origin, as_yaml, compose, parse, several
 
