@@ -55,9 +55,9 @@ def exit_code(arguments: Sequence[str]) -> int:
     except RequestError as error:
         complain(error.faults)
         return CONFIG_WRONG
-    codes = []
+    codes, typed = [], shlex.join(["python", "-m", "pipeline", *arguments])
     for overrides in requests:
-        codes.append(_code_of_one(Origin(_typed(arguments), tuple(overrides), line.config_dir)))
+        codes.append(_code_of_one(Origin(typed, tuple(overrides), line.config_dir)))
         if codes[-1] == INTERRUPTED:
             break
     return max(codes)
@@ -91,10 +91,6 @@ def _code_of_one(origin: Origin) -> int:
 def _complained(faults: Sequence[str], code: int) -> int:
     complain(faults)
     return code
-
-
-def _typed(arguments: Sequence[str]) -> str:
-    return shlex.join(["python", "-m", "pipeline", *arguments])
 
 
 if __name__ == "__main__":
