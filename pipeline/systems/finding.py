@@ -43,6 +43,8 @@ class Loaded(NamedTuple):
 _loaded: dict[str, Loaded] = {}
 _folders: list[str] = []
 """Where systems are looked for, beside the path: those of the last request."""
+_appended: list[str] = []
+"""Those of them that are in the path for that alone."""
 
 
 def search_in(folders: Iterable[str]) -> None:
@@ -53,12 +55,12 @@ def search_in(folders: Iterable[str]) -> None:
     Args:
         folders: paths, absolute, as the working directory may change.
     """
-    wanted = list(folders)
+    wanted = list(dict.fromkeys(folders))
     if wanted != _folders:
-        sys.path[:] = [folder for folder in sys.path if folder not in _folders]
-        _folders[:] = wanted
+        sys.path[:] = [folder for folder in sys.path if folder not in _appended]
+        _folders[:], _appended[:] = wanted, [folder for folder in wanted if folder not in sys.path]
+        sys.path.extend(_appended)
         importlib.invalidate_caches()
-    sys.path.extend(folder for folder in wanted if folder not in sys.path)
 
 
 def find(name: str) -> System:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -197,3 +198,13 @@ def test_a_file_that_is_no_yaml_is_a_fault_in_one_line(text, tmp_path, capsys):
     (tmp_path / "system" / "z.yaml").write_bytes(f"# @package _global_\n{text}\n".encode(errors="surrogateescape"))
     assert exit_code(["--config-dir", str(tmp_path), "system=z", "store.name=s", "action=explain"]) == CONFIG_WRONG
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_folder_that_was_in_the_path_stays_there(model, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pipeline.explain("+sweep=kuramoto_T", "+scale=quick")
+    before = list(sys.path)
+    for arguments in (model(), model()):
+        pipeline.explain(*arguments[2:], config_dir=arguments[1])
+    pipeline.explain("+sweep=kuramoto_T", "+scale=quick")
+    assert sys.path == before
