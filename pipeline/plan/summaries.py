@@ -59,7 +59,8 @@ class Explanation:
             yield "failed", f"{len(self.failed)} in the last run, to be tried again: {self.failed[0]}"
         if self.missing:
             yield "predicted", self._predicted()
-        yield "disk", f"at most {size(self.bytes)} more"
+        if not self.unknown:
+            yield "disk", f"at most {size(self.bytes)} more"
         for why in self.unknown.values():
             yield "not known", why
 

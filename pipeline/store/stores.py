@@ -28,6 +28,7 @@ from pipeline.request import Point, Sweep, label_of
 from pipeline.schema import kind_of
 from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, dims_of, padded, scan
 from pipeline.systems import COMPUTED, DIVERGED, MISSING, Dimension
+from pipeline.words import one_line
 
 SCHEMA = 2
 _AXIS_CHUNK = 4096
@@ -237,7 +238,13 @@ def open_store(path: Path) -> Store | None:
     if schema != SCHEMA:
         remedy = "update this program to read it" if schema > SCHEMA else "move it away and compute it again"
         raise RequestError([f"{path}: expected a store of schema {SCHEMA}, got {schema}; {remedy}"])
-    return Store(path, group)
+    try:
+        return Store(path, group)
+    except (OSError, ValueError, TypeError, KeyError, AssertionError) as error:
+        why = f"{type(error).__name__}: {one_line(error)}"
+        raise RequestError(
+            [f"{path}/runs/zarr.json: expected the extent of the store, got {why}; restore it from a copy"]
+        ) from error
 
 
 def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:

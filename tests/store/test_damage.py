@@ -85,3 +85,19 @@ def test_a_folder_that_can_only_be_read_is_read_but_not_run(mounted, configure, 
     assert refused.code == CONFIG_WRONG
     assert "expected a folder that can be written" in refused.err
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00", None])
+@pytest.mark.parametrize("action", ["status", "explain", "run", "verify"])
+def test_a_damaged_extent_is_told_in_one_line(content, action, configure, tmp_path, main):
+    config = configure(tmp_path)
+    fill(define(config), config.store.path)
+    extent = config.store.path / "runs" / "zarr.json"
+    if content is None:
+        extent.unlink()
+    else:
+        extent.write_bytes(content)
+    ended = main(tiny(tmp_path, f"action={action}", "cluster=serial", "~cluster.workers"))
+    assert ended.code == CONFIG_WRONG
+    (line,) = ended.err.splitlines()
+    assert "runs/zarr.json" in line
