@@ -13,7 +13,7 @@ a contestant sees to it itself. One more turn, without a clock, counts inodes.
 With `--rounds`, every run adds members to all points, and bytes written are those of the command and all it started.
 The folder has to be on a disk: what is written to memory (tmpfs) isn't counted by Linux.
 
-Peers take part where they are installed (`pip install -e '.[bench]'`).
+Peers take part where they are installed (`pip install -e '.[bench]'`). All of it takes some minutes.
 """
 
 import argparse
@@ -371,17 +371,24 @@ def main():
     options = parser.parse_args()
 
     about = {**machine.describe(), "software": software()}
-    with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as name:
-        if options.rounds:
-            report = growing(
-                options.points or 2500, max(options.blocks, options.rounds), options.rounds, Path(name)
-            )
-        else:
-            report = beside_peers(options.points or 250, options.blocks, options.turns, Path(name))
+    try:
+        report = measured(options)
+    except RuntimeError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     shown = {key: about[key] for key in ("date", "commit", "processor", "software")}
     text = "\n".join([*(f"{key}: {value}" for key, value in shown.items()), "", report.text])
     print(text)
-    print("\nsaved:", *harness.save("small_blocks", text, {"machine": about, **report.data}))
+    name = "small_blocks_growing" if options.rounds else "small_blocks"
+    print("\nsaved:", *harness.save(name, text, {"machine": about, **report.data}))
+
+
+def measured(options):
+    """What was asked for, in a folder of its own that is removed."""
+    with tempfile.TemporaryDirectory(dir=options.folder, ignore_cleanup_errors=True) as name:
+        if not options.rounds:
+            return beside_peers(options.points or 250, options.blocks, options.turns, Path(name))
+        blocks = max(options.blocks, options.rounds)
+        return growing(options.points or 2500, blocks, options.rounds, Path(name))
 
 
 if __name__ == "__main__":
