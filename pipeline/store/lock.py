@@ -161,6 +161,8 @@ class Lock:
         try:
             directory = _open(folder, os.O_DIRECTORY, self._opened)
             _flock(directory)
+            if not _leads_to(folder, directory):
+                return False
             self._runs = _open("runs", os.O_DIRECTORY | os.O_NOFOLLOW, self._opened, directory)
         except (FileNotFoundError, NotADirectoryError) as error:
             what = f"expected the folder of a store, with a folder runs in it, got: {error.strerror}: {error.filename}"
