@@ -116,10 +116,11 @@ class Lock:
         store = self._store
         building = store.with_name(f".{store.name}.creating-{secrets.token_hex(8)}")
         with ExitStack() as creating:
-            with _told(store):
+            with _told(store.parent):  # locked so that two drivers never create at once
                 parent = _open(store.parent, os.O_DIRECTORY, creating)
                 if _flock(parent, tries=round(_CREATION / _MOMENT)):
                     _remove_leftovers(store)
+            with _told(store):
                 _refuse_if_there(store)
                 building.mkdir()
             try:
@@ -127,7 +128,7 @@ class Lock:
                 with _told(store):
                     self._take(building)
                     _move(building, store)
-            except BaseException:
+            except Exception:
                 self._release()
                 shutil.rmtree(building, ignore_errors=True)
                 raise
@@ -142,22 +143,26 @@ class Lock:
         """
         if self._held >= 0 and not self._is_mine():
             raise Interrupted(
-                f"{self._store}/{HELD_FILE}: taken by another driver, as this one stood still for more than "
-                f"{self._left_after:.0f} s; the same command goes on once that one has ended"
+                f"{self._store}/{HELD_FILE}: removed, or taken by another driver as this one stood still for more "
+                f"than {self._left_after:.0f} s; the same command goes on once no other driver is at work"
             )
 
     def end(self) -> None:
         """Note that this driver ended in order. Raises Interrupted if the lock was lost."""
         if self._file >= 0:
             self.ensure_held()
-            os.ftruncate(self._file, 0)
+            with _told(self._store):
+                os.ftruncate(self._file, 0)
 
     def _release(self) -> None:
         self._opened.close()
         self._runs = self._file = self._held = -1
 
     def _take(self, folder: Path) -> bool:
-        """Lock a store in a folder. False if the path leads to another one since."""
+        """Lock the store in a folder. False if the path leads to another one since.
+
+        Locks belong to folders and files, not to their names: they hold whatever is renamed or linked afterwards.
+        """
         try:
             directory = _open(folder, os.O_DIRECTORY, self._opened)
             _flock(directory)
@@ -249,14 +254,15 @@ class Lock:
         return _leads_to(_HELD, self._held, self._runs)
 
     def _beat(self, ended: threading.Event) -> None:
-        """Touch the file until the run ends or another driver takes it; `ensure_held` then stops this one."""
+        """Touch the file until the run ends. If another driver takes its place, `ensure_held` stops this one."""
         while not ended.wait(self._left_after / _BEATS):
             with suppress(OSError):  # a disk that fails for a moment; the file just gets older
                 os.utime(self._held)
 
     def _give_back(self) -> None:
-        if self._is_mine():
-            os.unlink(_HELD, dir_fd=self._runs)
+        with suppress(OSError):  # what can't be removed gets old
+            if self._is_mine():
+                os.unlink(_HELD, dir_fd=self._runs)
 
 
 # --- files and folders ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from pipeline.errors import Interrupted, RequestError
+from pipeline.store import lock
 from pipeline.store.lock import HELD_FILE, LOCK_FILE, is_driven, only_driver
 from tests.command import PATIENCE, ROOT
 
@@ -490,7 +491,7 @@ def test_a_driver_that_stood_still_until_its_file_was_taken_over_goes_on_no_furt
     first.process.send_signal(signal.SIGCONT)
     told = first.tell(then).says()
     assert told.startswith("Interrupted")
-    assert f"{HELD_FILE}: taken by another driver" in told
+    assert f"{HELD_FILE}: removed, or taken by another driver" in told
     first.process.wait()
     assert (os.stat(store / HELD_FILE).st_ino, (store / LOCK_FILE).read_text()) == mine
     assert second.tell("check").says() == "done"
@@ -556,6 +557,26 @@ def test_a_store_that_another_made_and_left_meanwhile_is_told(tmp_path):
             other.create(build)
         with pytest.raises(Interrupted, match="just made by another driver; the same command goes on"):
             held.create(build)
+
+
+def test_a_folder_that_stays_locked_is_told_by_who_would_create_a_store_in_it(store, monkeypatch):
+    monkeypatch.setattr(lock, "_CREATION", 0.2)
+    with only_driver(store), only_driver(store / "inner.zarr") as held:
+        with pytest.raises(
+            Interrupted, match=rf"^{store}: another driver is at work on it \(process {os.getpid()} "
+        ):
+            held.create(build)
+        assert [path.name for path in store.iterdir()] == ["runs"]
+
+
+def test_a_lock_file_that_a_user_removed_stops_its_driver(store):
+    with only_driver(store, "file") as held:
+        held.ensure_held()
+        (store / HELD_FILE).rename(store / "away")
+        with pytest.raises(Interrupted, match=r"lock\.held: removed"):
+            held.ensure_held()
+        (store / "away").rename(store / HELD_FILE)
+        held.ensure_held()
 
 
 def test_stores_of_one_folder_are_created_one_after_the_other(tmp_path, drive):
