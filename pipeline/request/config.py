@@ -82,6 +82,7 @@ class StoreConfig(Section):
     suffix: str = Field(pattern=r"^[\w.+-]*$")
     block_members: int = Field(ge=1)
     records: int = Field(ge=2)
+    lock: Literal["flock", "file"] = "flock"
 
     @field_validator("root")
     @classmethod
