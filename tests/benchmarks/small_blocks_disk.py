@@ -67,12 +67,16 @@ class Watch:
     def __exit__(self, *_):
         self._over.set()
         self._thread.join()
+        self._count()
+
+    def _count(self):
+        self.pending = max(self.pending, pending(self.folder))
+        self.inodes = max(self.inodes, inodes(self.folder))
 
     def _count_on(self):
         pause = 0.0
         while not self._over.wait(pause):
             began = time.perf_counter()
-            self.pending = max(self.pending, pending(self.folder))
-            self.inodes = max(self.inodes, inodes(self.folder))
+            self._count()
             # At most a fifth of one core, as the run should go on as if nobody counted.
             pause = max(0.01, 4 * (time.perf_counter() - began))
