@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline import checks, cluster, figures
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Interrupted, RequestError
-from pipeline.execution import Observer, RunLog, complete, compute, stop_on_signals, workers_of
+from pipeline.execution import Observer, RunLog, Stop, complete, compute, stop_on_signals, workers_of
 from pipeline.plan import (
     Execution,
     Plan,
@@ -41,7 +41,17 @@ from pipeline.request import (
     plain,
     unfit,
 )  # fmt: skip
-from pipeline.store import check_same_sweep, derive, forget, is_driven, only_driver, open_store, prepare
+from pipeline.store import (
+    check_same_sweep,
+    derive,
+    filing,
+    is_driven,
+    mend_documents,
+    needed,
+    only_driver,
+    open_store,
+    prepare,
+)  # fmt: skip
 from pipeline.systems import search_in
 
 _WATCH_SECONDS = 2.0
@@ -68,7 +78,7 @@ def requested(origin: Origin) -> Request:
     raw = plain(compose(origin.overrides, origin.config_dir))
     known = Known(tuple(ACTIONS), figures.known())
     if raw.get("path") is not None:
-        return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin.command)
+        return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     settings, store = raw.get("settings"), raw.get("store")
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
@@ -94,10 +104,10 @@ def run(config: Config, observer: Observer) -> Ended:
     _refuse_unknown(config)
     sweep, path = define(config), config.store.path
     cluster.refuse_unusable(config.cluster)
-    with stop_on_signals() as stop, only_driver(path) as earlier_died:
+    with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
-        plan = planned(sweep, config, prepare(path, sweep, tidy=earlier_died))
+        plan = planned(sweep, config, prepare(path, sweep, lock, plan.longest_first))
         outcome = complete(plan, config, stop, observer)
     if outcome.interrupted:
         raise Interrupted
@@ -151,19 +161,7 @@ def draw(config: Config, observer: Observer) -> Ended:
 
 def verify(config: Config, observer: Observer) -> Ended:
     """Check all blocks of a store, compute some of them again, repair what is wrong if asked. Gives what is wrong."""
-    plan = _whole(config)
-    chosen = checks.sample(plan, config.verify)
-    observer.say(f"{plan.path}: {int(plan.stored.sum())} blocks to check, {len(chosen)} of them to compute again")
-    with workers_of(plan, config, observer) as dask:
-        client = dask.client if dask else None
-        found = checks.verified(plan, chosen, client, Execution(config.folders))
-        wrong = [checked for checked in found if checked.damage]
-    lines = checks.verification_lines(plan, wrong)
-    if not wrong or not config.verify.repair:
-        return Ended(wrong, BLOCKS_FAILED if wrong else COMPLETE, lines)
-    for line in lines:
-        observer.say(line)
-    return Ended(wrong, _repair(config, plan, wrong, observer))
+    return _verified(config, lambda: _whole(config), config.store.path, observer)
 
 
 def take_over(config: Config, observer: Observer) -> Ended:
@@ -172,8 +170,8 @@ def take_over(config: Config, observer: Observer) -> Ended:
     if config.source is None:
         raise RequestError(["source: missing; expected the store to take blocks from"])
     path = config.store.path
-    with only_driver(path) as earlier_died:
-        merged = checks.merge(define(config), path, config.source, tidy=earlier_died)
+    with only_driver(path, config.store.lock) as lock:
+        merged = checks.merge(define(config), path, config.source, lock)
         store = open_store(path)
         assert store is not None
         log = RunLog(store, config.command, source=str(config.source), blocks_taken=merged.taken)
@@ -192,6 +190,39 @@ def converge(config: Config, observer: Observer) -> Ended:
     with cluster.maybe_client(config.cluster) as client:
         found = list(checks.shifts(sweep, config.converge, client, config.folders))
     return Ended(found, lines=checks.convergence_lines(found))
+
+
+def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observer: Observer) -> Ended:
+    """Verify the plan of all that a store holds; to repair it, hold its lock from before it is planned."""
+    if not request.verify.repair:
+        wrong, lines = _check(plan_now(), request, observer)
+        return Ended(wrong, BLOCKS_FAILED if lines[1:] or wrong else COMPLETE, lines)
+    plan_now()  # so that what is no such store is refused before anything is made
+    with stop_on_signals() as stop, only_driver(path, request.lock):
+        plan = plan_now()
+        assert plan.store is not None
+        mend_documents(plan.store)
+        with filing(plan.store):  # what waits: pending blocks would hide those that are computed again
+            pass
+        plan = plan_now()
+        wrong, lines = _check(plan, request, observer)
+        for line in lines:
+            observer.say(line)
+        return Ended(wrong, _repair(request, plan, wrong, stop, observer) if wrong else COMPLETE)
+
+
+def _check(plan: Plan, request: Request, observer: Observer) -> tuple[list[checks.Checked], list[str]]:
+    """What is wrong with a store: blocks, and lines for people."""
+    assert plan.store is not None
+    chosen = checks.sample(plan, request.verify)
+    recorded = int((plan.stored | plan.damaged).sum())
+    observer.say(f"{plan.path}: {recorded} blocks to check, {len(chosen)} of them to compute again")
+    with workers_of(plan, request, observer) as dask:
+        client = dask.client if dask else None
+        found = checks.verified(plan, chosen, client, Execution(request.folders))
+        wrong = [checked for checked in found if checked.damage]
+    files = [f"damaged: {line}" for line in plan.store.told()]
+    return wrong, [*files, *checks.verification_lines(plan, wrong)]
 
 
 ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {
@@ -234,18 +265,25 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     return _drawn(plan, wanted, last["store"]["suffix"], request.command)
 
 
+def _verify_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """Check all blocks of a store, compute some of them again, repair what is wrong if asked."""
+    return _verified(request, lambda: _plan_of(request.path, in_spite=True), request.path, observer)
+
+
 _OF_A_STORE_ALONE: dict[str, Callable[[StoreAlone, Observer], Ended]] = {
     "status": _status_alone,
+    "verify": _verify_alone,
     "figures": _draw_alone,
 }
 
 
-def _plan_of(path: Path) -> Plan:
-    """All that a store holds, told by the store alone."""
-    store = open_store(path)
+def _plan_of(path: Path, in_spite: bool = False) -> Plan:
+    """All that was ever asked for of a store, told by the store alone."""
+    store = open_store(path, in_spite)
     if store is None:
         raise RequestError([f"path: expected a store, got nothing at {path}"])
-    return make_plan(sweep_of(store), path, store, "keep")
+    plan = make_plan(sweep_of(store), path, store, "keep")
+    return plan.narrowed_to(needed(store)[:, : plan.sweep.blocks])
 
 
 # --- what actions share -----------------------------------------------------------------------------------
@@ -275,7 +313,7 @@ def _whole(config: Config) -> Plan:
     """All blocks of a request's store, asked for or not."""
     _refuse_unknown(config)
     path, sweep = config.store.path, define(config)
-    store = open_store(path)
+    store = open_store(path, in_spite=True)
     if store is None:
         raise RequestError([f"{path}: expected a store, got nothing there; run the sweep first"])
     check_same_sweep(store, sweep)
@@ -316,16 +354,16 @@ def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ende
     return Ended(paths, lines=[f"figure: {path}" for path in paths])
 
 
-def _repair(config: Config, plan: Plan, wrong: list[checks.Checked], observer: Observer) -> int:
-    """Compute blocks again that are not as they should be."""
+def _repair(request: Request, plan: Plan, wrong: list[checks.Checked], stop: Stop, observer: Observer) -> int:
+    """Compute blocks again that are not as they should be, and file them in place of those."""
     assert plan.store is not None
     bad = np.zeros_like(plan.stored)
-    with stop_on_signals() as stop, only_driver(plan.path):
-        for checked in wrong:
-            forget(plan.store.location, int(plan.rows[checked.k]), checked.block)
-            bad[checked.k, checked.block] = True
-        with workers_of(plan, config, observer) as dask:
-            outcome = compute(_whole(config).narrowed_to(bad), config, dask, stop, observer)
+    for checked in wrong:
+        bad[checked.k, checked.block] = True
+    again = replace(plan, stored=plan.stored & ~bad, requested=bad)
+    with filing(plan.store) as files, workers_of(plan, request, observer) as dask:
+        outcome = compute(again, request, dask, stop, observer, files)
     if outcome.interrupted:
         raise Interrupted
+    open_store(plan.path)  # tells what could not be mended
     return BLOCKS_FAILED if outcome.failed else COMPLETE

@@ -53,7 +53,7 @@ class Console:
 @contextmanager
 def _progress(plan: Plan, workers: int) -> Iterator[Progress]:
     """Blocks as they end, with the time left by their predicted cost."""
-    work = {int(row): cost for row, cost in zip(plan.rows, plan.block_work, strict=True)}
+    work = plan.block_work.tolist()
     total, blocks = plan.remaining_work, int(plan.missing.sum())
     show = _terminal_bar if sys.stdout.isatty() else _log_lines
     with show(blocks) as update:
@@ -61,7 +61,7 @@ def _progress(plan: Plan, workers: int) -> Iterator[Progress]:
 
         def ended(report: BlockReport) -> None:
             nonlocal work_done, seconds, count, diverged
-            work_done += work[report.job.point]
+            work_done += work[report.job.k]
             seconds += report.seconds
             count += 1
             diverged += report.diverged

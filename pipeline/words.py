@@ -1,5 +1,6 @@
 """Numbers in words: durations, sizes, ranges."""
 
+import re
 from collections.abc import Sequence
 
 
@@ -31,3 +32,10 @@ def span(values: Sequence[int]) -> str:
 def one_line(text: object) -> str:
     """A message without its line breaks."""
     return " ".join(str(text).split())
+
+
+def refused_address(path: object) -> str:
+    """Why a path can't be that of a store; empty if it can."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
+        return "expected a folder of a POSIX file system, got an address; stores are such folders today"
+    return ""

@@ -1,9 +1,9 @@
-"""Writers that die: at the n-th file written to a store, half of that file in place of the whole."""
+"""Writers that die: at the n-th step of what is done to files of a store."""
 
 import contextlib
-from pathlib import Path
+from unittest import mock
 
-import zarr.storage._local as local_storage
+from pipeline.store import files, lock
 
 
 class Died(BaseException):
@@ -12,34 +12,37 @@ class Died(BaseException):
 
 @contextlib.contextmanager
 def dying_at(step):
-    """Die at a step of what is done to files: writes of Zarr, renamings of folders. A list that counts them."""
+    """Die at a step: half of a file is written, or a renaming or a removal is not done. A list that counts them."""
     steps = []
-    put, rename = local_storage._put, Path.rename
+    put, rename, unlink, move = files.put, files.rename, files.unlink, lock._move
 
     def alive(at):
         steps.append(at)
         return step is None or len(steps) <= step
 
-    def dying_put(path, value, exclusive=False):
+    def dying_put(path, parts, durable):
         if alive(path):
-            return put(path, value, exclusive)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = value.to_bytes()
-        path.with_suffix(".0123456789abcdef.partial").write_bytes(content[: len(content) // 2])
+            return put(path, parts, durable)
+        content = b"".join(parts)
+        put(path, [content[: len(content) // 2]], False)
         raise Died(path)
 
-    def dying_rename(path, target):
-        if alive(path):
-            return rename(path, target)
-        raise Died(path)
+    def dying(function):
+        def called(path, *more):
+            if alive(path):
+                return function(path, *more)
+            raise Died(path)
 
-    local_storage._put, Path.rename = dying_put, dying_rename
-    try:
+        return called
+
+    with (
+        mock.patch.object(files, "put", dying_put),
+        mock.patch.object(files, "rename", dying(rename)),
+        mock.patch.object(files, "unlink", dying(unlink)),
+        mock.patch.object(lock, "_move", dying(move)),
+        contextlib.suppress(Died),
+    ):
         yield steps
-    except Died:
-        pass
-    finally:
-        local_storage._put, Path.rename = put, rename
 
 
 def count_steps(work):

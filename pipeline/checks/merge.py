@@ -4,10 +4,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.errors import Damaged, RequestError
-from pipeline.plan import make_plan, whole_store
+from pipeline.plan import whole_store
 from pipeline.request import Sweep
-from pipeline.store import Store, check_same_sweep, note_machine, open_store, prepare, read_block, write_block
+from pipeline.store import (
+    Block,
+    Filing,
+    Lock,
+    Store,
+    ask,
+    check_same_sweep,
+    coordinate_hashes,
+    filing,
+    note_machine,
+    open_store,
+    prepare,
+    read_block,
+    write_block,
+)  # fmt: skip
 
 
 class Merged(NamedTuple):
@@ -20,16 +36,16 @@ class Merged(NamedTuple):
     """Blocks of the source that can't be read, and why."""
 
 
-def merge(sweep: Sweep, path: Path, source: Path, tidy: bool) -> Merged:
+def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
     """Take over into the store at a path all blocks that it lacks and the source has.
 
-    Blocks are checked against their digests on the way. The path's lock must be held; the source is only read.
+    Blocks are checked against their hashes on the way. The source is only read.
 
     Args:
         sweep: what the store at the path is to hold at least.
         path: folder of the store, made if it is not there.
-        source: folder of the other store.
-        tidy: first remove half-written files of a driver or workers that died.
+        source: folder of the other store, or an archive of one.
+        lock: of the path, held.
 
     Returns:
         How many blocks were taken or known already, and those of the source that can't be read.
@@ -37,50 +53,62 @@ def merge(sweep: Sweep, path: Path, source: Path, tidy: bool) -> Merged:
     Raises:
         RequestError: the source is no store, is the same store, holds another sweep, or has variables of another
             length.
+        Damaged: a file of one of the stores is lost, damaged or was exchanged.
     """
     theirs = open_store(source)
     if theirs is None:
         raise RequestError([f"source: expected a store, got nothing at {source}"])
-    if path.exists() and source.resolve() == path.resolve():
+    if path.exists() and source.samefile(path):
         raise RequestError([f"source: expected another store than {path}"])
     check_same_sweep(theirs, sweep)
     whole = whole_store(sweep, theirs)
     points = tuple(dict.fromkeys([*sweep.points, *whole.points]))
-    ours = prepare(path, replace(sweep, points=points, members=max(sweep.members, whole.members)), tidy)
-    _check_sizes(ours, theirs)
+    ours = prepare(path, replace(sweep, points=points, members=max(sweep.members, whole.members)), lock)
+    _check_same_arrays(ours, theirs)
     for digest, description in theirs.machines().items():
-        note_machine(path, digest, description)
+        note_machine(path, int(digest, 16), description)
     for digest, definitions in theirs.code_versions.items():
         ours.add_code_version(digest, definitions)
-    return _take(whole, ours, theirs)
+    rows = np.array([ours.row_of[point] for point in theirs.ids.tolist()])
+    with filing(ours) as files:
+        merged = _take(ours, theirs, rows, files)
+        ask(ours, rows, theirs.asked)
+        ask(ours, ours.rows_of(sweep), np.full(len(sweep.points), sweep.members))
+    return merged
 
 
-def _take(whole: Sweep, ours: Store, theirs: Store) -> Merged:
-    from_theirs = make_plan(whole, theirs.path, theirs, "keep")
-    to_ours = make_plan(whole, ours.path, ours, "keep")
-    code, seconds, machine = (theirs.bookkeeping(name) for name in ("code", "seconds", "machine"))
-    taken, damaged = 0, []
-    for k, point in enumerate(whole.points):
-        row, new_row = int(from_theirs.rows[k]), int(to_ours.rows[k])
-        for block in (from_theirs.stored[k] & ~to_ours.stored[k]).nonzero()[0]:
-            try:
-                values = read_block(theirs.location, row, int(block))
-            except Damaged as damage:
-                damaged.append(f"{whole.named(point)}, block {block}: {damage}")
-                continue
-            made = int(code[row, block]), float(seconds[row, block]), int(machine[row, block])
-            write_block(ours.location, new_row, int(block), values, *made)
-            taken += 1
-    return Merged(taken, int((from_theirs.stored & to_ours.stored).sum()), damaged)
+def _take(ours: Store, theirs: Store, rows: np.ndarray, files: Filing) -> Merged:
+    there = np.zeros(theirs.stored.shape, dtype=bool)
+    there[:, : ours.blocks] = ours.stored[rows][:, : theirs.blocks]
+    wanted = theirs.stored & ~there
+    files.expect(rows, wanted)
+    hashes, taken, damaged = coordinate_hashes(theirs), 0, []
+    for row, block in np.argwhere(wanted).tolist():
+        try:
+            values = read_block(theirs, row, block)
+        except Damaged as damage:
+            damaged.append(str(damage))
+            continue
+        coordinates = dict(zip(theirs.layout.varying, hashes[row].tolist(), strict=True))
+        code, machine, seconds = (theirs.books[name][row, block].item() for name in ("code", "machine", "seconds"))
+        made = Block(int(theirs.ids[row]), block, code, machine, seconds, coordinates)
+        write_block(ours.location, made, values)
+        files.arrived(int(rows[row]), block)
+        taken += 1
+    return Merged(taken, int((theirs.stored & there).sum()), damaged)
 
 
-def _check_sizes(ours: Store, theirs: Store) -> None:
-    """Raise RequestError if some variable has another length in one of the stores."""
-    for name, array in theirs.group.arrays():
-        if array.ndim > 2 and ours.array(name).shape[2:] != array.shape[2:]:
+def _check_same_arrays(ours: Store, theirs: Store) -> None:
+    """Raise RequestError if the stores have other variables, or one has no room for the other's."""
+    if ours.layout.sweep_id != theirs.layout.sweep_id:
+        raise RequestError(
+            [f"source: {theirs.path} has other variables or coordinates than {ours.path}; compute it again here"]
+        )
+    for name, size in theirs.layout.room.items():
+        if ours.layout.room[name] < size:
             raise RequestError(
                 [
-                    f"source: {name} has {array.shape[2:]} values a member in {theirs.path}, {ours.path} was made "
-                    f"for {ours.array(name).shape[2:]}; merge into a new store with both sets of points"
+                    f"source: {theirs.path} has {size} values along {name}, {ours.path} was made for "
+                    f"{ours.layout.room[name]}; merge into a new store with both sets of points"
                 ]
             )

@@ -1,6 +1,7 @@
 """Verify a store: every block against its digest, some of them against what they would be if computed today."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.errors import BlockError, Damaged
 from pipeline.plan import Execution, Job, Plan
 from pipeline.provenance import machine
 from pipeline.request import Verify
-from pipeline.store import as_stored, cell, read_block
+from pipeline.store import open_store, read_block
 from pipeline.systems import loaded
 
 if TYPE_CHECKING:
@@ -30,10 +31,14 @@ class Checked(NamedTuple):
     """Whether it reads well, yet is not what it would be if computed today."""
 
 
+_BLOCKS_A_TASK = 256
+"""A store is opened once a task."""
+
+
 def verified(
     plan: Plan, chosen: set[tuple[int, int]], client: "Client | None", execution: Execution
 ) -> Iterator[Checked]:
-    """Check all stored blocks of a plan, and compute the chosen ones again.
+    """Read and check all stored blocks of a plan, and compute the chosen ones again.
 
     Args:
         plan: of a store that is there.
@@ -41,12 +46,43 @@ def verified(
         client: of a cluster; None: in this process.
         execution: what blocks are computed under.
 
-    Returns:
-        What became of every block, in any order.
+    Yields:
+        What became of every block, in any order; those that are known to be damaged first.
     """
+    for k, block in np.argwhere(plan.damaged):
+        yield Checked(
+            int(k), int(block), "what is recorded of it, or a file that holds it, is lost or exchanged", False
+        )
     blocks = [(int(k), int(block)) for k, block in np.argwhere(plan.stored)]
-    jobs = [plan.job(k, block, execution) for k, block in blocks]
-    return map_unordered(client, check_block, blocks, jobs, [where in chosen for where in blocks])
+    parts = [blocks[start : start + _BLOCKS_A_TASK] for start in range(0, len(blocks), _BLOCKS_A_TASK)]
+    rows = [[(int(plan.rows[k]), k, block) for k, block in part] for part in parts]
+    for found in map_unordered(client, read_blocks, [str(plan.path.resolve())] * len(rows), rows):
+        yield from found
+    again = sorted(chosen)
+    jobs = [plan.job(k, block, execution) for k, block in again]
+    yield from map_unordered(client, recompute, [int(plan.rows[k]) for k, _ in again], jobs)
+
+
+def read_blocks(path: str, blocks: list[tuple[int, int, int]]) -> list[Checked]:
+    """Read blocks of a store, which checks them.
+
+    Args:
+        path: of the store.
+        blocks: (row, number of the point in the plan, block).
+
+    Returns:
+        What is wrong with those that are damaged.
+    """
+    store, found = open_store(Path(path), in_spite=True), []
+    for row, k, block in blocks:
+        if store is None:
+            found.append(Checked(k, block, "its store is gone", differs=False))
+            continue
+        try:
+            read_block(store, row, block)
+        except Damaged as damage:
+            found.append(Checked(k, block, str(damage), differs=False))
+    return found
 
 
 def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
@@ -66,23 +102,23 @@ def sample(plan: Plan, options: Verify) -> set[tuple[int, int]]:
     return {(int(k), int(block)) for k, block in blocks[chosen]}
 
 
-def check_block(where: tuple[int, int], job: Job, recompute: bool) -> Checked:
-    """Read a block and check its digest; compute it again if asked, and compare bit by bit.
+def recompute(row: int, job: Job) -> Checked:
+    """Compute a block again and compare it bit by bit with what is stored.
 
     Args:
-        where: (point of the plan, block).
+        row: of its point in the store.
         job: the block.
-        recompute: whether to compute it again.
 
     Returns:
-        What is wrong with it, if anything.
+        How they differ, if they do.
     """
+    where = job.k, job.block
     try:
-        stored = read_block(job.location, job.point, job.block)
-    except Damaged as damage:
-        return Checked(*where, str(damage), differs=False)
-    try:
-        differences = _differences(stored, as_stored(job.location, job.values())) if recompute else []
+        store = open_store(Path(job.location.path), in_spite=True)
+        assert store is not None
+        differences = _differences(read_block(store, row, job.block), job.values())
+    except Damaged:
+        return Checked(*where, "", differs=False)  # told by who reads all blocks
     except BlockError as error:
         return Checked(*where, f"it can't be computed again: {error}", differs=True)
     return Checked(*where, "; ".join(differences), differs=bool(differences))
@@ -91,8 +127,10 @@ def check_block(where: tuple[int, int], job: Job, recompute: bool) -> Checked:
 def _differences(stored: dict[str, np.ndarray], today: dict[str, np.ndarray]) -> list[str]:
     found = []
     for name, values in stored.items():
-        others = today[name]
-        if values.tobytes() != others.tobytes():
+        others = today.get(name, values[:0])
+        if values.shape != others.shape:
+            found.append(f"{name} has the shape {values.shape}, now {others.shape}")
+        elif values.tobytes() != others.tobytes():
             unlike = (values != others) & ~(np.isnan(values) & np.isnan(others))
             off = np.abs(values.astype(float) - others.astype(float))
             largest = np.nanmax(off, initial=0.0)
@@ -114,11 +152,10 @@ def circumstances_of(plan: Plan, checked: Checked) -> str:
     """
     store = plan.store
     assert store is not None
-    where = int(plan.rows[checked.k]), checked.block
-    changes = []
-    if cell(store.location, "code", *where) != loaded(plan.sweep.system_name).digest:
+    where, changes = (int(plan.rows[checked.k]), checked.block), []
+    if int(store.books["code"][where]) != loaded(plan.sweep.system_name).digest:
         changes.append("code")
-    then = store.machines().get(as_hex(cell(store.location, "machine", *where) or 0))
+    then = store.machines().get(as_hex(int(store.books["machine"][where])))
     if then is None:
         changes.append("its machine is not known")
     else:

@@ -38,7 +38,7 @@ class Outcome:
     seconds: float = 0.0
     """Time in block functions, all workers together."""
     failed: dict[tuple[int, int], str] = field(default_factory=dict)
-    """(point, block) in the store → error."""
+    """(point of the sweep, block) → error."""
     interrupted: str = ""
     """Why the run stopped early."""
 
@@ -97,7 +97,7 @@ def run_blocks(
     for job in suspects:  # one at a time, so that a block that kills its worker is known for sure
         if run.outcome.interrupted:
             break
-        run.outcome.failed.pop((job.point, job.block))
+        run.outcome.failed.pop((job.k, job.block))
         run.drain(iter([job]))
     return run.outcome
 
@@ -123,7 +123,7 @@ def run_serially(
         try:
             report = compute_block(job)
         except BlockError as error:
-            outcome.failed[job.point, job.block] = str(error)
+            outcome.failed[job.k, job.block] = str(error)
             raise
         outcome.add(report)
         progress(report)
@@ -185,7 +185,7 @@ class _Window:
 
     def key(self, job: Job) -> tuple[str, int, int]:
         """A job's key at Dask."""
-        return self.group, job.point, job.block
+        return self.group, job.k, job.block
 
     def submit(self, jobs: Iterator[Job], size: int) -> None:
         """Fill the window up to a size, once a block a worker has ended.
@@ -296,7 +296,7 @@ class _Run:
         if isinstance(error, KilledWorker):
             self.worker_killing_jobs.append(job)
         kind = "" if isinstance(error, BlockError) else f"{type(error).__name__}: "
-        self.outcome.failed[job.point, job.block] = f"{kind}{one_line(error)}"
+        self.outcome.failed[job.k, job.block] = f"{kind}{one_line(error)}"
 
 
 def _stop_workers(window: _Window) -> None:

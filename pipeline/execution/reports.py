@@ -52,8 +52,7 @@ def failures(plan: Plan, outcome: Outcome) -> list[str]:
     Returns:
         One line a block: its point, its number, its error.
     """
-    index = {int(row): k for k, row in enumerate(plan.rows)}
     return [
-        f"{plan.sweep.named(plan.sweep.points[index[row]])}, block {block}: {text}"
-        for (row, block), text in sorted(outcome.failed.items())
+        f"{plan.sweep.named(plan.sweep.points[k])}, block {block}: {text}"
+        for (k, block), text in sorted(outcome.failed.items())
     ]

@@ -1,6 +1,5 @@
 """A run: the missing blocks of a plan, on the workers of a cluster or in this process, and the log of it."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,14 +15,17 @@ from pipeline.execution.signals import Stop
 from pipeline.execution.worker import BlockReport, note_prefix
 from pipeline.plan import Execution, Plan, planned
 from pipeline.provenance import circumstances
-from pipeline.request import Config, SchedulerCluster, SerialCluster
-from pipeline.store import Store, open_store
+from pipeline.request import Config, SchedulerCluster, SerialCluster, StoreAlone
+from pipeline.store import Filing, Store, ask, filing, open_store
 from pipeline.systems import loaded
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from pipeline.execution.admission import Workers
+
+
+Request = Config | StoreAlone
 
 
 class Progress(Protocol):
@@ -64,8 +66,7 @@ class RunLog:
     """
 
     def __init__(self, store: Store, command: str, **started: Any) -> None:
-        self.name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}"
-        self._store = store
+        self.name, self._store = store.new_run(), store
         self._entries: dict[str, Any] = {**circumstances(command), "started": _now(), "failed": [], **started}
 
     def write(self, **entries: Any) -> None:
@@ -104,15 +105,22 @@ def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outc
         ClusterLost: there is no scheduler that answers.
         BlockError: with `cluster=serial`, of the first block that fails.
     """
-    outcome = Outcome()
-    if plan.complete:
-        return outcome
+    assert plan.store is not None
+    with filing(plan.store) as files:
+        ask(plan.store, plan.rows, plan.members)
+        if plan.complete:
+            return Outcome()
+        return _rounds(plan, config, stop, observer, files)
+
+
+def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: Filing) -> Outcome:
+    """Compute until nothing is missing, or nothing more can be done."""
     observer.say(announcement(plan))
     with workers_of(plan, config, observer) as dask:
         if dask is not None and dask.client.dashboard_link:
             observer.say(f"dashboard: {dask.client.dashboard_link}")
         while True:
-            outcome = compute(plan, config, dask, stop, observer)
+            outcome = compute(plan, config, dask, stop, observer, files)
             plan = planned(plan.sweep, config, open_store(plan.path), "keep")
             if plan.complete or outcome.interrupted or outcome.failed:
                 return outcome
@@ -120,6 +128,8 @@ def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outc
                 raise Interrupted(
                     f"{plan.path}: no block was computed though some are missing; see action=explain"
                 )
+            assert plan.store is not None
+            ask(plan.store, plan.rows, plan.members)
             observer.say(announcement(plan))
 
 
@@ -136,7 +146,7 @@ class Dask:
 
 
 @contextmanager
-def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask | None]:
+def workers_of(plan: Plan, config: Request, observer: Observer) -> Iterator[Dask | None]:
     """The workers of the cluster asked for, those that don't fit refused.
 
     Args:
@@ -163,8 +173,10 @@ def workers_of(plan: Plan, config: Config, observer: Observer) -> Iterator[Dask 
         yield Dask(client, workers)
 
 
-def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer: Observer) -> Outcome:
-    """Compute the missing blocks and keep a log of the run in the store.
+def compute(
+    plan: Plan, config: Request, dask: Dask | None, stop: Stop, observer: Observer, files: Filing
+) -> Outcome:
+    """Compute the missing blocks, file them, and keep a log of the run in the store.
 
     Args:
         plan: of a store that has room for it.
@@ -172,6 +184,7 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
         dask: from `workers_of`; None: compute in this process.
         stop: whether the run is to stop.
         observer: is told of progress and outcome.
+        files: files the blocks.
 
     Returns:
         What became of the blocks.
@@ -192,9 +205,11 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
     )
     log.write(state="running", blocks_computed=0)
     jobs = plan.jobs(_execution(config, log.name))
+    files.expect(plan.rows, plan.missing)
     began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
     try:
-        with observer.progress(plan, count) as progress:
+        with observer.progress(plan, count) as shown:
+            progress = _filed(plan, files, shown)
             if dask is None:
                 run_serially(jobs, progress, stop, outcome)
             else:
@@ -210,9 +225,20 @@ def compute(plan: Plan, config: Config, dask: Dask | None, stop: Stop, observer:
     return outcome
 
 
+def _filed(plan: Plan, files: Filing, progress: Progress) -> Progress:
+    """Progress that has the driver file blocks as they come."""
+
+    def ended(report: BlockReport, /) -> None:
+        if report.stored:
+            files.arrived(int(plan.rows[report.job.k]), report.job.block)
+        progress(report)
+
+    return ended
+
+
 def _through_dask(
     jobs: Iterator[Any],
-    config: Config,
+    config: Request,
     dask: Dask,
     stop: Stop,
     progress: Progress,
@@ -232,11 +258,11 @@ def _through_dask(
     return run_blocks(jobs, dask.client, patience, note, stop, dask.workers.trouble, say)
 
 
-def _execution(config: Config, run: str = "") -> Execution:
+def _execution(config: Request, run: str = "") -> Execution:
     return Execution(config.folders, config.limits.block_seconds, run)
 
 
-def _worker_count(config: Config, dask: Dask | None) -> int:
+def _worker_count(config: Request, dask: Dask | None) -> int:
     threads = sum(dask.client.nthreads().values()) if dask is not None else 1
     return max(config.cluster.worker_count, threads)
 

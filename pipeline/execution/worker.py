@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import BlockError
 from pipeline.plan import Job
-from pipeline.store import is_stored, write_block
+from pipeline.store import is_pending, write_block
 from pipeline.systems import DIVERGED, loaded
 
 _STOPPING = "stores_that_stop"
@@ -26,6 +26,11 @@ class BlockReport(NamedTuple):
     seconds: float
     diverged: int
 
+    @property
+    def stored(self) -> bool:
+        """Whether it was handed in."""
+        return self.computed
+
 
 def compute_block(job: Job) -> BlockReport:
     """Compute a block and write it, unless it is stored and not stale.
@@ -39,13 +44,13 @@ def compute_block(job: Job) -> BlockReport:
     Raises:
         BlockError: its system can't compute it, or an earlier try took longer than a block may; in one line.
     """
-    if not job.overwrite and is_stored(job.location, job.point, job.block):
+    if is_pending(job.location, job.point, job.block, loaded(job.system).digest):
         return BlockReport(job, computed=False, seconds=0.0, diverged=0)
     with _time_limit(job):
         started = time.perf_counter()
         values = job.values()
         seconds = time.perf_counter() - started
-    write_block(job.location, job.point, job.block, values, loaded(job.system).digest, seconds)
+    write_block(job.location, job.made(seconds), values)
     return BlockReport(job, computed=True, seconds=seconds, diverged=int((values["status"] == DIVERGED).sum()))
 
 
@@ -111,7 +116,7 @@ def _time_limit(job: Job) -> Iterator[None]:
 
 
 def _note(job: Job) -> Path:
-    return Path(job.location.path) / "runs" / f"{note_prefix(job.execution.run)}{job.point}-{job.block}"
+    return Path(job.location.path) / "runs" / f"{note_prefix(job.execution.run)}{job.k}-{job.block}"
 
 
 def note_prefix(run: str) -> str:

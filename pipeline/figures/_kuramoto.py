@@ -3,12 +3,13 @@
 import xarray
 
 from pipeline.plan import intervals
+from pipeline.store import settings_of
 from pipeline.systems import COMPUTED, MISSING, find
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
     """A setting, swept or not."""
-    return dataset[name] if name in dataset.coords else xarray.DataArray(dataset.attrs["settings"][name])
+    return dataset[name] if name in dataset.coords else xarray.DataArray(settings_of(dataset)[name])
 
 
 def is_valid(dataset: xarray.Dataset) -> xarray.DataArray:

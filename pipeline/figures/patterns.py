@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from pipeline.figures._network import typical_member
 from pipeline.figures._style import BLUE, ORANGE
+from pipeline.store import settings_of
 from pipeline.systems import patterns
 
 AXES = ()
@@ -20,7 +21,7 @@ AXES = ()
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """(a) bitmaps; (b) the nodes of a typical member and its weights, the stronger the darker."""
-    texts = dataset.attrs["settings"]["patterns"]
+    texts = settings_of(dataset)["patterns"]
     bitmaps, names = patterns.bitmaps(texts), patterns.names(texts)
     rows = -(-len(names) // 5)
     figure = Figure(figsize=(8.0, 3.6 + 1.4 * rows))

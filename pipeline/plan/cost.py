@@ -88,7 +88,7 @@ def _measured(plan: Plan) -> np.ndarray:
     if plan.stored.any():
         assert plan.store is not None
         known, blocks = plan.rows >= 0, min(plan.stored.shape[1], plan.store.blocks)
-        seconds = plan.store.bookkeeping("seconds")[plan.rows[known], :blocks]
+        seconds = plan.store.books["seconds"][plan.rows[known], :blocks]
         stored = plan.stored[known, :blocks] & (seconds > 0)
         with np.errstate(invalid="ignore"):
             measured[known] = np.where(stored, seconds, 0.0).sum(axis=1) / stored.sum(axis=1)

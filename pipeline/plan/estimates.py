@@ -1,5 +1,6 @@
 """Estimates over the members of a Dataset, with their intervals."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import xarray
 
 from pipeline.errors import RequestError
 from pipeline.plan import intervals
+from pipeline.store import settings_of
 from pipeline.systems import COMPUTED, MISSING, Estimand, System, find_or_loaded
 
 
@@ -41,8 +43,8 @@ def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFID
 
 def _of_members(dataset: xarray.Dataset, system: System, estimand: Estimand) -> xarray.DataArray:
     """What an estimand says of every member: by whole arrays, settings that are swept as arrays along their axes."""
-    settings: Mapping[str, Any] = dataset.attrs["settings"]
-    swept = {axis: dataset[system.coordinate_of(axis)] for axis in dataset.attrs["axes"]}
+    settings: Mapping[str, Any] = settings_of(dataset)
+    swept = {axis: dataset[system.coordinate_of(axis)] for axis in json.loads(dataset.attrs["axes"])}
     values = estimand.of_members({name: dataset[name] for name in estimand.variables}, {**settings, **swept})
     assert isinstance(values, xarray.DataArray)
     return values

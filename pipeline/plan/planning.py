@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.digest import as_hex
 from pipeline.errors import RequestError
 from pipeline.request import Sweep
-from pipeline.store import Location, Store, check_same_sweep, scan
+from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
 from pipeline.systems import compute_members, described, loaded, search_in
 
 
@@ -36,8 +36,10 @@ class Job(NamedTuple):
     system: str
     settings: dict[str, Any]
     seed: int
+    k: int
+    """Number of the point in the sweep."""
     point: int
-    """Index of the point in the store."""
+    """Id of the point."""
     block: int
     block_members: int
     records: int
@@ -58,6 +60,21 @@ class Job(NamedTuple):
         members = np.arange(self.block * self.block_members, (self.block + 1) * self.block_members)
         return compute_members(self.system, self.settings, self.seed, members, self.records)
 
+    def made(self, seconds: float) -> Block:
+        """What the block is, computed here.
+
+        Args:
+            seconds: that it took.
+
+        Returns:
+            All that its file says beside its numbers.
+        """
+        system = loaded(self.system)
+        varying = [d for d in system.system.dimensions if d.name in self.location.varying]
+        coordinates = {d.name: hash_of(d.values(self.settings, self.records).astype("<f8")) for d in varying}
+        machine = note_this_machine(self.location.path)
+        return Block(self.point, self.block, system.digest, machine, seconds, coordinates)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -71,7 +88,7 @@ class Plan:
     stored: np.ndarray
     """(point, block) recorded as computed."""
     damaged: np.ndarray
-    """(point, block) recorded as computed, but the record can't be read: to be computed again."""
+    """(point, block) recorded as computed, but not as it should be; only where a store was opened in spite of that."""
     on_stale: str
     requested: np.ndarray
     """(point, block) asked for: all, unless a precision target asks for fewer."""
@@ -82,7 +99,7 @@ class Plan:
         stale = np.zeros_like(self.stored)
         if self.store is not None:
             known, blocks = self.rows >= 0, min(self.stored.shape[1], self.store.blocks)
-            codes = self.store.bookkeeping("code")[self.rows[known], :blocks]
+            codes = self.store.books["code"][self.rows[known], :blocks]
             stale[known, :blocks] = codes != np.uint64(loaded(self.sweep.system_name).digest)
         made: np.ndarray = stale & self.stored & self.requested
         return made
@@ -123,6 +140,18 @@ class Plan:
         """Whether every block of the request is stored."""
         return not self.missing.any()
 
+    @cached_property
+    def longest_first(self) -> np.ndarray:
+        """(point,) their numbers, those whose blocks take longest first."""
+        order: np.ndarray = np.argsort(-self.block_work, kind="stable")
+        return order
+
+    @property
+    def members(self) -> np.ndarray:
+        """(point,) members asked for."""
+        asked: np.ndarray = np.minimum(self.requested.sum(axis=1) * self.sweep.block_members, self.sweep.members)
+        return asked
+
     def jobs(self, execution: Execution = _HERE) -> Iterator[Job]:
         """Missing blocks, breadth-first over members, so that a partial store is usable; longest first.
 
@@ -132,9 +161,8 @@ class Plan:
         Returns:
             Jobs, one after the other.
         """
-        longest_first = np.argsort(-self.block_work, kind="stable")
         for block in range(self.sweep.blocks):
-            for k in longest_first[self.missing[longest_first, block]]:
+            for k in self.longest_first[self.missing[self.longest_first, block]]:
                 yield self.job(int(k), block, execution)
 
     def job(self, k: int, block: int, execution: Execution = _HERE) -> Job:
@@ -156,7 +184,8 @@ class Plan:
             system=self.sweep.system_name,
             settings=self.sweep.settings_at(point),
             seed=self.sweep.seed_at(point),
-            point=int(self.rows[k]),
+            k=k,
+            point=int(self.sweep.ids[k]),
             block=block,
             block_members=self.sweep.block_members,
             records=self.sweep.records,
@@ -180,10 +209,10 @@ class Plan:
         if self.store is None or not self.stale.any():
             return []
         today = loaded(self.sweep.system_name).version
-        codes = self.store.bookkeeping("code")[self.rows[self.rows >= 0]]
+        codes, versions = self.store.books["code"][self.rows[self.rows >= 0]], self.store.code_versions
         changed: set[str] = set()
-        for code in {as_hex(int(code)) for code in np.unique(codes)} & set(self.store.code_versions):
-            then = self.store.code_versions[code]
+        for code in {as_hex(int(code)) for code in np.unique(codes)} & set(versions):
+            then = versions[code]
             changed |= {name for name in today | then if today.get(name) != then.get(name)}
         return sorted(changed)
 
@@ -212,11 +241,8 @@ def whole_store(sweep: Sweep, store: Store) -> Sweep:
 
     Returns:
         The larger sweep.
-
-    Raises:
-        RequestError: the values of the store's axes can't be read.
     """
-    return replace(sweep, points=tuple(store.points_along(sweep.axes)), members=store.n_members)
+    return replace(sweep, points=tuple(store.points_along(sweep.axes)), members=store.layout.members)
 
 
 def sweep_of(store: Store) -> Sweep:
@@ -226,10 +252,7 @@ def sweep_of(store: Store) -> Sweep:
         store: an open store.
 
     Returns:
-        The sweep, labels as the text that stands for them.
-
-    Raises:
-        RequestError: the values of the store's axes can't be read.
+        The sweep, with as many members as were ever asked for at a point.
     """
     told = store.fingerprint
     return Sweep(
@@ -237,12 +260,12 @@ def sweep_of(store: Store) -> Sweep:
         settings=told["settings"],
         axes=store.axes,
         points=tuple(store.points()),
-        members=store.n_members,
+        members=max(1, int(store.asked.max(initial=0))),
         seed=told["seed"],
         noise=told["noise"],
         block_members=told["block_members"],
         records=told["records"],
-        method=store.sampling,
+        method="product" if store.is_grid else "points",
     )
 
 
@@ -259,7 +282,7 @@ def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> P
         A plan in which all blocks are asked for.
 
     Raises:
-        RequestError: the store holds another sweep, or the values of its axes can't be read.
+        RequestError: the store holds another sweep.
     """
     shape = len(sweep.points), sweep.blocks
     rows, stored, damaged = np.full(shape[0], -1), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -267,7 +290,6 @@ def make_plan(sweep: Sweep, path: Path, store: Store | None, on_stale: str) -> P
         check_same_sweep(store, sweep)
         rows = store.rows_of(sweep)
         known, blocks = rows >= 0, min(sweep.blocks, store.blocks)
-        digests, unreadable = scan(store.path, "digest", store.n_points, store.blocks)
-        stored[known, :blocks] = digests[rows[known], :blocks] != 0
-        damaged[known, :blocks] = unreadable[rows[known], :blocks]
+        stored[known, :blocks] = store.stored[rows[known], :blocks]
+        damaged[known, :blocks] = store.damaged[rows[known], :blocks]
     return Plan(sweep, path, store, rows, stored, damaged, on_stale, np.ones(shape, dtype=bool))

@@ -1,9 +1,11 @@
 """The part of a store that a request asks for, as a Dataset."""
 
+from typing import Literal
+
 import xarray
 
 from pipeline.plan.planning import Plan
-from pipeline.store import on_grid, stored_points
+from pipeline.store import dataset_of
 
 
 def requested_part(plan: Plan) -> xarray.Dataset:
@@ -18,8 +20,6 @@ def requested_part(plan: Plan) -> xarray.Dataset:
         of each variable.
     """
     assert plan.store is not None
-    dataset = stored_points(plan.store).isel(member=slice(plan.sweep.members), point=plan.rows[plan.rows >= 0])
-    if not plan.sweep.axes:
-        return dataset.isel(point=0)
-    axes = [plan.store.coordinates[axis] for axis in plan.sweep.axes]
-    return on_grid(dataset, axes) if plan.sweep.method == "product" else dataset
+    there, method = plan.rows >= 0, plan.sweep.method
+    layout: Literal["grid", "points"] = "grid" if method == "product" else "points"
+    return dataset_of(plan.store, plan.rows[there], plan.members[there], layout, axes=plan.sweep.axes)

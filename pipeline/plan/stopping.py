@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.plan.planning import Plan, make_plan
 from pipeline.request import Config, Precision, Sweep
-from pipeline.store import Store
+from pipeline.store import Store, read
 from pipeline.systems import Estimand
 
 GROWTH = 1.25
@@ -148,8 +148,8 @@ def _sample(plan: Plan, k: int, estimand: Estimand) -> np.ndarray:
     if not members:
         return np.empty(0)
     assert plan.store is not None
-    row = int(plan.rows[k])
-    values = {name: np.asarray(plan.store.array(name)[row, :members]) for name in estimand.variables}
+    row = plan.rows[k : k + 1]
+    values = {name: read(plan.store, name, row, np.arange(members))[0] for name in estimand.variables}
     return np.asarray(estimand.of_members(values, plan.sweep.settings_at(plan.sweep.points[k])))
 
 

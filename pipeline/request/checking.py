@@ -117,14 +117,14 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     return config.model_copy(update={"settings": settings})
 
 
-def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], command: str) -> StoreAlone:
+def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], origin: Origin) -> StoreAlone:
     """The request about a store at a path.
 
     Args:
         raw: from `plain`.
         known: the actions and the figures there are.
         actions: those that need no sweep.
-        command: what was typed.
+        origin: where the request comes from.
 
     Returns:
         The checked request.
@@ -142,7 +142,12 @@ def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[st
         )
     try:
         request = StoreAlone.model_validate(
-            {key: raw[key] for key in StoreAlone.model_fields if key in raw} | {"command": command}
+            {
+                **{key: raw[key] for key in StoreAlone.model_fields if key in raw},
+                "lock": store.get("lock", "flock") if isinstance(store, dict) else "flock",
+                "command": origin.command,
+                "folders": origin.folders,
+            }
         )
     except ValidationError as error:
         raise RequestError([*faults, *describe(error, StoreAlone)]) from error

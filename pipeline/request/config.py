@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.request.clusters import Cluster
 from pipeline.schema import Fraction, Positive, Real, Section
+from pipeline.words import refused_address
 
 
 class Precision(Section):
@@ -74,6 +75,17 @@ class Sampling(Section):
     points: int | None = Field(ge=1)
 
 
+LockKind = Literal["flock", "file"]
+"""How a store keeps a second driver out: a lock of the operating system, or a file that is touched again and again."""
+
+
+def _local(path: Any) -> Any:
+    """A path, unless it is an address."""
+    if why := refused_address(path):
+        raise ValueError(why)
+    return path
+
+
 class StoreConfig(Section):
     """Where results go and how they are cut into blocks."""
 
@@ -82,7 +94,12 @@ class StoreConfig(Section):
     suffix: str = Field(pattern=r"^[\w.+-]*$")
     block_members: int = Field(ge=1)
     records: int = Field(ge=2)
-    lock: Literal["flock", "file"] = "flock"
+    lock: LockKind = "flock"
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _no_address(cls, root: Any) -> Any:
+        return _local(root)
 
     @field_validator("root")
     @classmethod
@@ -147,8 +164,19 @@ class StoreAlone(Section):
     watch: bool
     path: Path
     figures: FiguresConfig
+    cluster: Cluster
+    limits: Limits
+    verify: Verify
+    lock: LockKind
     command: str
     """What was typed."""
+    folders: tuple[str, ...]
+    """Where systems are looked for, beside the path: the working directory and --config-dir."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _no_address(cls, path: Any) -> Any:
+        return _local(path)
 
 
 class Config(Section):
@@ -186,3 +214,8 @@ class Config(Section):
     config_dir: Path | None
     folders: tuple[str, ...]
     """Where systems are looked for, beside the path: the working directory and --config-dir."""
+
+    @property
+    def lock(self) -> LockKind:
+        """How its store is locked."""
+        return self.store.lock

@@ -41,6 +41,20 @@ def label_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def values_of(label: str) -> list[Any]:
+    """The values that a label may stand for: itself and, where it is JSON, what that says; lists as tuples."""
+    try:
+        value = json.loads(label)
+    except ValueError:
+        return [label]
+    return [label] if isinstance(value, str) else [label, frozen(value)]
+
+
+def frozen(value: Any) -> Any:
+    """A value with its lists as tuples, which tell points apart in sets."""
+    return tuple(map(frozen, value)) if isinstance(value, list | tuple) else value
+
+
 def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
     """Faults in the words of a user.
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.digest import digest_of
+from pipeline.digest import digest_of, digest_of_all
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
 from pipeline.request.config import Config, Sampling
-from pipeline.request.messages import describe, label_of, shown
+from pipeline.request.messages import describe, frozen, label_of, shown
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
 
@@ -79,6 +79,13 @@ class Sweep:
         swept = {} if self.noise == "common" else dict(zip(self.axes, point, strict=True))
         return point_seed(self.seed, swept)
 
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """(point,) what the points are known by in stores, unsigned 64-bit numbers."""
+        return np.array(
+            [point_id(dict(zip(self.axes, point, strict=True))) for point in self.points], dtype=np.uint64
+        )
+
     def named(self, point: Point) -> str:
         """A point for people: T=5, eta=3.
 
@@ -121,6 +128,30 @@ def point_seed(root: int, swept: Mapping[str, Value]) -> int:
     return digest_of(*parts)
 
 
+def point_id(swept: Mapping[str, Value]) -> int:
+    """What a point is known by in stores: a 64-bit hash of its axes and their values, whatever their order.
+
+    The type of a value counts: `true` is another than "true", 1 another than 1.0; minus zero is zero.
+
+    Args:
+        swept: axis → value.
+
+    Returns:
+        1 … 2^64 − 1.
+    """
+    return digest_of_all(name.encode() + b"\0" + _typed(swept[name]) for name in sorted(swept)) or 1
+
+
+def _typed(value: Value) -> bytes:
+    """A swept value with its type, as bytes that tell it apart from all others."""
+    if isinstance(value, float):
+        return struct.pack("<cd", b"r", value + 0.0)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return struct.pack("<cq", b"w", value)
+    text = label_of(value).encode()
+    return struct.pack("<cI", b"s" if isinstance(value, str) else b"j", len(text)) + text
+
+
 def _bits(value: Value) -> bytes:
     """What a swept value puts into a seed: the bits of a number, the text of a label."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -146,7 +177,7 @@ def define(config: Config) -> Sweep:
     faults = [
         f"axes.{name}: {shown(value)} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
-        for value, count in Counter(map(_frozen, column)).items()
+        for value, count in Counter(map(frozen, column)).items()
         if count > 1 and config.sampling.method != "zip"
     ]
     faults += _finite(axes, values, kinds)
@@ -212,12 +243,9 @@ def _told_apart(points: Sequence[Point], kinds: Sequence[Kind]) -> set[Point]:
 def _as_kind(value: Any, kind: Kind) -> Value:
     """A swept value as it is stored; + 0.0, as minus zero is the same point as zero and must have its seed."""
     if kind == "label":
-        return _frozen(value)
+        label: Value = frozen(value)
+        return label
     return int(value) if kind == "whole" else float(value) + 0.0
-
-
-def _frozen(value: Any) -> Value:
-    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _thawed(value: Any) -> Any:
@@ -243,14 +271,14 @@ def _combine(
 ) -> list[Point]:
     """Points from the axes' values, in the order in which they are asked for."""
     if sampling.method == "product":
-        return list(product(*_thinned([list(map(_frozen, column)) for column in values], sampling.points)))
+        return list(product(*_thinned([list(map(frozen, column)) for column in values], sampling.points)))
     if not axes:
         raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
     if sampling.method == "zip":
         lengths = {name: len(column) for name, column in zip(axes, values, strict=True)}
         if len(set(lengths.values())) > 1:
             raise RequestError([f"axes: sampling zip needs axes of equal length, got {lengths}"])
-        return list(zip(*(map(_frozen, column) for column in values), strict=True))
+        return list(zip(*(map(frozen, column) for column in values), strict=True))
     if sampling.points is None:
         raise RequestError(["sampling.points: missing; latin_hypercube needs the number of points"])
     if labelled := [name for name, kind in zip(axes, kinds, strict=True) if kind == "label"]:

@@ -1,33 +1,28 @@
-"""Where results are kept: stores, their blocks, their lock, and how they are read."""
+"""Where results are kept: stores, blocks on their way into them, their lock, and how they are read."""
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.store.blocks import (
-    Location,
-    as_stored,
-    cell,
-    forget,
-    is_stored,
-    note_machine,
-    read_block,
-    scan,
-    write_block,
-)
-from pipeline.store.derived import derive, statistic_of
-from pipeline.store.lock import is_driven, only_driver
-from pipeline.store.stores import Store, check_same_sweep, open_store, prepare
+from pipeline.store.arrays import read, read_block
+from pipeline.store.blocks import Block, Location, is_pending, note_machine, note_this_machine, write_block
+from pipeline.store.chunks import hash_of
+from pipeline.store.derived import derive, settings_of, statistic_of
+from pipeline.store.filing import Filing, filing
+from pipeline.store.growing import ask, mend_documents, prepare
+from pipeline.store.lock import Lock, is_driven, only_driver
+from pipeline.store.stores import Store, check_same_sweep, coordinate_hashes, needed, open_store
 
 if TYPE_CHECKING:
-    from pipeline.store.reading import on_grid, open_complete, open_sweep, stored_points
+    from pipeline.store.reading import dataset_of, open_complete, open_sweep
 
 __all__ = [
-    "Location", "Store", "as_stored", "cell", "check_same_sweep", "derive", "forget", "is_driven", "is_stored",
-    "note_machine", "on_grid", "only_driver", "open_complete", "open_store",
-    "open_sweep", "prepare", "read_block", "scan",
-    "statistic_of", "stored_points", "write_block",
+    "Block", "Filing", "Location", "Lock", "Store", "ask", "check_same_sweep", "coordinate_hashes", "dataset_of",
+    "derive", "filing", "hash_of", "is_driven", "is_pending", "mend_documents", "needed", "note_machine",
+    "note_this_machine", "only_driver", "open_complete", "open_store", "open_sweep", "prepare", "read", "read_block",
+    "settings_of",
+    "statistic_of", "write_block",
 ]  # fmt: skip
 
-_READING = ("on_grid", "open_complete", "open_sweep", "stored_points")
+_READING = ("dataset_of", "open_complete", "open_sweep")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,189 +1,150 @@
-"""Blocks of a store: written by workers, scanned by drivers, checked against their digests.
+"""Blocks on their way into a store: one file each in its folder `pending`, written by a worker, filed by the driver.
 
-A block is one point × `block_members` members: one chunk of every variable and one cell of each of the arrays
-`digest`, `code`, `machine` and `seconds`. It counts as stored once its digest is there, which is written last.
+A block's file is a header (what the block is, of which numbers, computed by what), the encoded chunk of every variable,
+and a checksum over all. It is renamed into place, which commits it. Workers know no rows: a file is named for the id of
+its point and the number of its block.
 """
 
-import contextlib
 import functools
-import os
+import json
+import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import google_crc32c
 import numpy as np
-import zarr
 
 from pipeline.digest import as_hex, digest_of_all
-from pipeline.errors import Damaged
 from pipeline.provenance import machine
-from pipeline.words import one_line
+from pipeline.store.chunks import BadChunk, checked, decoded, encoded, hash_of, unchecked
+from pipeline.store.files import Files, Folder
 
-BOOKKEEPING = {"digest": "u8", "code": "u8", "machine": "u8", "seconds": "f8"}
-"""Arrays (point, block), one cell a chunk."""
-Array = zarr.Array[Any]
-ZARR = {"array.write_empty_chunks": True}
-"""A chunk of zeros is written too, or "computed" could not be told from "missing"."""
+PENDING, MACHINES = "pending", "runs/machines"
+NAME = re.compile(r"[0-9a-f]{16}-\d+")
+_MAGIC = b"block 3\n"
+_START = struct.Struct("<8sII")
+"""Magic, length of the header, checksum of the header."""
+_FIRST_READ = 4096
+"""Bytes that hold most headers."""
 
 
 class Location(NamedTuple):
-    """A store as a worker finds it. The extent is part of the cache key: a grown store is opened again."""
+    """A store as a worker finds it: all that it needs to hand in blocks."""
 
     path: str
-    points: int
-    members: int
+    sweep_id: int
+    room: dict[str, int]
+    """Dimension → room for values; shorter variables are filled up with NaN."""
+    varying: tuple[str, ...]
+    """Dimensions whose coordinate differs from point to point."""
+    variables: tuple[tuple[str, tuple[str, ...]], ...]
+    """Every variable that is stored, `status` left out, with its dimensions."""
 
 
-@functools.lru_cache(maxsize=4)
-def _handles(location: Location, created: tuple[int, int]) -> dict[str, Array]:
-    with zarr.config.set(ZARR):
-        return dict(zarr.open_group(location.path, mode="r+", use_consolidated=False).arrays())
+class Block(NamedTuple):
+    """What a block is, beside its numbers."""
+
+    point: int
+    """Id of its point."""
+    block: int
+    code: int
+    machine: int
+    seconds: float
+    coordinates: dict[str, int]
+    """Hashes of the coordinates that differ from point to point."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the folder of pending blocks."""
+        return pending_name(self.point, self.block)
 
 
-def _arrays(location: Location) -> dict[str, Array]:
-    """The arrays of a store, opened once a process."""
-    # A store that was made anew may get the inode of the one before. Its root is written once.
-    return _handles(location, (os.stat(location.path).st_ino, os.stat(f"{location.path}/zarr.json").st_mtime_ns))
+class Part(NamedTuple):
+    """A variable in a block's file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    """Without what fills it up."""
+    stored_shape: tuple[int, ...]
+    hash: int
+    start: int
+    """First byte of its chunk in the file."""
+    length: int
 
 
-def _block_arrays(arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    """The arrays of which a block is one chunk, in a fixed order."""
-    return ((name, arrays[name]) for name in sorted(arrays) if "member" in dims_of(arrays[name]))
+class Header(NamedTuple):
+    """The header of a block's file."""
+
+    block: Block
+    parts: dict[str, Part]
+    size: int
+    """Of the file."""
 
 
-def dims_of(array: Array) -> tuple[str, ...]:
-    """The names of an array's dimensions.
+def pending_name(point: int, block: int) -> str:
+    """The name of a block in the folder of pending blocks.
 
     Args:
-        array: of a Zarr group.
+        point: its id.
+        block: number of the block.
 
     Returns:
-        As many names as dimensions; none if they have no names.
+        A file's name.
     """
-    names = getattr(array.metadata, "dimension_names", None)
-    return tuple(map(str, names or ()))
+    return f"{as_hex(point)}-{block}"
 
 
-# --- one block --------------------------------------------------------------------------------------------
-
-
-def is_stored(location: Location, point: int, block: int) -> bool:
-    """Whether a block has been written completely.
+def is_pending(location: Location, point: int, block: int, code: int) -> bool:
+    """Whether a block was handed in, computed by some code, and waits to be filed.
 
     Args:
         location: of the store.
-        point: index in the store.
+        point: id of the point.
         block: number of the block.
+        code: digest of the code.
 
     Returns:
-        True if its digest is there.
+        True if its file is there and checks.
     """
-    return cell(location, "digest", point, block) not in (0, None)
+    try:
+        header, _ = read_pending(Folder(Path(location.path)), pending_name(point, block), location.sweep_id)
+    except (OSError, BadChunk):
+        return False
+    return header.block.code == code
 
 
-def cell(location: Location, name: str, point: int, block: int) -> int | None:
-    """A block's entry in one of the bookkeeping arrays of whole numbers.
+def write_block(location: Location, block: Block, values: Mapping[str, np.ndarray]) -> None:
+    """Hand in a block.
 
     Args:
         location: of the store.
-        name: `digest`, `code` or `machine`.
-        point: index in the store.
-        block: number of the block.
-
-    Returns:
-        64-bit number; 0 if there is none, None if it can't be read.
-    """
-    number: int | None = _cell(_cell_file(location, name, point, block), "<Q")
-    return number
-
-
-def _cell_file(location: Location, name: str, point: int, block: int) -> Path:
-    return Path(location.path) / name / "c" / str(point) / str(block)
-
-
-def write_block(
-    location: Location, point: int, block: int, values: Mapping[str, np.ndarray], code: int, seconds: float,
-    machine_digest: int | None = None,
-) -> None:  # fmt: skip
-    """Write a block: its chunk of every variable, then its digest, which makes it count.
-
-    A block that is there already first stops counting.
-
-    Args:
-        location: of the store, which must have room for the block.
-        point: index in the store.
-        block: number of the block.
-        values: every variable, (member, …), filled up with NaN where the store has more room; `status` (member,).
-        code: digest of the code that computed it.
-        seconds: that it took.
-        machine_digest: of the machine that computed it. Default: this one, described in the store.
-    """
-    arrays = _arrays(location)
-    if _cell_file(location, "digest", point, block).exists():
-        arrays["digest"][point, block] = 0
-    stored = as_stored(location, values)
-    for name, data in stored.items():
-        size = arrays[name].chunks[1]
-        arrays[name][point, block * size : (block + 1) * size] = data
-    arrays["code"][point, block] = code
-    if machine_digest is None:
-        digest, description = _here()
-        note_machine(Path(location.path), digest, description)
-        machine_digest = int(digest, 16)
-    arrays["machine"][point, block] = machine_digest
-    arrays["seconds"][point, block] = seconds
-    arrays["digest"][point, block] = digest_of(stored)
-
-
-def read_block(location: Location, point: int, block: int) -> dict[str, np.ndarray]:
-    """The chunk of every variable of a stored block.
-
-    Args:
-        location: of the store.
-        point: index in the store.
-        block: number of the block.
-
-    Returns:
-        Every variable, (member, …), `status` among them.
+        block: what it is.
+        values: every variable, (member, …), and `status` (member,); one of no length may be left out.
 
     Raises:
-        Damaged: a chunk can't be read or the digest does not fit, with the variable's name where it is known.
+        ValueError: a variable is longer than the store has room for.
+        OSError: it can't be written.
     """
-    values = {}
-    for name, array in _block_arrays(_arrays(location)):
-        size = array.chunks[1]
-        try:
-            values[name] = np.asarray(array[point, block * size : (block + 1) * size])
-        except Exception as error:  # whatever codecs and the file system come up with
-            raise Damaged(f"{name} can't be read: {first_line(error)}") from error
-    digest = cell(location, "digest", point, block)
-    if digest is None:
-        raise Damaged("its digest can't be read")
-    if digest != digest_of(values):
-        raise Damaged("its bytes are not those its digest was made of: a file is lost or was exchanged")
-    return values
+    parts, chunks, start = [], [], 0
+    members = len(values["status"])
+    for name, dims in (*location.variables, ("status", ())):
+        array = values.get(name)
+        if array is None:
+            array = np.empty((members, *(0 for _ in dims)))
+        stored = filled_up(array, (members, *(location.room[dim] for dim in dims)))
+        chunk = encoded(stored)
+        parts.append(Part(name, array.dtype.str, array.shape, stored.shape, hash_of(array), start, len(chunk)))
+        chunks.append(chunk)
+        start += len(chunk)
+    head = json.dumps({**block._asdict(), "sweep_id": location.sweep_id, "parts": parts}).encode()
+    begin = _START.pack(_MAGIC, len(head), len(b"".join(chunks)))
+    content = checked(b"".join([checked(begin + head), *chunks]))
+    Folder(Path(location.path)).write(f"{PENDING}/{block.name}", content, durable=False)
 
 
-def as_stored(location: Location, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a store would hold of a block's values: its variables, in its types, filled up to its sizes.
-
-    Args:
-        location: of the store.
-        values: every variable, (member, …), and `status` (member,).
-
-    Returns:
-        As `read_block` gives them.
-    """
-    arrays, members = _arrays(location), len(values["status"])
-    return {
-        name: np.ascontiguousarray(padded(values[name], (members, *array.shape[2:])), dtype=array.dtype)
-        for name, array in _block_arrays(arrays)
-    }
-
-
-def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def filled_up(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Values, filled up with NaN to a larger shape.
 
     Args:
@@ -192,6 +153,9 @@ def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     Returns:
         Doubles of that shape, the values first; the values themselves if they have it.
+
+    Raises:
+        ValueError: the shape is smaller.
     """
     if values.shape == shape:
         return values
@@ -200,113 +164,121 @@ def padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return filled
 
 
-def digest_of(values: Mapping[str, np.ndarray]) -> int:
-    """64-bit hash of a block's bytes.
+# --- reading them -----------------------------------------------------------------------------------------
+
+
+def read_header(files: Files, name: str, sweep_id: int) -> Header:
+    """The header of a pending block.
 
     Args:
-        values: every variable, whatever their order.
+        files: of the store.
+        name: of the block's file.
+        sweep_id: of the store.
 
     Returns:
-        1 … 2^64 − 1; 0 stands for a block that is not there.
+        What the block is, and where its variables are.
+
+    Raises:
+        BadChunk: it is no block of this store, or damaged.
+        OSError: it can't be read.
     """
-    return digest_of_all(name.encode() + b"\0" + values[name].tobytes() for name in sorted(values)) or 1
+    start = files.read_at(f"{PENDING}/{name}", 0, _FIRST_READ)
+    if len(start) >= _START.size:
+        size = _START.size + _START.unpack_from(start)[1] + 4
+        if size > len(start):
+            start += files.read_at(f"{PENDING}/{name}", len(start), min(size, 2**24) - len(start))
+    return _header(start, name, sweep_id)
 
 
-def forget(location: Location, point: int, block: int) -> None:
-    """Let a block count as not stored, so that the next run computes it.
+def _header(content: bytes, name: str, sweep_id: int) -> Header:
+    """The header at the start of a block's file."""
+    try:
+        magic, length, payload = _START.unpack_from(content)
+        end = _START.size + length
+        if magic != _MAGIC:
+            raise BadChunk("no block")
+        told = json.loads(unchecked(content[: end + 4])[_START.size :])
+        parts = [Part(n, d, tuple(shape), tuple(full), *rest) for n, d, shape, full, *rest in told.pop("parts")]
+        sweep, block = told.pop("sweep_id"), Block(**told)
+    except (struct.error, ValueError, TypeError, KeyError) as error:
+        raise BadChunk(f"its header can't be read ({error})") from error
+    if sweep != sweep_id or block.name != name:
+        raise BadChunk("a block of another sweep, point or number")
+    moved = {part.name: part._replace(start=part.start + end + 4) for part in parts}
+    return Header(block, moved, end + 4 + payload + 4)
+
+
+def read_pending(files: Files, name: str, sweep_id: int) -> tuple[Header, bytes]:
+    """A pending block, checked as a whole.
 
     Args:
-        location: of the store.
-        point: index in the store.
-        block: number of the block.
+        files: of the store.
+        name: of the block's file.
+        sweep_id: of the store.
+
+    Returns:
+        Its header, and the content of its file.
+
+    Raises:
+        BadChunk: it is no block of this store, or damaged.
+        OSError: it can't be read.
     """
-    _arrays(location)["digest"][point, block] = 0
+    content = files.read(f"{PENDING}/{name}")
+    unchecked(content)
+    return _header(content, name, sweep_id), content
+
+
+def read_part(files: Files, name: str, part: Part) -> np.ndarray:
+    """A variable of a pending block.
+
+    Args:
+        files: of the store.
+        name: of the block's file.
+        part: which variable.
+
+    Returns:
+        (member, …) as it is stored, filled up.
+
+    Raises:
+        BadChunk: it is damaged.
+        OSError: it can't be read.
+    """
+    return decoded(files.read_at(f"{PENDING}/{name}", part.start, part.length), part.dtype, part.stored_shape)
+
+
+# --- the machine that computes ----------------------------------------------------------------------------
 
 
 @functools.cache
-def _here() -> tuple[str, dict[str, Any]]:
+def this_machine() -> tuple[int, dict[str, Any]]:
     """The digest and the description of this machine."""
     description = machine()
-    return as_hex(digest_of_all([repr(sorted(description.items())).encode()])), description
+    return digest_of_all([repr(sorted(description.items())).encode()]), description
 
 
-def note_machine(path: Path, digest: str, description: Mapping[str, Any]) -> None:
+def note_this_machine(path: str) -> int:
+    """Describe this machine in a store.
+
+    Args:
+        path: folder of the store.
+
+    Returns:
+        The digest of the description.
+    """
+    digest, description = this_machine()
+    note_machine(Path(path), digest, description)
+    return digest
+
+
+def note_machine(path: Path, digest: int, description: Mapping[str, Any]) -> None:
     """Describe a machine in a store, unless it is known there.
 
     Args:
         path: folder of the store.
-        digest: of the description, 16 hexadecimal digits.
+        digest: of the description.
         description: as `pipeline.provenance.machine` gives it.
     """
-    if not (path / "machines" / digest / "zarr.json").exists():
-        # As a root of its own. Others may do so at the same time: what they write says the same, and has to stay.
-        with contextlib.suppress(zarr.errors.ContainsGroupError):
-            zarr.create_group(path / "machines" / digest, attributes=dict(description), zarr_format=3)
-
-
-def first_line(error: Exception) -> str:
-    """What an error of a library says, in one line."""
-    return one_line((str(error).splitlines() or [""])[0]) or type(error).__name__
-
-
-# --- all blocks -------------------------------------------------------------------------------------------
-
-
-def scan(path: Path, name: str, points: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """One of the bookkeeping arrays, and which of its cells can't be read.
-
-    Read file by file: through Zarr, the cells of a hundred thousand blocks would take half a minute, this way a
-    second or two.
-
-    Args:
-        path: folder of the store.
-        name: `digest`, `code`, `machine` or `seconds`.
-        points: how many rows.
-        blocks: how many columns.
-
-    Returns:
-        The cells (point, block), 0 where they are not there or can't be read, and booleans (point, block): can't
-            be
-        read.
-    """
-    dtype = np.dtype(BOOKKEEPING[name]).newbyteorder("<")
-    code = {"u8": "<Q", "f8": "<d"}[BOOKKEEPING[name]]
-    cells, damaged = np.zeros((points, blocks), dtype=dtype), np.zeros((points, blocks), dtype=bool)
-    for point, row in _numbered(path / name / "c", points):
-        for block, cell in _numbered(row, blocks):
-            value = _cell(cell, code)
-            if value is None:
-                damaged[point, block] = True
-            else:
-                cells[point, block] = value
-    return cells, damaged
-
-
-def _numbered(folder: Path | str, count: int) -> Iterator[tuple[int, str]]:
-    """Entries of a folder that are named for a number below `count`."""
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.isdecimal() and int(entry.name) < count:
-                    yield int(entry.name), entry.path
-    except FileNotFoundError:
-        return
-
-
-def _cell(path: Path | str, code: str) -> Any:
-    """The number in a chunk of one number and its CRC-32C; 0 without such a file, None if it can't be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return 0
-    except OSError:
-        return None
-    try:
-        content = os.read(descriptor, 64)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    if len(content) != 12 or google_crc32c.value(content[:8]) != int.from_bytes(content[8:], "little"):
-        return None
-    return struct.unpack(code, content[:8])[0]
+    files, name = Folder(path), f"{as_hex(digest)}.json"
+    if name not in files.sizes(MACHINES):
+        files.make(MACHINES)
+        files.write(f"{MACHINES}/{name}", json.dumps(description, indent=1).encode())

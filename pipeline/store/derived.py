@@ -3,6 +3,7 @@
 A statistic is `mean_<variable>` or `median_<variable>`, over all values of the members that did not diverge.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ def derive(settings: Mapping[str, Any], root: Path) -> Derived:
                 faults += found.faults
                 del values[name]
     return Derived(values, origins, unknown, faults)
+
+
+def settings_of(dataset: Any) -> dict[str, Any]:
+    """The settings of a stored sweep that are not swept.
+
+    Args:
+        dataset: xarray Dataset, as `open_sweep` gives it, whose attributes hold them as JSON.
+
+    Returns:
+        Setting → value.
+    """
+    settings: dict[str, Any] = json.loads(dataset.attrs["settings"])
+    return settings
 
 
 def statistic_of(dataset: Any, statistic: str) -> float:
@@ -93,6 +107,6 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
         **source,
         "value": value,
         "members": dataset.sizes["member"],
-        "seed": dataset.attrs["seed"],
-        "settings": dataset.attrs["settings"],
+        "seed": int(dataset.attrs["seed"]),
+        "settings": settings_of(dataset),
     }

@@ -1,9 +1,12 @@
-"""Reading a store: a lazy xarray Dataset with the axes as sorted dimensions."""
+"""Reading a store: a lazy xarray Dataset, its axes as sorted dimensions."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray
@@ -11,74 +14,121 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from pipeline.errors import Damaged, NotComplete, RequestError
-from pipeline.store.blocks import BOOKKEEPING, dims_of, first_line
-from pipeline.store.stores import Store, open_store
-from pipeline.systems import MISSING
+from pipeline.store.arrays import read
+from pipeline.store.stores import Store, needed, open_store
+
+Layout = Literal["grid", "points"]
+
+
+@dataclass(frozen=True)
+class _View:
+    """Which points and members of a store are shown, and how points are laid out."""
+
+    dims: tuple[str, ...]
+    rows: np.ndarray
+    """One dimension each of `dims`: row of the store; −1: no such point."""
+    members: np.ndarray
+    """The same shape: how many members of the point are shown."""
+    columns: Mapping[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]]
+    """Coordinates along points: name → dimensions, values, attributes."""
+
+    @property
+    def most(self) -> int:
+        """The largest number of members of a point."""
+        return int(self.members.max(initial=0))
 
 
 class _StoredArray(BackendArray):
-    """An array of a store, read when asked for; what can't be read raises Damaged, with its name."""
+    """A variable of a store, laid out by a view, read when asked for; what can't be read raises Damaged."""
 
-    def __init__(self, store: Store, name: str) -> None:
-        self._array, self._what = store.array(name), f"{store.path}: {name}"
-        extent = {"point": store.n_points, "member": store.n_members}
-        self.dims = dims_of(self._array)
-        self.shape = tuple(extent.get(dim, size) for dim, size in zip(self.dims, self._array.shape, strict=True))
-        self.dtype = np.dtype(object) if self._array.dtype.kind in "TO" else self._array.dtype
-        self.attrs = dict(self._array.attrs)
+    def __init__(self, store: Store, name: str, rows: np.ndarray, members: np.ndarray) -> None:
+        self._store: Store | None = store
+        self._path, self._sweep_id, self._name = store.path, store.layout.sweep_id, name
+        self._rows, self._members = rows, members
+        array = store.layout.arrays[name]
+        self.dtype = np.dtype(array.dtype)
+        self.shape = (*rows.shape, int(members.max(initial=0)), *array.sizes[2:])
+        self._fill = array.fill
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_store": None}  # another process opens it again
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        # xarray can't take slices apart that run backwards and hold nothing.
-        parts = zip(key.tuple, self.shape, strict=True)
-        usable = type(key)(tuple(slice(0, 0) if _is_empty(part, size) else part for part, size in parts))
-        return indexing.explicit_indexing_adapter(usable, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        whole = tuple(
-            part.indices(size) if isinstance(part, slice) else part
+        chosen = [
+            np.arange(size)[part if isinstance(part, slice) else np.atleast_1d(part)]
             for part, size in zip(key, self.shape, strict=True)
-        )
-        try:
-            selection = tuple(slice(*part) if isinstance(part, tuple) else part for part in whole)
-            return np.asarray(self._array.oindex[selection], dtype=self.dtype)
-        except Exception as error:  # whatever codecs and the file system come up with
-            raise Damaged(
-                f"{self._what} can't be read: {first_line(error)}; find and mend it with action=verify"
-            ) from error
+        ]
+        points = self._rows.ndim
+        shape = tuple(map(len, chosen))
+        within = np.ix_(*chosen[:points]) if points else ()
+        rows, shown = np.ravel(self._rows[within]), np.ravel(self._members[within])
+        if 0 in shape:
+            values = np.empty((len(rows), *shape[points:]), self.dtype)
+        else:
+            values = read(self._opened(), self._name, rows, chosen[points])
+            hidden = chosen[points] >= shown[:, None]
+            if hidden.any():
+                values[hidden] = self._fill
+            for axis, part in enumerate(chosen[points + 1 :], start=2):
+                if len(part) != values.shape[axis] or not np.array_equal(part, np.arange(len(part))):
+                    values = values.take(part, axis)
+        values = values.reshape(shape)
+        whole = tuple(0 if isinstance(part, int | np.integer) else slice(None) for part in key)
+        return values[whole]
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = _reopened(self._path, self._sweep_id, os.getpid())
+        return self._store
 
 
-def _is_empty(part: Any, size: int) -> bool:
-    return isinstance(part, slice) and not len(range(*part.indices(size)))
+@lru_cache(maxsize=4)
+def _reopened(path: Path, sweep_id: int, process: int) -> Store:
+    """A store as another process opened it; once a process."""
+    store = open_store(path)
+    if store is None or store.layout.sweep_id != sweep_id:
+        raise Damaged(f"{path}: expected the store that the Dataset is of, got another or none; open it again")
+    return store
 
 
-def open_sweep(path: str | os.PathLike[str], chunks: Any = None) -> xarray.Dataset:
+def open_sweep(
+    path: str | os.PathLike[str],
+    chunks: Any = None,
+    layout: Layout | None = None,
+    all_members: bool = False,
+) -> xarray.Dataset:
     """A stored sweep as an xarray Dataset, its axes as sorted dimensions.
 
-    Dimensions are the axes, `member`, and those of each variable. A sweep that was not sampled on a grid keeps
-    the dimension `point`, with its axes as coordinates along it. Combinations of axis values that were never
-    asked for, and blocks not yet computed, have `status` 0 and NaN.
+    Dimensions are the axes, `member`, and those of each variable. Points that fill less than half of the grid of their
+    axes' values keep the dimension `point`, with the axes as coordinates along it, sorted. Combinations of values that
+    were never asked for, and blocks not yet computed, have `status` 0 and NaN. Blocks that wait to be filed are seen.
 
     Args:
-        path: folder of the store.
-        chunks: as for `xarray.Dataset.chunk`. Default: read lazily without Dask.
+        path: folder of the store, or a zip archive that `action=export` made of it.
+        chunks: as for `xarray.Dataset.chunk`; `{}`: those in which the store keeps them. Default: read lazily without
+            Dask.
+        layout: "grid" or "points". Default: "grid" if the points fill at least half of it.
+        all_members: whether to show members beyond the largest number that was asked for, which fill up blocks.
+            Default: False.
 
     Returns:
-        The Dataset; values are read as they are used, when a chunk that can't be read raises Damaged.
+        The Dataset; values are read as they are used, when a block that is not as it should be raises Damaged.
 
     Raises:
         RequestError: the folder holds no store of this pipeline.
+        Damaged: a file of the store is lost, damaged or was exchanged.
     """
-    store = open_store(Path(path))
+    if layout not in (None, "grid", "points"):
+        raise RequestError([f'layout: expected "grid" or "points", got {layout!r}'])
+    store = open_store(path)
     if store is None:
         raise RequestError([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
-    dataset = stored_points(store, chunks)
-    if not store.axes:
-        return dataset.isel(point=0)
-    return (
-        on_grid(dataset, [store.coordinates[axis] for axis in store.axes])
-        if store.sampling == "product"
-        else dataset
-    )
+    rows = np.flatnonzero(store.asked)
+    members = np.full(len(rows), store.layout.members) if all_members else store.asked[rows]
+    return dataset_of(store, rows, members, layout, chunks)
 
 
 def open_complete(path: Path) -> xarray.Dataset:
@@ -93,64 +143,131 @@ def open_complete(path: Path) -> xarray.Dataset:
     Raises:
         NotComplete: the store is not there, or lacks members.
         RequestError: the folder holds no store of this pipeline.
+        Damaged: a file of the store is lost, damaged or was exchanged.
     """
-    if not path.exists():
+    store = open_store(path)
+    if store is None:
         raise NotComplete([f"{path}: expected a store, got nothing there; run the sweep that fills it first"])
-    dataset = open_sweep(path)
-    absent = int((dataset["status"] == MISSING).sum())
+    absent = int((needed(store) & ~store.stored).sum())
     if absent:
-        raise NotComplete([f"{path}: expected a complete store, got {absent} members missing; finish it first"])
-    return dataset
+        raise NotComplete([f"{path}: expected a complete store, got {absent} blocks missing; finish it first"])
+    rows = np.flatnonzero(store.asked)
+    return dataset_of(store, rows, store.asked[rows])
 
 
-def stored_points(store: Store, chunks: Any = None) -> xarray.Dataset:
-    """The committed part of a store, with the dimensions it is stored by.
+def dataset_of(
+    store: Store,
+    rows: np.ndarray,
+    members: np.ndarray,
+    layout: Layout | None = None,
+    chunks: Any = None,
+    axes: Sequence[str] | None = None,
+) -> xarray.Dataset:
+    """Some points of a store as a Dataset.
 
     Args:
         store: an open store.
-        chunks: as for `xarray.Dataset.chunk`. Default: read lazily without Dask.
+        rows: (point,) of the points, distinct.
+        members: (point,) how many of each are shown.
+        layout: as of `open_sweep`.
+        chunks: as of `open_sweep`.
+        axes: all of the store's, in the order of the dimensions. Default: the store's.
 
     Returns:
-        A Dataset (point, member, …), points in order of arrival.
+        A Dataset as `open_sweep` gives it.
     """
-    arrays = dict(sorted(store.group.arrays()))  # zarr lists them in whatever order they are read
-    dimensions = {dim for array in arrays.values() for dim in dims_of(array)}
-    coordinates = {*store.coordinates.values(), *dimensions}
+    view = _view(store, rows, members, layout, tuple(axes if axes is not None else store.axes))
+    coordinates = {name: xarray.Variable(*column) for name, column in view.columns.items()}
+    coordinates["member"] = xarray.Variable(("member",), np.arange(view.most))
+    for dimension in store.layout.dimensions:
+        if dimension.size:
+            array = store.layout.arrays[dimension.name]
+            values = np.arange(dimension.size) if dimension.varies else store.coordinates[dimension.name]
+            coordinates[dimension.name] = xarray.Variable((dimension.name,), values, array.attributes)
+            if dimension.varies:
+                at = _at_points(store.coordinates[dimension.name], view.rows)
+                attributes = store.layout.arrays[f"{dimension.name}_at"].attributes
+                coordinates[f"{dimension.name}_at"] = xarray.Variable((*view.dims, dimension.name), at, attributes)
     variables = {}
-    for name in arrays:
-        if name not in BOOKKEEPING:
-            stored = _StoredArray(store, name)
-            data = indexing.LazilyIndexedArray(stored)
-            variables[name] = xarray.Variable(stored.dims, data, stored.attrs)
-            if name.endswith("_at") and name.removesuffix("_at") in dimensions:
-                coordinates.add(name)
-    labels = {name: variables[name] for name in variables if name in coordinates}
-    others = {name: variables[name] for name in variables if name not in coordinates}
-    dataset = xarray.Dataset(others, labels, attrs={"store": str(store.path), **store.fingerprint})
-    dataset = dataset.assign_coords(member=np.arange(store.n_members))
-    return dataset if chunks is None else dataset.chunk(chunks)
+    for name in store.layout.hashed:
+        array = store.layout.arrays[name]
+        data = indexing.LazilyIndexedArray(_StoredArray(store, name, view.rows, view.members))
+        variables[name] = xarray.Variable((*view.dims, *array.dims[1:]), data, _plain_attributes(array.attributes))
+    dataset = xarray.Dataset(variables, coordinates, attrs=_attributes(store))
+    if chunks is None:
+        return dataset
+    return dataset.chunk(_tiles(store, dataset) if chunks == {} else chunks)
 
 
-def on_grid(dataset: xarray.Dataset, axes: Sequence[str]) -> xarray.Dataset:
-    """Points laid out along sorted axes.
+def _view(
+    store: Store, rows: np.ndarray, members: np.ndarray, layout: Layout | None, axes: tuple[str, ...]
+) -> _View:
+    if not axes:
+        if not len(rows):
+            rows, members = np.array([-1]), np.array([0])
+        return _View((), rows.reshape(()), members.reshape(()), {})
+    names = [store.coordinate_names[axis] for axis in axes]
+    columns = [_sortable(store.columns[axis][rows]) for axis in axes]
+    attributes = [store.layout.arrays[name].attributes for name in names]
+    uniques = [np.unique(column, return_inverse=True) for column in columns]
+    shape = tuple(len(values) for values, _ in uniques)
+    if layout == "grid" or (layout is None and 2 * len(rows) >= np.prod(shape, dtype=float)):
+        grid, shown = np.full(shape, -1), np.zeros(shape, dtype=int)
+        where = tuple(inverse for _, inverse in uniques)
+        grid[where], shown[where] = rows, members
+        along = {
+            name: ((name,), values, attrs)
+            for name, (values, _), attrs in zip(names, uniques, attributes, strict=True)
+        }
+        return _View(tuple(names), grid, shown, along)
+    order = np.lexsort([inverse for _, inverse in reversed(uniques)])
+    along = {
+        name: (("point",), column[order], attrs)
+        for name, column, attrs in zip(names, columns, attributes, strict=True)
+    }
+    return _View(("point",), rows[order], members[order], along)
 
-    Args:
-        dataset: as `stored_points` gives it.
-        axes: names of the coordinates along `point` that become dimensions.
 
-    Returns:
-        A Dataset with the axes in place of `point`; holes of the grid have status 0 and NaN.
-    """
-    values = {axis: np.unique(dataset[axis].values) for axis in axes}
-    index = np.full([len(column) for column in values.values()], -1)
-    where = tuple(np.searchsorted(column, dataset[axis].values) for axis, column in values.items())
-    index[where] = np.arange(dataset.sizes["point"])
-    attributes = {axis: dataset[axis].attrs for axis in axes}
-    grid = dataset.drop_vars(list(axes)).isel(point=xarray.DataArray(np.maximum(index, 0), dims=tuple(axes)))
-    if (index < 0).any():
-        present = xarray.DataArray(index >= 0, dims=tuple(axes))
-        status = grid["status"].where(present, MISSING).astype(np.uint8)
-        grid = grid.where(present).assign(status=status)
-        at_points = {name: grid[name].where(present) for name in grid.coords if set(axes) <= set(grid[name].dims)}
-        grid = grid.assign_coords(at_points)
-    return grid.assign_coords({axis: (axis, column, attributes[axis]) for axis, column in values.items()})
+def _sortable(column: np.ndarray) -> np.ndarray:
+    """The values of an axis as numbers or, for labels, text of a fixed width, which every format takes."""
+    return column.astype(str) if column.dtype == object else column
+
+
+def _at_points(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(point, …) values laid out along a view; NaN where there is no point."""
+    at: np.ndarray = values[np.maximum(rows, 0)]
+    at[rows < 0] = np.nan
+    return at
+
+
+def _plain_attributes(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of types that every format takes."""
+    return {
+        name: np.array(value, dtype=np.uint8) if isinstance(value, list) else value
+        for name, value in attributes.items()
+    }
+
+
+def _attributes(store: Store) -> dict[str, Any]:
+    """What a Dataset says of its store: text and numbers, which every format takes."""
+    told = store.fingerprint
+    return {
+        "store": str(store.path),
+        "system": told["system"],
+        "settings": json.dumps(told["settings"], ensure_ascii=False),
+        "axes": json.dumps(list(store.axes)),
+        "seed": str(told["seed"]),
+        "noise": told["noise"],
+        "block_members": told["block_members"],
+        "records": told["records"],
+    }
+
+
+def _tiles(store: Store, dataset: xarray.Dataset) -> dict[Any, int]:
+    """Chunks about as large as the store's files."""
+    rows, blocks = store.layout.tile
+    chunks: dict[Any, int] = {"member": blocks * store.block_members}
+    for dim in reversed([dim for dim in dataset["status"].dims if dim != "member"]):
+        chunks[dim] = max(1, min(dataset.sizes[dim], rows))
+        rows //= chunks[dim]
+    return chunks

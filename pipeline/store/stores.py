@@ -1,119 +1,148 @@
-"""The store: one Zarr group a sweep, grown in both directions, written by workers, readable with plain xarray.
+"""An open store: what it holds, checked before any number of it is used.
 
-array                       dims                    content
-one per axis (`T`, …)       point                   swept values, in order of arrival
-variables of the system     point, member, …        float64, NaN where not computed; one chunk a block
-status                      point, member           0 missing, 1 done, 2 diverged
-digest                      point, block            0 never computed, else hash of the block's bytes; written last
-code, machine, seconds      point, block            digests of the code and machine that made it; time it took
-
-A block is one point × `block_members` members: one chunk of every variable, one task, one writer. So a kill
-at any moment loses unfinished blocks and nothing else: chunks are renamed into place, and a block counts as
-stored only once its digest is.
+A block is stored once its file is in the folder `pending`, or once it is filed: its numbers in the arrays, its entry in
+each of the bookkeeping arrays, `digest` last. What differs from what it has to be is a fault that names a file.
 """
 
 import json
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from pipeline.errors import RequestError
-from pipeline.request import Point, Sweep, label_of
-from pipeline.schema import kind_of
-from pipeline.store.blocks import BOOKKEEPING, ZARR, Location, dims_of, padded, scan
-from pipeline.systems import COMPUTED, DIVERGED, MISSING, Dimension
-from pipeline.words import one_line
+from pipeline.digest import as_hex
+from pipeline.errors import Damaged, RequestError
+from pipeline.request import Point, Sweep, Value, point_id, values_of
+from pipeline.store.blocks import MACHINES, NAME, PENDING, Header, Location, read_header
+from pipeline.store.chunks import BadChunk, decoded, digests_of, hash_of, hashes_of
+from pipeline.store.files import Archive, Files, Folder
+from pipeline.store.layout import BOOKKEEPING, SCHEMA, Array, Document, Layout
+from pipeline.words import one_line, refused_address
 
-SCHEMA = 2
-_AXIS_CHUNK = 4096
-_AXIS_TYPES = {"whole": "i8", "real": "f8", "label": "string"}
-
-# The default codecs read flipped bytes without complaint.
-_COMPRESSORS = (ZstdCodec(level=1), Crc32cCodec())
-
-
-def array_in(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    """An array of a group."""
-    array = group[name]
-    assert isinstance(array, zarr.Array)
-    return array
+ROOT = "zarr.json"
+CODES = "runs/code"
+GROUP: Document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
+"""The zarr.json of the folders `runs` and `pending`: plain readers list them as groups and find no array in them."""
+GROUPS = ("runs", PENDING)
+_RECORD = re.compile(r"(\d{6,})\.json")
+_TRIES, _WAIT_SECONDS = 20, 0.05
+"""A reader that comes while the driver files blocks looks again."""
 
 
-def _is_labelled(axis: "zarr.Array[Any]") -> bool:
-    """Whether the values of an axis are kept as text."""
-    return axis.dtype.kind not in "if"
+class Fault(NamedTuple):
+    """What is wrong with a store."""
+
+    file: str
+    """Of the store."""
+    what: str
 
 
+@dataclass
 class Store:
-    """An open store. Readers see the committed extent: arrays may already be larger.
+    """An open store, as it was when it was opened.
 
     Args:
-        path: folder of the store.
-        group: its Zarr group.
+        path: its folder, or zip archive.
+        files: its files.
+        layout: what its root says.
     """
 
-    def __init__(self, path: Path, group: zarr.Group) -> None:
-        self.path, self.group = path, group
-        attributes: dict[str, Any] = dict(group.attrs)
-        state: dict[str, Any] = dict(self.runs_group.attrs)
-        self.fingerprint: dict[str, Any] = attributes["fingerprint"]
-        self.axes: tuple[str, ...] = tuple(attributes["axes"])
-        self.coordinates: dict[str, str] = attributes.get("axis_names", {axis: axis for axis in self.axes})
-        """Axis → name of the array of its values."""
-        self.sampling: str = attributes["sampling"]
-        self.n_points: int = state["n_points"]
-        self.n_members: int = state["n_members"]
-        self.code_versions: dict[str, dict[str, str]] = state["code_versions"]
+    path: Path
+    files: Files
+    layout: Layout
+    faults: list[Fault] = field(default_factory=list)
+    """What is wrong; only where it was opened in spite of that."""
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    """Axis → (point,) its values as stored: numbers, or text."""
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    """(point,) what the points are known by."""
+    asked: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    """(point,) the largest number of members ever asked for."""
+    coordinates: dict[str, np.ndarray] = field(default_factory=dict)
+    """Dimension → (size,) the coordinate that all points share, or (point, size), filled up with NaN."""
+    books: dict[str, np.ndarray] = field(default_factory=dict)
+    """Bookkeeping array → (point, block, …); of pending blocks by their headers."""
+    pending: dict[tuple[int, int], Header] = field(default_factory=dict)
+    """(row, block) → header of a block that waits to be filed."""
+    damaged: np.ndarray = field(default_factory=lambda: np.empty((0, 0), bool))
+    """(point, block) recorded, but not as it should be."""
+
+    # --- what it is -----------------------------------------------------------------------------------------
 
     @property
-    def runs_group(self) -> zarr.Group:
-        """The group that holds what changes later: extent, code versions, logs of runs."""
-        group = self.group["runs"]
-        assert isinstance(group, zarr.Group)
-        return group
+    def fingerprint(self) -> dict[str, Any]:
+        """All that determines its numbers, points and member count aside."""
+        return self.layout.fingerprint
 
-    def array(self, name: str) -> "zarr.Array[Any]":
-        """An array of the store."""
-        return array_in(self.group, name)
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of its axes."""
+        return tuple(axis.name for axis in self.layout.axes)
+
+    @property
+    def coordinate_names(self) -> dict[str, str]:
+        """Axis → name of the array of its values."""
+        return {axis.name: axis.coordinate for axis in self.layout.axes}
+
+    @property
+    def n_points(self) -> int:
+        """Rows of points."""
+        return self.layout.points
+
+    @property
+    def blocks(self) -> int:
+        """Blocks a point that there is room for."""
+        return self.layout.blocks
 
     @property
     def block_members(self) -> int:
         """Members a block."""
-        return int(self.fingerprint["block_members"])
-
-    @property
-    def blocks(self) -> int:
-        """Blocks a point."""
-        return self.n_members // self.block_members
+        return self.layout.block_members
 
     @property
     def location(self) -> Location:
-        """What a worker needs to write to this store."""
-        return Location(str(self.path.resolve()), self.n_points, self.n_members)
+        """What a worker needs to hand in blocks."""
+        layout = self.layout
+        variables = tuple((variable.name, variable.dims) for variable in layout.variables)
+        return Location(str(self.path.resolve()), layout.sweep_id, layout.room, layout.varying, variables)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Id of a point → its row."""
+        return {int(point): row for row, point in enumerate(self.ids)}
+
+    @property
+    def stored(self) -> np.ndarray:
+        """(point, block) whether it is stored, filed or pending, as it should be."""
+        there: np.ndarray = self.books["digest"] != 0
+        there &= ~self.damaged
+        return there
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the points asked for fill at least half of the grid of their axes' values."""
+        rows = self.asked > 0
+        lengths = [
+            len(np.unique(column[rows].astype(str) if column.dtype == object else column[rows]))
+            for column in self.columns.values()
+        ]
+        return bool(2 * rows.sum() >= np.prod(lengths, dtype=float))
+
+    # --- its points -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _points(self) -> list[Point]:
+        return _typed_points(self.layout, self.columns, self.ids)
 
     def points(self) -> list[Point]:
-        """The stored points, in order of arrival.
-
-        Returns:
-            Their values in the order of `axes`, labels as the text that stands for them.
-
-        Raises:
-            RequestError: the values of the axes can't be read.
-        """
-        try:
-            arrays = [self.array(self.coordinates[axis]) for axis in self.axes]
-            columns = [np.asarray(array[: self.n_points]).tolist() for array in arrays]
-        except (ValueError, RuntimeError, OSError) as error:
-            raise RequestError(
-                [f"{self.path}: the values of its axes can't be read ({error}); restore them from a copy"]
-            ) from error
-        return list(zip(*columns, strict=True)) if columns else [()]
+        """The stored points, in order of arrival, their values in the order of `axes`."""
+        return self._points
 
     def points_along(self, axes: Sequence[str]) -> list[Point]:
         """The stored points, in order of arrival.
@@ -123,9 +152,6 @@ class Store:
 
         Returns:
             Their values in the order of these axes.
-
-        Raises:
-            RequestError: the values of the axes can't be read.
         """
         order = [self.axes.index(axis) for axis in axes]
         return [tuple(point[k] for k in order) for point in self.points()]
@@ -138,43 +164,46 @@ class Store:
 
         Returns:
             (point,) index in the store; −1: not there.
-
-        Raises:
-            RequestError: the values of the axes can't be read.
         """
-        row_of = {point: row for row, point in enumerate(self.points_along(sweep.axes))}
-        return np.array([row_of.get(point, -1) for point in self.as_kept(sweep)])
+        return np.array([self.row_of.get(point, -1) for point in sweep.ids.tolist()], dtype=int)
 
-    def as_kept(self, sweep: Sweep) -> list[Point]:
-        """The points of a sweep as they are kept here.
+    def lengths(self, row: int) -> dict[str, int]:
+        """How many values there are along each dimension at a point.
 
         Args:
-            sweep: with the store's axes.
+            row: of the point.
 
         Returns:
-            The points, the values of labelled axes as text.
+            Dimension → length, without what fills it up.
         """
-        labelled = [_is_labelled(self.array(self.coordinates[axis])) for axis in sweep.axes]
-        return [
-            tuple(label_of(value) if as_text else value for value, as_text in zip(point, labelled, strict=True))
-            for point in sweep.points
-        ]
+        found = dict(self.layout.room)
+        for name in self.layout.varying:
+            if name in self.coordinates:
+                found[name] = int(np.isfinite(self.coordinates[name][row]).sum())
+        return found
 
-    def bookkeeping(self, name: str) -> np.ndarray:
-        """One entry of every block.
-
-        Args:
-            name: `digest`, `code`, `machine` or `seconds`.
-
-        Returns:
-            (point, block); 0 where there is none or it can't be read.
-        """
-        return scan(self.path, name, self.n_points, self.blocks)[0]
+    # --- its records ----------------------------------------------------------------------------------------
 
     def machines(self) -> dict[str, dict[str, Any]]:
-        """The machines that computed blocks, by digest."""
-        found = sorted(self.path.glob("machines/*/zarr.json"))
-        return {path.parent.name: json.loads(path.read_text())["attributes"] for path in found}
+        """The machines that computed blocks, by digest.
+
+        Raises:
+            Damaged: a description can't be read.
+        """
+        return self._described(MACHINES)
+
+    @property
+    def code_versions(self) -> dict[str, dict[str, str]]:
+        """What code digests stand for: digest → name of a definition → its digest.
+
+        Raises:
+            Damaged: an entry can't be read.
+        """
+        return self._described(CODES)
+
+    def _described(self, folder: str) -> dict[str, dict[str, Any]]:
+        names = sorted(name for name in self.files.sizes(folder) if re.fullmatch(r"[0-9a-f]{16}\.json", name))
+        return {name.removesuffix(".json"): self._record(f"{folder}/{name}") for name in names}
 
     def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
         """Remember what a code digest stands for, so that a later one can be told apart by name.
@@ -183,97 +212,495 @@ class Store:
             digest: 16 hexadecimal digits.
             definitions: name → digest, as `pipeline.systems.loaded` gives them.
         """
-        if digest not in self.code_versions:
-            self.code_versions[digest] = dict(definitions)
-            self.runs_group.attrs.update(code_versions=self.code_versions)
+        files = self.folder
+        if f"{digest}.json" not in files.sizes(CODES):
+            files.make(CODES)
+            files.write(f"{CODES}/{digest}.json", json.dumps(dict(definitions), indent=1).encode())
 
     def runs(self) -> list[dict[str, Any]]:
-        """The records of all runs, oldest first."""
-        # Read as JSON: zarr warns about metadata cut short by a kill.
-        records = sorted(self.path.glob("runs/*/zarr.json"))
-        return [json.loads(record.read_text())["attributes"] for record in records]
+        """The records of all runs, oldest first.
+
+        Raises:
+            Damaged: a record can't be read.
+        """
+        return [self._record(f"runs/{name}") for name in _records(self.files)]
+
+    def new_run(self) -> str:
+        """The name of the next run's record. Names follow the order of runs, whatever the clock says."""
+        last = max((int(name.removesuffix(".json")) for name in _records(self.files)), default=0)
+        return f"{last + 1:06d}"
 
     def log_run(self, name: str, record: Mapping[str, Any]) -> None:
-        """Write or replace the log of a run.
+        """Write or replace the record of a run.
 
         Args:
-            name: of the run.
+            name: from `new_run`.
             record: what JSON can hold.
         """
-        path = self.path / "runs" / name
-        if (path / "zarr.json").exists():
-            zarr.open_group(path, mode="r+", use_consolidated=False).attrs.put(dict(record))
-        else:  # as a root of its own: below another group, zarr would write that one's metadata again
-            zarr.create_group(path, zarr_format=3, attributes=dict(record))
+        self.folder.write(f"runs/{name}.json", json.dumps(dict(record), indent=1, ensure_ascii=False).encode())
+
+    @property
+    def folder(self) -> Folder:
+        """Its files, to be written.
+
+        Raises:
+            RequestError: it is an archive.
+        """
+        if not isinstance(self.files, Folder):
+            raise RequestError([f"{self.path}: expected a store that can grow, got an archive; unpack it first"])
+        return self.files
+
+    def _record(self, name: str) -> dict[str, Any]:
+        try:
+            record = json.loads(self.files.read(name))
+            if not isinstance(record, dict):
+                raise ValueError("expected a JSON object")
+        except (OSError, ValueError) as error:
+            raise Damaged(
+                f"{self.path}/{name}: expected a record of this store, got {_why(error)}; restore it from a copy, "
+                "or move it away"
+            ) from error
+        return record
+
+    def told(self) -> list[str]:
+        """Its faults, one line a file."""
+        by_file: dict[str, list[str]] = {}
+        for fault in self.faults:
+            by_file.setdefault(fault.file, []).append(fault.what)
+        return [
+            f"{self.path}/{file}: {what[0]}" + (f", and {len(what) - 1} more" if len(what) > 1 else "")
+            for file, what in by_file.items()
+        ]
 
 
-def open_store(path: Path) -> Store | None:
-    """The store at a path.
+def _records(files: Files) -> list[str]:
+    """The files of runs' records, in the order of the runs."""
+    return sorted(
+        (name for name in files.sizes("runs") if _RECORD.fullmatch(name)), key=lambda name: (len(name), name)
+    )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return one_line(getattr(error, "strerror", None) or error)
+
+
+# --- opening ----------------------------------------------------------------------------------------------
+
+
+def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | None:
+    """The store at a path, checked: its metadata, its points, its bookkeeping; numbers are checked when they are read.
 
     Args:
-        path: folder of the store.
+        path: folder of the store, or a zip archive of one.
+        in_spite: whether to open it in spite of faults, which are noted in it. Default: False.
 
     Returns:
         The store; None if there is nothing.
 
     Raises:
-        RequestError: what is there is no store of this pipeline, can't be read, or has another schema.
+        RequestError: what is there is no store of this pipeline, or has another schema.
+        Damaged: a file of it is lost, damaged or was exchanged.
     """
+    if why := refused_address(path):
+        raise RequestError([f"{path}: {why}"])
+    path = Path(path)
     if not path.exists():
         return None
-    if not (path / "zarr.json").exists():
-        raise RequestError([f"{path}: expected a store written by this pipeline, got no zarr.json; move it away"])
+    for _ in range(_TRIES):
+        store = _opened(path)
+        if not store.faults or not _is_changing(store):
+            break
+        time.sleep(_WAIT_SECONDS)
+    if store.faults and not in_spite:
+        lines = store.told()
+        more = f" (and {len(lines) - 1} more files)" if len(lines) > 1 else ""
+        raise Damaged(f"{lines[0]}{more}; restore it from a copy, or see action=verify")
+    return store
+
+
+def _is_changing(store: Store) -> bool:
+    """Whether a driver is at work on a store, so that what looks like a fault may be one half of a change."""
+    from pipeline.store.lock import is_driven
+
+    return isinstance(store.files, Folder) and is_driven(store.path)
+
+
+def _opened(path: Path) -> Store:
+    files: Files = Archive(path) if path.is_file() else Folder(path)
     try:
-        with zarr.config.set(ZARR):
-            group = zarr.open_group(path, mode="r+", use_consolidated=False)
-        schema = group.attrs.get("schema") if "fingerprint" in group.attrs else None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RequestError(
-            [f"{path}: can't be read as a Zarr group ({error}); restore it from a copy or move it away"]
+        layout = _root(path, files)
+        store = Store(path, files, layout)
+        _check_documents(store)
+        _read_points(store)
+        _read_coordinates(store)
+        _read_books(store)
+    except OSError as error:
+        name = getattr(error, "filename", None) or path
+        raise Damaged(
+            f"{name}: can't be read: {_why(error)}; restore it from a copy, or mend its permissions"
         ) from error
-    if not isinstance(schema, int):
+    return store
+
+
+def _root(path: Path, files: Files) -> Layout:
+    """What a store's root says."""
+    remedy = "restore it from a copy, or move the store away"
+    try:
+        document = json.loads(files.read(ROOT))
+        attributes = document["attributes"]
+        schema, is_ours = attributes.get("schema"), "fingerprint" in attributes
+    except FileNotFoundError as error:
+        raise RequestError(
+            [f"{path}: expected a store written by this pipeline, got no {ROOT}; move it away"]
+        ) from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Damaged(f"{path}/{ROOT}: expected the metadata of a store, got {_why(error)}; {remedy}") from error
+    if not is_ours:
         raise RequestError(
             [f"{path}: expected a store of this pipeline, got another Zarr group; choose another store.name"]
         )
     if schema != SCHEMA:
-        remedy = "update this program to read it" if schema > SCHEMA else "move it away and compute it again"
-        raise RequestError([f"{path}: expected a store of schema {SCHEMA}, got {schema}; {remedy}"])
+        newer = isinstance(schema, int) and schema > SCHEMA
+        what = "update this program to read it" if newer else "move it away and compute it again"
+        raise RequestError([f"{path}: expected a store of schema {SCHEMA}, got {schema}; {what}"])
     try:
-        return Store(path, group)
-    except (OSError, ValueError, TypeError, KeyError, AssertionError) as error:
-        why = f"{type(error).__name__}: {one_line(error)}"
-        raise RequestError(
-            [f"{path}/runs/zarr.json: expected the extent of the store, got {why}; restore it from a copy"]
-        ) from error
+        return Layout.of_root(document)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise Damaged(f"{path}/{ROOT}: it was edited or is damaged: {_why(error)}; {remedy}") from error
 
 
-def prepare(path: Path, sweep: Sweep, tidy: bool = True) -> Store:
-    """The store at a path, made or grown so that it has room for all of a sweep. The lock must be held.
+def _check_documents(store: Store) -> None:
+    """Compare the metadata of every array with what the root says; arrays may have room for more already."""
+    for name, array in store.layout.arrays.items():
+        expected = array.document(store.layout.extent)
+        if difference := _difference(expected, _document(store.files, f"{name}/{ROOT}"), array):
+            store.faults.append(Fault(f"{name}/{ROOT}", difference))
+    for name in GROUPS:
+        found = _document(store.files, f"{name}/{ROOT}")
+        if found != GROUP:
+            store.faults.append(Fault(f"{name}/{ROOT}", f"expected an empty Zarr group, got {_shown(found)}"))
+
+
+def _document(files: Files, name: str) -> Document | str:
+    """A zarr.json, or why it can't be read."""
+    try:
+        document = json.loads(files.read(name))
+    except (OSError, ValueError, RecursionError) as error:
+        return _why(error)
+    return document if isinstance(document, dict) else f"{document!r:.40}"
+
+
+def _difference(expected: Document, found: Document | str, array: Array) -> str:
+    """How the metadata of an array differs from what it has to be; empty if it does not."""
+    if isinstance(found, str):
+        return f"expected the metadata of an array, got {found}"
+    for key in sorted(expected | found):
+        if key == "shape":
+            grown = found.get(key)
+            if not _has_room(grown, expected[key], array):
+                return f"expected the shape {expected[key]} at least, got {_shown(grown)}"
+        elif json.dumps(expected.get(key), sort_keys=True) != json.dumps(found.get(key), sort_keys=True):
+            return f"expected {key} {_shown(expected.get(key))}, got {_shown(found.get(key))}"
+    return ""
+
+
+def _has_room(shape: Any, least: Sequence[int], array: Array) -> bool:
+    """Whether an array is as large as it has to be; larger only where a store grows, and where a driver died then."""
+    if not isinstance(shape, list) or len(shape) != len(least):
+        return False
+    return all(
+        type(size) is int and (size == need or (size > need and not fixed))
+        for size, need, fixed in zip(shape, least, array.sizes, strict=True)
+    )
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+# --- points and coordinates -------------------------------------------------------------------------------
+
+
+def _read_points(store: Store) -> None:
+    """Axes, ids and members asked for; the ids have to be those of the values."""
+    layout = store.layout
+    for axis in layout.axes:
+        store.columns[axis.name] = _along_points(store, axis.coordinate)
+    store.ids = _along_points(store, "point_id").astype(np.uint64)
+    store.asked = _along_points(store, "asked").astype(np.int64)
+    for row, point in enumerate(store.points()):
+        if point is _UNKNOWN:
+            raise Damaged(
+                f"{store.path}/{_axis_file(store, row)}: expected the values of point {row} "
+                f"(id {as_hex(int(store.ids[row]))}), got {_of_row(store, row)}: it, or point_id, was edited or is "
+                "older than the rest; restore it from a copy"
+            )
+    wrong = (store.asked < 0) | (store.asked > layout.members)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        file = layout.arrays["asked"].file(row // layout.arrays["asked"].chunk[0])
+        store.faults.append(Fault(file, f"expected 0 … {layout.members} members, got {store.asked[row]}"))
+        store.asked = np.clip(store.asked, 0, layout.members)
+
+
+_UNKNOWN: Point = ("unknown",) * 64
+
+
+def _typed_points(layout: Layout, columns: Mapping[str, np.ndarray], ids: np.ndarray) -> list[Point]:
+    """Points with the types that their ids tell; _UNKNOWN where no value fits the id."""
+    names = [axis.name for axis in layout.axes]
+    labelled = [axis.kind == "label" for axis in layout.axes]
+    raw = zip(*(columns[name].tolist() for name in names), strict=True) if names else [()] * len(ids)
+    points = []
+    for values, known in zip(raw, ids.tolist(), strict=True):
+        candidates: Iterable[Point] = _candidates(values, labelled) if any(labelled) else [values]
+        points.append(
+            next((p for p in candidates if point_id(dict(zip(names, p, strict=True))) == known), _UNKNOWN)
+        )
+    return points
+
+
+def _candidates(values: Sequence[Any], labelled: Sequence[bool]) -> list[Point]:
+    """What a point with labels may be: a label may stand for text, a boolean, a list, …"""
+    found: list[tuple[Value, ...]] = [()]
+    for value, is_label in zip(values, labelled, strict=True):
+        found = [(*point, each) for point in found for each in (values_of(value) if is_label else [value])]
+    return found
+
+
+def _axis_file(store: Store, row: int) -> str:
+    name = store.layout.axes[0].coordinate if store.layout.axes else "point_id"
+    return store.layout.arrays[name].file(row // store.layout.arrays[name].chunk[0])
+
+
+def _of_row(store: Store, row: int) -> str:
+    return ", ".join(f"{name}={column[row]}" for name, column in store.columns.items()) or "the point"
+
+
+def _along_points(store: Store, name: str) -> np.ndarray:
+    """An array (point, …) as a whole."""
+    array, points = store.layout.arrays[name], store.n_points
+    parts = []
+    for place in range(-(-points // array.chunk[0])):
+        file = array.file(place)
+        try:
+            parts.append(decoded(store.files.read(file), array.dtype, array.chunk))
+        except (OSError, BadChunk) as error:
+            raise Damaged(
+                f"{store.path}/{file}: expected values of points, got {_why(error)}; restore it from a copy"
+            ) from error
+    return np.concatenate(parts)[:points]
+
+
+def _read_coordinates(store: Store) -> None:
+    """Coordinates of the dimensions; those that all points share have to be those of the sweep id."""
+    for dimension in store.layout.dimensions:
+        if not dimension.size:
+            continue
+        if dimension.varies:
+            store.coordinates[dimension.name] = _along_points(store, f"{dimension.name}_at")
+        array = store.layout.arrays[dimension.name]
+        file = array.file(0)
+        try:
+            values = decoded(store.files.read(file), array.dtype, array.chunk)
+        except (OSError, BadChunk) as error:
+            raise Damaged(
+                f"{store.path}/{file}: expected a coordinate, got {_why(error)}; restore it from a copy"
+            ) from error
+        if not dimension.varies:
+            store.coordinates[dimension.name] = values
+        expected = hash_of(np.arange(dimension.size)) if dimension.varies else dimension.hash
+        if hash_of(values) != expected:
+            raise Damaged(
+                f"{store.path}/{file}: its values are not those of the sweep; it was exchanged; restore it from a copy"
+            )
+
+
+def coordinate_hashes(store: Store) -> np.ndarray:
+    """(point, varying dimension) hashes of the coordinates that differ from point to point."""
+    found = np.zeros((store.n_points, len(store.layout.varying)), dtype=np.uint64)
+    for k, name in enumerate(store.layout.varying):
+        values = store.coordinates.get(name, np.empty((store.n_points, 0)))
+        lengths = np.isfinite(values).sum(axis=1)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            found[rows, k] = hashes_of(values[rows, :length].astype("<f8"))
+    return found
+
+
+# --- bookkeeping ------------------------------------------------------------------------------------------
+
+
+def _read_books(store: Store) -> None:
+    """What is known of every block, filed or pending, and whether it can be so."""
+    layout = store.layout
+    pending = _headers(store)  # first: a block that is filed meanwhile is seen twice rather than not at all
+    shape = layout.points, layout.blocks
+    order = ("digest", "hashes", "code", "machine", "seconds")  # digest, which is written last, first
+    store.books = {
+        name: np.zeros((*shape, len(layout.hashed)) if name == "hashes" else shape, dtype=BOOKKEEPING[name])
+        for name in order
+    }
+    store.damaged = np.zeros(shape, dtype=bool)
+    sizes = {name: store.files.sizes(name) for name in layout.arrays}
+    for name in order:
+        _read_book(store, name, sizes[name])
+    _check_tiles(store, sizes)
+    _check_digests(store, pending)
+    for (row, block), header in pending.items():
+        store.pending[row, block] = header
+        _enter(store, row, block, header)
+
+
+def _headers(store: Store) -> dict[tuple[int, int], Header]:
+    """The headers of blocks that wait to be filed. A file that does not check is as good as absent."""
+    found = {}
+    for name, size in store.files.sizes(PENDING).items():
+        if not NAME.fullmatch(name) or size < 0:
+            continue
+        try:
+            header = read_header(store.files, name, store.layout.sweep_id)
+        except (OSError, BadChunk):
+            continue
+        row = store.row_of.get(header.block.point)
+        fits = tuple(header.parts) == store.layout.hashed and header.size == size
+        if row is not None and header.block.block < store.blocks and fits:
+            found[row, header.block.block] = header
+    return found
+
+
+def _enter(store: Store, row: int, block: int, header: Header) -> None:
+    """Enter a pending block, which counts for more than one that is filed."""
+    hashes = [part.hash for part in header.parts.values()]
+    store.books["hashes"][row, block] = hashes
+    store.books["digest"][row, block] = digest_of_header(store.layout, header)
+    store.books["code"][row, block] = header.block.code
+    store.books["machine"][row, block] = header.block.machine
+    store.books["seconds"][row, block] = header.block.seconds
+    store.damaged[row, block] = False
+
+
+def digest_of_header(layout: Layout, header: Header) -> int:
+    """The digest of a pending block."""
+    block = header.block
+    coordinates = [block.coordinates[name] for name in layout.varying]
+    numbers = [layout.sweep_id, block.point, block.block, *coordinates, *(p.hash for p in header.parts.values())]
+    return int(digests_of(np.array([numbers], dtype=np.uint64))[0])
+
+
+def _tiles_of(layout: Layout, names: Iterable[str], dims: int) -> list[tuple[int, int]]:
+    """The tiles of an array that has files, by their names; within the extent."""
+    found = []
+    for name in names:
+        match = re.fullmatch(r"c\.(\d+)\.(\d+)((?:\.0)*)", name)
+        if match and len(match[3]) == 2 * (dims - 2):
+            row, column = int(match[1]), int(match[2])
+            if row * layout.tile[0] < layout.points and column * layout.tile[1] < layout.blocks:
+                found.append((row, column))
+    return found
+
+
+def tile_slices(layout: Layout, tile: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and the blocks of a tile, within the extent."""
+    (rows, blocks), (row, column) = layout.tile, tile
+    return (
+        slice(row * rows, min((row + 1) * rows, layout.points)),
+        slice(column * blocks, min((column + 1) * blocks, layout.blocks)),
+    )
+
+
+def _read_book(store: Store, name: str, sizes: Mapping[str, int]) -> None:
+    layout, array = store.layout, store.layout.arrays[name]
+    for tile in _tiles_of(layout, sizes, len(array.dims)):
+        rows, blocks = tile_slices(layout, tile)
+        try:
+            chunk = decoded(store.files.read(array.file(*tile)), array.dtype, array.chunk)
+        except (OSError, BadChunk) as error:
+            store.faults.append(Fault(array.file(*tile), f"can't be read: {_why(error)}"))
+            continue
+        store.books[name][rows, blocks] = chunk[: rows.stop - rows.start, : blocks.stop - blocks.start]
+        _refuse_beyond(store, array, tile, chunk)
+
+
+def _refuse_beyond(store: Store, array: Array, tile: tuple[int, int], chunk: np.ndarray) -> None:
+    """Blocks beyond the extent: the root is older than they are."""
+    rows, blocks = tile_slices(store.layout, tile)
+    if array.name == "digest":
+        beyond = chunk[rows.stop - rows.start :].any() or chunk[:, blocks.stop - blocks.start :].any()
+        if beyond:
+            store.faults.append(
+                Fault(
+                    ROOT, f"it is older than {array.file(*tile)}, which has blocks of points or members it lacks"
+                )
+            )
+
+
+def _check_tiles(store: Store, sizes: Mapping[str, Mapping[str, int]]) -> None:
+    """All files of a tile in which blocks are filed have to be there."""
+    layout, filed = store.layout, store.books["digest"] != 0
+    rows, columns = layout.tile
+    for tile in sorted({(int(r) // rows, int(b) // columns) for r, b in np.argwhere(filed)}):
+        span = tile_slices(layout, tile)
+        for name in (*layout.hashed, *BOOKKEEPING):
+            file = layout.arrays[name].file(*tile)
+            size = sizes[name].get(file.partition("/")[2])
+            if size is None or size < 0:
+                what = "lost" if size is None else "expected a file, got something else"
+                store.faults.append(Fault(file, f"{what}; {int(filed[span].sum())} blocks are filed in it"))
+                store.damaged[span] |= filed[span]
+
+
+def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> None:
+    """Every digest has to be the one of sweep, point, block and hashes; there is none without hashes."""
+    books, layout = store.books, store.layout
+    where = np.argwhere(books["digest"] != 0)
+    rows, blocks = where[:, 0], where[:, 1]
+    table = np.column_stack(
+        [
+            np.full(len(where), layout.sweep_id, dtype=np.uint64),
+            store.ids[rows],
+            blocks.astype(np.uint64),
+            coordinate_hashes(store)[rows],
+            books["hashes"][rows, blocks],
+        ]
+    )
+    differs = digests_of(table) != books["digest"][rows, blocks]
+    store.damaged[rows[differs], blocks[differs]] = True
+    for row, block in where[differs]:
+        _note_difference(store, int(row), int(block), "what is recorded does not belong to its point and block")
+    lost = books["hashes"].any(axis=2) & (books["digest"] == 0)
+    for row, block in np.argwhere(lost):
+        if (row, block) not in pending:
+            store.damaged[row, block] = True
+            _note_difference(store, int(row), int(block), "it has no entry for a block that is filed")
+
+
+def _note_difference(store: Store, row: int, block: int, what: str) -> None:
+    layout = store.layout
+    file = layout.arrays["digest"].file(row // layout.tile[0], block // layout.tile[1])
+    named = _of_row(store, row)
+    store.faults.append(
+        Fault(file, f"{what}: {named}, block {block}; it, or a file beside it, is lost or was exchanged")
+    )
+
+
+def needed(store: Store) -> np.ndarray:
+    """The blocks of a store that hold members which were asked for.
 
     Args:
-        path: folder of the store.
-        sweep: whose points and members it is to hold.
-        tidy: first remove half-written files of a driver or workers that died. Default: True.
+        store: an open store.
 
     Returns:
-        The store.
-
-    Raises:
-        RequestError: the store there holds another sweep, with the differences, or has no room for a point with
-            longer
-            coordinates; or as `open_store`.
+        (point, block) booleans.
     """
-    if tidy:
-        _remove_leftovers(path)
-    store = open_store(path)
-    if store is None:
-        _create(path, sweep)
-    else:
-        check_same_sweep(store, sweep)
-        _grow(store, sweep)
-    prepared = open_store(path)
-    assert prepared is not None
-    return prepared
+    blocks: np.ndarray = np.arange(store.blocks) < -(-store.asked // store.block_members)[:, None]
+    return blocks
+
+
+# --- is it the store of a sweep ---------------------------------------------------------------------------
 
 
 def check_same_sweep(store: Store, sweep: Sweep) -> None:
@@ -302,207 +729,3 @@ def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     flat = {f"settings.{name}": value for name, value in fingerprint["settings"].items()}
     flat |= {f"{where.get(key, '')}{key}": value for key, value in fingerprint.items() if key != "settings"}
     return flat
-
-
-def _remove_leftovers(path: Path) -> None:
-    for unfinished in path.parent.glob(f"{path.name}.creating-*"):
-        shutil.rmtree(unfinished)
-    for partial in path.rglob("*.partial"):
-        partial.unlink(missing_ok=True)
-
-
-# --- creating and growing ---------------------------------------------------------------------------------
-
-
-def _create(path: Path, sweep: Sweep) -> None:
-    """Build a store aside and rename it: it appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f"{path.name}.creating-{os.getpid()}")
-    try:
-        _build(building, sweep)
-    except Exception:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    building.rename(path)
-
-
-def _build(building: Path, sweep: Sweep) -> None:
-    points, members = len(sweep.points), sweep.blocks * sweep.block_members
-    with zarr.config.set(ZARR):
-        group = zarr.open_group(building, mode="w", zarr_format=3)
-        coordinates = _create_coordinates(group, sweep)
-        sizes = {name: array_in(group, name).shape[-1] for name in coordinates}
-        for variable in sweep.system.variables:
-            if all(sizes[dim] for dim in variable.dims):
-                array = group.create_array(
-                    variable.name,
-                    shape=(points, members, *(sizes[dim] for dim in variable.dims)),
-                    chunks=(1, sweep.block_members, *(sizes[dim] for dim in variable.dims)),
-                    dtype="f8",
-                    fill_value=np.nan,
-                    compressors=_COMPRESSORS,
-                    dimension_names=("point", "member", *variable.dims),
-                )
-                array.attrs.update(long_name=variable.long_name, units=variable.units)
-        status = group.create_array(
-            "status",
-            shape=(points, members),
-            chunks=(1, sweep.block_members),
-            dtype="u1",
-            fill_value=MISSING,
-            compressors=_COMPRESSORS,
-            dimension_names=("point", "member"),
-        )
-        status.attrs.update(
-            long_name="0 missing, 1 computed, 2 diverged", flag_values=[MISSING, COMPUTED, DIVERGED]
-        )
-        for name, dtype in BOOKKEEPING.items():
-            group.create_array(
-                name,
-                shape=(points, sweep.blocks),
-                chunks=(1, 1),
-                dtype=dtype,
-                fill_value=0,
-                compressors=(Crc32cCodec(),),
-                dimension_names=("point", "block"),
-            )
-        _write_axes(group, sweep, sweep.points, first=0)
-        axis_names = {axis: sweep.system.coordinate_of(axis) for axis in sweep.axes}
-        at_points = [f"{d.name}_at" for d in sweep.system.dimensions if _varies(sweep, d)]
-        group.attrs.update(
-            schema=SCHEMA,
-            fingerprint=sweep.fingerprint,
-            axes=list(sweep.axes),
-            axis_names=axis_names,
-            coordinates=" ".join([*axis_names.values(), *at_points]),
-            sampling=sweep.method,
-        )
-        # What changes later is kept out of the root, which so is never seen half-written.
-        group.create_group("runs", attributes={"n_points": points, "n_members": members, "code_versions": {}})
-        group.create_group("machines")
-
-
-def _create_coordinates(group: zarr.Group, sweep: Sweep) -> list[str]:
-    """Coordinate arrays of the system's dimensions and of the axes; names of the dimensions."""
-    model = sweep.system.settings
-    for axis in sweep.axes:
-        symbol, units = sweep.system.symbols.get(axis, (axis, "1"))
-        array = group.create_array(
-            sweep.system.coordinate_of(axis),
-            shape=(0,),
-            chunks=(_AXIS_CHUNK,),
-            dtype=_AXIS_TYPES[kind_of(model, axis)],
-            fill_value="" if kind_of(model, axis) == "label" else 0,
-            compressors=_COMPRESSORS,
-            dimension_names=("point",),
-        )
-        array.attrs.update(long_name=axis, units=units, symbol=symbol)
-    for dimension in sweep.system.dimensions:
-        _create_dimension(group, sweep, dimension)
-    return [dimension.name for dimension in sweep.system.dimensions]
-
-
-def _coordinates_at(sweep: Sweep, dimension: Dimension, points: Sequence[Point]) -> list[np.ndarray]:
-    return [dimension.values(sweep.settings_at(point), sweep.records) for point in points]
-
-
-def _varies(sweep: Sweep, dimension: Dimension) -> bool:
-    """Whether a dimension's coordinate differs from point to point."""
-    return any(axis in dimension.depends_on for axis in sweep.axes)
-
-
-def _create_dimension(group: zarr.Group, sweep: Sweep, dimension: Dimension) -> None:
-    """The coordinate of a dimension; where it differs between points, a plain index and `<name>_at` (point, …)."""
-    varies = _varies(sweep, dimension)
-    coordinates = _coordinates_at(sweep, dimension, sweep.points if varies else sweep.points[:1])
-    size = max(len(coordinate) for coordinate in coordinates)
-    values = np.arange(size) if varies else coordinates[0]
-    array = group.create_array(
-        dimension.name,
-        shape=(size,),
-        chunks=(max(1, size),),
-        dtype=values.dtype,
-        fill_value=0,
-        compressors=_COMPRESSORS,
-        dimension_names=(dimension.name,),
-    )
-    array[:] = values
-    array.attrs.update(
-        long_name=f"index of {dimension.name}" if varies else dimension.long_name, units=dimension.units
-    )
-    if varies:
-        at = group.create_array(
-            f"{dimension.name}_at",
-            shape=(0, size),
-            chunks=(64, max(1, size)),
-            dtype="f8",
-            fill_value=np.nan,
-            compressors=_COMPRESSORS,
-            dimension_names=("point", dimension.name),
-        )
-        at.attrs.update(long_name=dimension.long_name, units=dimension.units)
-
-
-def _write_axes(group: zarr.Group, sweep: Sweep, points: Sequence[Point], first: int) -> None:
-    """Write the coordinates of points, from row `first` on."""
-    rows = slice(first, first + len(points))
-    for k, axis in enumerate(sweep.axes):
-        array = array_in(group, sweep.system.coordinate_of(axis))
-        array.resize((rows.stop,))
-        values = [label_of(point[k]) if _is_labelled(array) else point[k] for point in points]
-        array[rows] = np.array(values, dtype=array.dtype)
-    for dimension in sweep.system.dimensions:
-        if _varies(sweep, dimension):
-            array = array_in(group, f"{dimension.name}_at")
-            coordinates = _coordinates_at(sweep, dimension, points)
-            array.resize((rows.stop, *array.shape[1:]))
-            array[rows] = np.stack([padded(row.astype(float), array.shape[1:]) for row in coordinates])
-
-
-def _grow(store: Store, sweep: Sweep) -> None:
-    """Make room for more points and members. Old chunks are left alone; the new extent is committed last."""
-    _check_coordinates(store, sweep)
-    group, known = store.group, store.points_along(sweep.axes)
-    arrived = set(known)
-    new = [point for point, kept in zip(sweep.points, store.as_kept(sweep), strict=True) if kept not in arrived]
-    members = max(store.n_members, sweep.blocks * sweep.block_members)
-    if not new and members == store.n_members:
-        return
-    _check_room(store, sweep, new)
-    n_points = len(known) + len(new)
-    for name, array in group.arrays():
-        dims = dims_of(array)
-        extent = {"point": n_points, "member": members, "block": members // store.block_members}
-        shape = tuple(extent.get(dim, size) for dim, size in zip(dims, array.shape, strict=True))
-        if shape != array.shape and name not in store.coordinates.values() and not name.endswith("_at"):
-            array.resize(shape)
-    _write_axes(store.group, sweep, new, first=len(known))
-    store.runs_group.update_attributes({"n_points": n_points, "n_members": members})  # both in one write
-
-
-def _check_coordinates(store: Store, sweep: Sweep) -> None:
-    """Raise RequestError if a coordinate that all points share is no longer the one stored."""
-    for dimension in sweep.system.dimensions:
-        if not _varies(sweep, dimension):
-            (today,) = _coordinates_at(sweep, dimension, sweep.points[:1])
-            if not np.array_equal(np.asarray(store.array(dimension.name)[:]), today):
-                raise RequestError(
-                    [
-                        f"{store.path}: its coordinate {dimension.name} is not the one that system {sweep.system_name} "
-                        "gives now; undo the change, or choose another store.name"
-                    ]
-                )
-
-
-def _check_room(store: Store, sweep: Sweep, new: Sequence[Point]) -> None:
-    """Raise RequestError if a new point has longer coordinates than the store was made for."""
-    for dimension in sweep.system.dimensions:
-        if _varies(sweep, dimension):
-            size, need = store.array(dimension.name).shape[0], _coordinates_at(sweep, dimension, new)
-            if any(len(coordinate) > size for coordinate in need):
-                raise RequestError(
-                    [
-                        f"{store.path}: made for at most {size} values along {dimension.name}, got a point with "
-                        f"{max(map(len, need))}; choose another store.name for the larger systems"
-                    ]
-                )

@@ -20,7 +20,10 @@ Settings = Mapping[str, Any]
 MISSING, COMPUTED, DIVERGED = 0, 1, 2
 """Status of a member: not computed yet; computed; computed, with values that are not finite."""
 
-RESERVED = ("status", "digest", "code", "machine", "seconds", "point", "member", "block", "runs", "machines")
+RESERVED = (
+    "status", "hashes", "digest", "code", "machine", "seconds", "point", "point_id", "asked", "member", "block",
+    "variable", "runs", "pending",
+)  # fmt: skip
 """Names that a store uses itself."""
 
 
