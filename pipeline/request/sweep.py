@@ -3,7 +3,7 @@
 import math
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.digest import digest_of, digest_of_all
+from pipeline.digest import digest_of
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
 from pipeline.request.config import Config, Sampling
@@ -82,9 +82,7 @@ class Sweep:
     @cached_property
     def ids(self) -> np.ndarray:
         """(point,) what the points are known by in stores, unsigned 64-bit numbers."""
-        return np.array(
-            [point_id(dict(zip(self.axes, point, strict=True))) for point in self.points], dtype=np.uint64
-        )
+        return np.array(point_ids(self.axes, self.points), dtype=np.uint64)
 
     def named(self, point: Point) -> str:
         """A point for people: T=5, eta=3.
@@ -128,18 +126,20 @@ def point_seed(root: int, swept: Mapping[str, Value]) -> int:
     return digest_of(*parts)
 
 
-def point_id(swept: Mapping[str, Value]) -> int:
-    """What a point is known by in stores: a 64-bit hash of its axes and their values, whatever their order.
+def point_ids(axes: Sequence[str], points: Iterable[Point]) -> list[int]:
+    """What points are known by in stores: 64-bit hashes of their axes and values, whatever the order of the axes.
 
     The type of a value counts: `true` is another than "true", 1 another than 1.0; minus zero is zero.
 
     Args:
-        swept: axis → value.
+        axes: their names.
+        points: swept values, in the order of `axes`.
 
     Returns:
-        1 … 2^64 − 1.
+        1 … 2^64 − 1 for each.
     """
-    return digest_of_all(name.encode() + b"\0" + _typed(swept[name]) for name in sorted(swept)) or 1
+    named = [(name.encode() + b"\0", k) for name, k in sorted((name, k) for k, name in enumerate(axes))]
+    return [digest_of(*(name + _typed(point[k]) for name, k in named)) or 1 for point in points]
 
 
 def _typed(value: Value) -> bytes:

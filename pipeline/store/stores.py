@@ -18,7 +18,7 @@ import numpy as np
 
 from pipeline.digest import as_hex
 from pipeline.errors import Damaged, RequestError
-from pipeline.request import Point, Sweep, Value, point_id, values_of
+from pipeline.request import Point, Sweep, Value, point_ids, values_of
 from pipeline.store.blocks import MACHINES, NAME, PENDING, Header, Location, read_header
 from pipeline.store.chunks import BadChunk, decoded, digests_of, hash_of, hashes_of
 from pipeline.store.files import Archive, Files, Folder
@@ -453,13 +453,13 @@ def _typed_points(layout: Layout, columns: Mapping[str, np.ndarray], ids: np.nda
     """Points with the types that their ids tell; _UNKNOWN where no value fits the id."""
     names = [axis.name for axis in layout.axes]
     labelled = [axis.kind == "label" for axis in layout.axes]
-    raw = zip(*(columns[name].tolist() for name in names), strict=True) if names else [()] * len(ids)
-    points = []
-    for values, known in zip(raw, ids.tolist(), strict=True):
-        candidates: Iterable[Point] = _candidates(values, labelled) if any(labelled) else [values]
-        points.append(
-            next((p for p in candidates if point_id(dict(zip(names, p, strict=True))) == known), _UNKNOWN)
-        )
+    points: list[Point] = list(zip(*(columns[name].tolist() for name in names), strict=True)) if names else []
+    points = points or [()] * len(ids)
+    for k, (found, known) in enumerate(zip(point_ids(names, points), ids.tolist(), strict=True)):
+        if found != known:
+            candidates = _candidates(points[k], labelled)
+            fitting = zip(point_ids(names, candidates), candidates, strict=True)
+            points[k] = next((point for other, point in fitting if other == known), _UNKNOWN)
     return points
 
 
@@ -642,7 +642,8 @@ def _check_tiles(store: Store, sizes: Mapping[str, Mapping[str, int]]) -> None:
     """All files of a tile in which blocks are filed have to be there."""
     layout, filed = store.layout, store.books["digest"] != 0
     rows, columns = layout.tile
-    for tile in sorted({(int(r) // rows, int(b) // columns) for r, b in np.argwhere(filed)}):
+    tiles = np.unique(np.argwhere(filed) // (rows, columns), axis=0)
+    for tile in [(int(row), int(column)) for row, column in tiles]:
         span = tile_slices(layout, tile)
         for name in (*layout.hashed, *BOOKKEEPING):
             file = layout.arrays[name].file(*tile)
