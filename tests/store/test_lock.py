@@ -509,6 +509,55 @@ def test_a_driver_that_stands_still_keeps_its_store_where_there_are_locks(store,
     assert first.tell("check").says() == "done"
 
 
+# --- what changes between two steps of taking a lock ------------------------------------------------------------------
+
+
+def _before_opening(monkeypatch, name, change):
+    """Let something change right before a file in `runs` is opened."""
+    opened = os.open
+
+    def change_then_open(path, *arguments, **options):
+        if path == name:
+            change()
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", change_then_open)
+
+
+def test_a_link_that_takes_the_place_of_the_lock_file_in_the_last_moment_is_not_followed(
+    store, tmp_path, monkeypatch
+):
+    (tmp_path / "precious").write_text("numbers")
+    _before_opening(monkeypatch, "lock", lambda: (store / LOCK_FILE).symlink_to(tmp_path / "precious"))
+    assert f"{store}: expected a folder that can be written" in refused_for_good(store)
+    assert (tmp_path / "precious").read_text() == "numbers"
+
+
+def test_the_lock_file_at_the_path_is_locked_though_it_was_exchanged_meanwhile(store, monkeypatch):
+    flock, exchanged = fcntl.flock, []
+
+    def exchange(file, how):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EBADF, "folders can't be locked")
+        if not exchanged:
+            exchanged.append((store / LOCK_FILE).rename(store / "away"))
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", exchange)
+    with only_driver(store):
+        assert "another driver" in refused(store)
+
+
+def test_a_file_that_its_driver_touches_in_the_last_moment_is_not_taken_over(store, drive, monkeypatch):
+    assert drive(store, "file", without="locks").says() == FREE
+    age(store / HELD_FILE)
+    inode = os.stat(store / HELD_FILE).st_ino
+    _before_opening(monkeypatch, "lock.next", lambda: os.utime(store / HELD_FILE))
+    assert "another driver" in refused(store, "file")
+    assert os.stat(store / HELD_FILE).st_ino == inode
+    assert sorted(path.name for path in (store / "runs").iterdir()) == ["lock", "lock.held"]
+
+
 # --- creation -------------------------------------------------------------------------------------------------------
 
 
