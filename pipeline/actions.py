@@ -42,6 +42,7 @@ from pipeline.request import (
     unfit,
 )  # fmt: skip
 from pipeline.store import (
+    Lock,
     check_same_sweep,
     derive,
     filing,
@@ -108,7 +109,7 @@ def run(config: Config, observer: Observer) -> Ended:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
         plan = planned(sweep, config, prepare(path, sweep, lock, plan.longest_first))
-        outcome = complete(plan, config, stop, observer)
+        outcome = complete(plan, config, lock, stop, observer)
     if outcome.interrupted:
         raise Interrupted
     plan = planned(sweep, config, open_store(path), "keep")
@@ -198,17 +199,17 @@ def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observ
         wrong, lines = _check(plan_now(), request, observer)
         return Ended(wrong, BLOCKS_FAILED if lines[1:] or wrong else COMPLETE, lines)
     plan_now()  # so that what is no such store is refused before anything is made
-    with stop_on_signals() as stop, only_driver(path, request.lock):
+    with stop_on_signals() as stop, only_driver(path, request.lock) as lock:
         plan = plan_now()
         assert plan.store is not None
         mend_documents(plan.store)
-        with filing(plan.store):  # what waits: pending blocks would hide those that are computed again
+        with filing(plan.store, lock):  # what waits: pending blocks would hide those that are computed again
             pass
         plan = plan_now()
         wrong, lines = _check(plan, request, observer)
         for line in lines:
             observer.say(line)
-        return Ended(wrong, _repair(request, plan, wrong, stop, observer) if wrong else COMPLETE)
+        return Ended(wrong, _repair(request, plan, wrong, lock, stop, observer) if wrong else COMPLETE)
 
 
 def _check(plan: Plan, request: Request, observer: Observer) -> tuple[list[checks.Checked], list[str]]:
@@ -354,14 +355,16 @@ def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ende
     return Ended(paths, lines=[f"figure: {path}" for path in paths])
 
 
-def _repair(request: Request, plan: Plan, wrong: list[checks.Checked], stop: Stop, observer: Observer) -> int:
+def _repair(
+    request: Request, plan: Plan, wrong: list[checks.Checked], lock: Lock, stop: Stop, observer: Observer
+) -> int:
     """Compute blocks again that are not as they should be, and file them in place of those."""
     assert plan.store is not None
     bad = np.zeros_like(plan.stored)
     for checked in wrong:
         bad[checked.k, checked.block] = True
     again = replace(plan, stored=plan.stored & ~bad, requested=bad)
-    with filing(plan.store) as files, workers_of(plan, request, observer) as dask:
+    with filing(plan.store, lock) as files, workers_of(plan, request, observer) as dask:
         outcome = compute(again, request, dask, stop, observer, files)
     if outcome.interrupted:
         raise Interrupted

@@ -17,7 +17,7 @@ def fill(sweep, path, on_stale="stop", file=True):
         ask(store, plan.rows, plan.members)
         done = [compute_block(job) for job in plan.jobs()]
         if file:
-            with filing(store):
+            with filing(store, lock):
                 pass
     return [(sweep.points[report.job.k], report.job.block) for report in done]
 

@@ -70,7 +70,7 @@ def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
     for digest, definitions in theirs.code_versions.items():
         ours.add_code_version(digest, definitions)
     rows = np.array([ours.row_of[point] for point in theirs.ids.tolist()])
-    with filing(ours) as files:
+    with filing(ours, lock) as files:
         merged = _take(ours, theirs, rows, files)
         ask(ours, rows, theirs.asked)
         ask(ours, ours.rows_of(sweep), np.full(len(sweep.points), sweep.members))

@@ -16,7 +16,7 @@ from pipeline.execution.worker import BlockReport, note_prefix
 from pipeline.plan import Execution, Plan, planned
 from pipeline.provenance import circumstances
 from pipeline.request import Config, SchedulerCluster, SerialCluster, StoreAlone
-from pipeline.store import Filing, Store, ask, filing, open_store
+from pipeline.store import Filing, Lock, Store, ask, filing, open_store
 from pipeline.systems import loaded
 
 if TYPE_CHECKING:
@@ -88,12 +88,13 @@ class RunLog:
         self.write(ended=_now(), state=state, **entries)
 
 
-def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outcome:
+def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Observer) -> Outcome:
     """Compute what is missing, in as many rounds as a precision target takes.
 
     Args:
         plan: of a store that has room for it.
         config: the request.
+        lock: of the store, held.
         stop: whether the run is to stop.
         observer: is told of plan, progress and outcome.
 
@@ -106,7 +107,7 @@ def complete(plan: Plan, config: Config, stop: Stop, observer: Observer) -> Outc
         BlockError: with `cluster=serial`, of the first block that fails.
     """
     assert plan.store is not None
-    with filing(plan.store) as files:
+    with filing(plan.store, lock) as files:
         ask(plan.store, plan.rows, plan.members)
         if plan.complete:
             return Outcome()

@@ -20,6 +20,7 @@ from pipeline.store.blocks import NAME, PENDING, Header, pending_name, read_pend
 from pipeline.store.chunks import BadChunk, decoded, encoded, index_size, joined, shard_index
 from pipeline.store.files import Folder
 from pipeline.store.layout import BOOKKEEPING, Array, Layout
+from pipeline.store.lock import Lock
 from pipeline.store.stores import Store, digest_of_header
 
 MOST_PENDING = 3500
@@ -33,13 +34,15 @@ Tile = tuple[int, int]
 
 
 class Filing:
-    """Blocks of a run on their way into its store. The store's lock must be held.
+    """Blocks of a run on their way into its store.
 
     Args:
         store: as it was when the run began; rows of points do not change.
+        lock: of the store, held.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, lock: Lock) -> None:
+        self._lock = lock
         self._files, self._layout, self._row_of = store.folder, store.layout, store.row_of
         self._ids = store.ids.tolist()
         self._in_spite = bool(store.faults)
@@ -111,21 +114,23 @@ class Filing:
         return row // self._layout.tile[0], block // self._layout.tile[1]
 
     def _file(self, tile: Tile, blocks: Iterable[tuple[int, int]]) -> None:
+        self._lock.ensure_held()
         names = {(row, block): pending_name(self._ids[row], block) for row, block in blocks}
         file_tile(self._files, self._layout, tile, names, self._in_spite)
 
 
 @contextmanager
-def filing(store: Store) -> Iterator[Filing]:
+def filing(store: Store, lock: Lock) -> Iterator[Filing]:
     """File the blocks of a run while it goes on, and all that wait at its end, however it ends.
 
     Args:
-        store: an open store, whose lock is held.
+        store: an open store.
+        lock: of the store, held.
 
     Yields:
         What is told of every block that is handed in.
     """
-    files = Filing(store)
+    files = Filing(store, lock)
     try:
         yield files
     finally:
