@@ -45,6 +45,7 @@ from pipeline.store import (
     Lock,
     check_same_sweep,
     derive,
+    file_pending,
     filing,
     is_driven,
     mend_documents,
@@ -108,7 +109,8 @@ def run(config: Config, observer: Observer) -> Ended:
     with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
-        plan = planned(sweep, config, prepare(path, sweep, lock, plan.longest_first))
+        file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
+        plan = planned(sweep, config, open_store(path))
         outcome = complete(plan, config, lock, stop, observer)
     if outcome.interrupted:
         raise Interrupted
@@ -203,8 +205,7 @@ def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observ
         plan = plan_now()
         assert plan.store is not None
         mend_documents(plan.store)
-        with filing(plan.store, lock):  # what waits: pending blocks would hide those that are computed again
-            pass
+        file_pending(plan.store, lock)  # blocks that wait would hide those that are computed again
         plan = plan_now()
         wrong, lines = _check(plan, request, observer)
         for line in lines:

@@ -10,6 +10,7 @@ members, γ the skewness of the numbers, before its t interval is believed (Coch
 section 2.15). The tests simulate what this is worth.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from pipeline.systems import Estimand
 
 GROWTH = 1.25
 COCHRAN = 25
+_POINTS_A_READ = 256
+"""Files of a store hold as many points at least."""
 
 
 class Reached(NamedTuple):
@@ -47,8 +50,7 @@ def reached(plan: Plan, precision: Precision) -> Reached:
     estimand = plan.sweep.system.all_estimands[precision.of]
     points = len(plan.sweep.points)
     found = Reached(np.zeros(points, dtype=int), np.full(points, np.nan), np.zeros(points, dtype=bool))
-    for k in range(points):
-        sample = _sample(plan, k, estimand)
+    for k, sample in enumerate(_samples(plan, estimand)):
         found.members[k], found.half_width[k], found.narrow[k] = call(
             sample, estimand.kind, precision, plan.sweep.block_members
         )
@@ -141,16 +143,21 @@ def _blocks(members: int, block: int) -> int:
     return -(-members // block) * block
 
 
-def _sample(plan: Plan, k: int, estimand: Estimand) -> np.ndarray:
-    """What an estimand says of the stored members of the k-th point, up to the first block that is missing."""
-    stored = plan.stored[k] & ~(plan.stale[k] if plan.on_stale == "recompute" else False)
-    members = int(np.argmin([*stored, False])) * plan.sweep.block_members
-    if not members:
-        return np.empty(0)
-    assert plan.store is not None
-    row = plan.rows[k : k + 1]
-    values = {name: read(plan.store, name, row, np.arange(members))[0] for name in estimand.variables}
-    return np.asarray(estimand.of_members(values, plan.sweep.settings_at(plan.sweep.points[k])))
+def _samples(plan: Plan, estimand: Estimand) -> Iterator[np.ndarray]:
+    """What an estimand says of the stored members of each point, up to the first block that is missing."""
+    stored = plan.stored & ~(plan.stale if plan.on_stale == "recompute" else False)
+    members = np.argmin(np.pad(stored, ((0, 0), (0, 1))), axis=1) * plan.sweep.block_members
+    for first in range(0, len(members), _POINTS_A_READ):
+        some = slice(first, first + _POINTS_A_READ)
+        most, values = np.arange(members[some].max()), {}
+        if plan.store is not None:
+            values = {name: read(plan.store, name, plan.rows[some], most) for name in estimand.variables}
+        for k, count in enumerate(members[some].tolist()):
+            if not count:
+                yield np.empty(0)
+                continue
+            of_point = {name: array[k, :count] for name, array in values.items()}
+            yield np.asarray(estimand.of_members(of_point, plan.sweep.settings_at(plan.sweep.points[first + k])))
 
 
 def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:

@@ -6,7 +6,7 @@ from pipeline.store.arrays import read, read_block
 from pipeline.store.blocks import Block, Location, is_pending, note_machine, note_this_machine, write_block
 from pipeline.store.chunks import hash_of
 from pipeline.store.derived import derive, settings_of, statistic_of
-from pipeline.store.filing import Filing, filing
+from pipeline.store.filing import Filing, file_pending, filing
 from pipeline.store.growing import ask, mend_documents, prepare
 from pipeline.store.lock import Lock, is_driven, only_driver
 from pipeline.store.stores import Store, check_same_sweep, coordinate_hashes, needed, open_store
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Block", "Filing", "Location", "Lock", "Store", "ask", "check_same_sweep", "coordinate_hashes", "dataset_of",
-    "derive", "filing", "hash_of", "is_driven", "is_pending", "mend_documents", "needed", "note_machine",
+    "derive", "file_pending", "filing", "hash_of", "is_driven", "is_pending", "mend_documents", "needed",
+    "note_machine",
     "note_this_machine", "only_driver", "open_complete", "open_store", "open_sweep", "prepare", "read", "read_block",
     "settings_of",
     "statistic_of", "write_block",

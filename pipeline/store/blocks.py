@@ -24,7 +24,7 @@ PENDING, MACHINES = "pending", "runs/machines"
 NAME = re.compile(r"[0-9a-f]{16}-\d+")
 _MAGIC = b"block 3\n"
 _START = struct.Struct("<8sII")
-"""Magic, length of the header, checksum of the header."""
+"""Magic, length of the header that follows, length of all chunks."""
 _FIRST_READ = 4096
 """Bytes that hold most headers."""
 

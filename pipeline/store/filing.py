@@ -119,6 +119,20 @@ class Filing:
         file_tile(self._files, self._layout, tile, names, self._in_spite)
 
 
+def file_pending(store: Store, lock: Lock) -> None:
+    """File the blocks that wait in a store, which an earlier driver left. Those that are damaged are removed.
+
+    Args:
+        store: an open store.
+        lock: of the store, held.
+
+    Raises:
+        Damaged: a file in which blocks are filed can't be read.
+        OSError: a file can't be written.
+    """
+    Filing(store, lock).finish()
+
+
 @contextmanager
 def filing(store: Store, lock: Lock) -> Iterator[Filing]:
     """File the blocks of a run while it goes on, and all that wait at its end, however it ends.
