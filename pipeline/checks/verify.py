@@ -1,5 +1,6 @@
 """Verify a store: every block against its digest, some of them against what they would be if computed today."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +32,8 @@ class Checked(NamedTuple):
     """Whether it reads well, yet is not what it would be if computed today."""
 
 
+_NAMED = 4
+"""Blocks that are named of those with the same damage."""
 _BLOCKS_A_TASK = 256
 """A store is opened once a task."""
 
@@ -50,9 +53,7 @@ def verified(
         What became of every block, in any order; those that are known to be damaged first.
     """
     for k, block in np.argwhere(plan.damaged):
-        yield Checked(
-            int(k), int(block), "what is recorded of it, or a file that holds it, is lost or exchanged", False
-        )
+        yield Checked(int(k), int(block), "see the files above", differs=False)
     blocks = [(int(k), int(block)) for k, block in np.argwhere(plan.stored)]
     parts = [blocks[start : start + _BLOCKS_A_TASK] for start in range(0, len(blocks), _BLOCKS_A_TASK)]
     rows = [[(int(plan.rows[k]), k, block) for k, block in part] for part in parts]
@@ -81,7 +82,7 @@ def read_blocks(path: str, blocks: list[tuple[int, int, int]]) -> list[Checked]:
         try:
             read_block(store, row, block)
         except Damaged as damage:
-            found.append(Checked(k, block, str(damage), differs=False))
+            found.append(Checked(k, block, str(damage.__cause__ or damage), differs=False))
     return found
 
 
@@ -187,11 +188,21 @@ def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
     """
     if not wrong:
         return ["all blocks are as they should be"]
-    lines = []
+    lines, damaged = [], defaultdict[str, list[Checked]](list)
     for checked in wrong:
-        where = f"{plan.sweep.named(plan.sweep.points[checked.k])}, block {checked.block}: {checked.damage}"
         if checked.differs:
-            lines.append(f"differs: {where}; changed since it was computed: {circumstances_of(plan, checked)}")
+            changes = circumstances_of(plan, checked)
+            lines.append(
+                f"differs: {_named(plan, checked)}: {checked.damage}; changed since it was computed: {changes}"
+            )
         else:
-            lines.append(f"damaged: {where}")
+            damaged[checked.damage].append(checked)
+    for damage, blocks in damaged.items():
+        first = "; ".join(_named(plan, checked) for checked in blocks[:_NAMED])
+        more = f"; and {len(blocks) - _NAMED} more" if len(blocks) > _NAMED else ""
+        lines.append(f"damaged: {first}{more}: {damage}")
     return [*lines, f"{len(wrong)} blocks are wrong; verify.repair=true computes them again"]
+
+
+def _named(plan: Plan, checked: Checked) -> str:
+    return f"{plan.sweep.named(plan.sweep.points[checked.k])}, block {checked.block}"
