@@ -205,7 +205,7 @@ def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observ
         plan = plan_now()
         assert plan.store is not None
         mend_documents(plan.store)
-        file_pending(plan.store, lock)  # blocks that wait would hide those that are computed again
+        file_pending(plan.store, lock, in_spite=True)  # blocks that wait would hide those that are computed again
         plan = plan_now()
         wrong, lines = _check(plan, request, observer)
         for line in lines:
@@ -365,7 +365,7 @@ def _repair(
     for checked in wrong:
         bad[checked.k, checked.block] = True
     again = replace(plan, stored=plan.stored & ~bad, requested=bad)
-    with filing(plan.store, lock) as files, workers_of(plan, request, observer) as dask:
+    with filing(plan.store, lock, in_spite=True) as files, workers_of(plan, request, observer) as dask:
         outcome = compute(again, request, dask, stop, observer, files)
     if outcome.interrupted:
         raise Interrupted

@@ -39,13 +39,14 @@ class Filing:
     Args:
         store: as it was when the run began; rows of points do not change.
         lock: of the store, held.
+        in_spite: whether to write files again in which blocks can't be read, without those. Default: False.
     """
 
-    def __init__(self, store: Store, lock: Lock) -> None:
+    def __init__(self, store: Store, lock: Lock, in_spite: bool = False) -> None:
         self._lock = lock
         self._files, self._layout, self._row_of = store.folder, store.layout, store.row_of
         self._ids = store.ids.tolist()
-        self._in_spite = bool(store.faults)
+        self._in_spite = in_spite
         self._waiting: dict[Tile, set[tuple[int, int]]] = {}
         self._expected: Counter[Tile] = Counter()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="filing")
@@ -119,32 +120,34 @@ class Filing:
         file_tile(self._files, self._layout, tile, names, self._in_spite)
 
 
-def file_pending(store: Store, lock: Lock) -> None:
+def file_pending(store: Store, lock: Lock, in_spite: bool = False) -> None:
     """File the blocks that wait in a store, which an earlier driver left. Those that are damaged are removed.
 
     Args:
         store: an open store.
         lock: of the store, held.
+        in_spite: as of `Filing`.
 
     Raises:
         Damaged: a file in which blocks are filed can't be read.
         OSError: a file can't be written.
     """
-    Filing(store, lock).finish()
+    Filing(store, lock, in_spite).finish()
 
 
 @contextmanager
-def filing(store: Store, lock: Lock) -> Iterator[Filing]:
+def filing(store: Store, lock: Lock, in_spite: bool = False) -> Iterator[Filing]:
     """File the blocks of a run while it goes on, and all that wait at its end, however it ends.
 
     Args:
         store: an open store.
         lock: of the store, held.
+        in_spite: as of `Filing`.
 
     Yields:
         What is told of every block that is handed in.
     """
-    files = Filing(store, lock)
+    files = Filing(store, lock, in_spite)
     try:
         yield files
     finally:
