@@ -16,7 +16,9 @@ COORDINATES = ("iteration", "edge", "oscillator", "time")
 def fill(sweep, path, on_stale="stop"):
     """Compute what a store lacks of a sweep, in this process, block after block; the blocks computed."""
     plan = make_plan(sweep, path, prepare(path, sweep), on_stale)
-    return [(done.job.point, done.job.block) for done in map(compute_block, plan.jobs()) if done.computed]
+    return [
+        (done.job.point, done.job.block) for done in map(compute_block, plan.jobs()) if done.state == "computed"
+    ]
 
 
 def files(folder):

@@ -13,7 +13,7 @@ from pipeline.errors import Interrupted
 from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
-from pipeline.execution.worker import BlockReport, note_prefix
+from pipeline.execution.worker import MARKERS, BlockReport, note_prefix
 from pipeline.plan import Execution, Plan, planned
 from pipeline.provenance import circumstances
 from pipeline.request import Config, SchedulerCluster, SerialCluster
@@ -242,9 +242,10 @@ def _worker_count(config: Config, dask: Dask | None) -> int:
 
 
 def _remove_notes(store: Store, run: str) -> None:
-    """Remove what workers left of blocks that were ended."""
-    for note in (store.path / "runs").glob(f"{note_prefix(run)}*"):
-        note.unlink(missing_ok=True)
+    """Remove what workers left of blocks that were ended, and of batches in which one died."""
+    for pattern in (f"{note_prefix(run)}*", MARKERS):
+        for note in (store.path / "runs").glob(pattern):
+            note.unlink(missing_ok=True)
 
 
 def _now() -> str:
