@@ -10,6 +10,7 @@ TASK_SECONDS = 0.1
 """What a task may take. Blocks that take more than half of it travel alone."""
 MOST_BLOCKS = 64
 """In one task."""
+_ROUNDED = 1 + 1e-9  # a sum of n equal parts may be a little more than the whole
 _NEWEST = 0.2
 """Weight of the newest block in the mean of recent blocks."""
 
@@ -52,7 +53,7 @@ class Batches:
             At most so many batches, none of them empty; none if no jobs are left.
         """
         expected = self._look_ahead(room)
-        limit = min(TASK_SECONDS, expected / room) if self._ended else TASK_SECONDS
+        limit = _ROUNDED * (min(TASK_SECONDS, expected / room) if self._ended else TASK_SECONDS)
         batches: list[list[Job]] = []
         while self._ahead and len(batches) < room:
             batches.append([self._ahead.popleft()])
