@@ -1,4 +1,4 @@
-"""Workers on this machine: one single-threaded process a core; nothing listens beyond loopback."""
+"""Workers on this machine: one single-threaded process a core; loopback only, and TLS with a certificate of the run."""
 
 import multiprocessing.spawn as spawn
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask
-from distributed import Client
+from distributed import Client, Security
 from distributed import LocalCluster as DaskLocalCluster
 
 from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
@@ -45,6 +45,7 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             preload=[_WORKER_PRELOAD],
+            security=Security.temporary(),  # in memory; other users of this machine are strangers
             silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster) as client,

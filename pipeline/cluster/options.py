@@ -7,5 +7,5 @@ DASK_OPTIONS = {
     "distributed.scheduler.no-workers-timeout": None,  # the driver watches; not every scheduler has the option
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.low-level-log-length": 1000,  # else the scheduler keeps what became of 100 000 blocks
+    "distributed.admin.low-level-log-length": 20,  # messages to each worker that the scheduler keeps, jobs and all
 }

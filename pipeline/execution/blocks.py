@@ -1,28 +1,32 @@
-"""Blocks through Dask: a bounded window of futures, failures recorded, interruption without loss."""
+"""Blocks through Dask: a bounded window of tasks, failures recorded, interruption without loss."""
 
 import threading
 import time
 from asyncio import CancelledError
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pipeline.errors import BlockError
+from pipeline.execution.batches import Batches
 from pipeline.execution.signals import Stop
-from pipeline.execution.worker import BlockReport, compute_block, compute_on_dask, set_stopping
+from pipeline.execution.worker import BlockReport, block_of, compute_block, compute_on_dask, set_stopping
 from pipeline.plan import Job
 from pipeline.words import one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+    Task = Future[list[BlockReport]]
+
 RETRIES = 2
-_BLOCKS_A_WORKER = 3  # one computing, the rest on its way: a worker never waits for the driver
+_TASKS_A_WORKER = 3  # one computing, the rest on its way: a worker never waits for the driver
 _POLL_SECONDS = 0.2
 _PULSE_SECONDS = 1.0
 _REPLY_SECONDS, _LOST_SECONDS = 10.0, 60.0
@@ -34,11 +38,13 @@ class Outcome:
     """What became of the jobs of a run."""
 
     computed: int = 0
+    found: int = 0
+    """Blocks that an earlier try had handed in."""
     diverged: int = 0
     seconds: float = 0.0
     """Time in block functions, all workers together."""
     failed: dict[tuple[int, int], str] = field(default_factory=dict)
-    """(point of the sweep, block) → error."""
+    """(number of the point in the sweep, block) → error."""
     interrupted: str = ""
     """Why the run stopped early."""
 
@@ -48,7 +54,8 @@ class Outcome:
         Args:
             report: what its worker says.
         """
-        self.computed += report.computed
+        self.computed += report.state == "computed"
+        self.found += report.state == "found"
         self.diverged += report.diverged
         self.seconds += report.seconds
 
@@ -74,10 +81,10 @@ def run_blocks(
 ) -> Outcome:
     """Compute and store all jobs through Dask.
 
-    A block that raises is retried twice, then recorded as failed, and the rest goes on. One whose worker keeps
-    dying is run once more with nothing beside it. A stop keeps new blocks from starting; those running get
-    `grace_seconds` to finish. A lost cluster ends the run as interrupted, as does one without workers for
-    `no_workers_seconds`.
+    Blocks that take little time travel several a task. One that raises is retried twice, alone, then recorded as
+    failed, and the rest goes on. One whose worker keeps dying is run once more with nothing beside it. A stop keeps
+    new blocks from starting; those running get `grace_seconds` to finish. A lost cluster ends the run as
+    interrupted, as does one without workers for `no_workers_seconds`.
 
     Args:
         jobs: blocks of one store.
@@ -97,7 +104,7 @@ def run_blocks(
     for job in suspects:  # one at a time, so that a block that kills its worker is known for sure
         if run.outcome.interrupted:
             break
-        run.outcome.failed.pop((job.k, job.block))
+        run.outcome.failed.pop(block_of(job))
         run.drain(iter([job]))
     return run.outcome
 
@@ -123,7 +130,7 @@ def run_serially(
         try:
             report = compute_block(job)
         except BlockError as error:
-            outcome.failed[job.k, job.block] = str(error)
+            outcome.failed[block_of(job)] = str(error)
             raise
         outcome.add(report)
         progress(report)
@@ -160,10 +167,10 @@ class _Pulse:
             )
         return self._trouble()
 
-    def results(self, futures: "list[Future[BlockReport]]") -> list[BlockReport] | None:
+    def results(self, futures: "list[Task]") -> list[list[BlockReport]] | None:
         """The results of finished futures, in one message; None if they have to be asked for again."""
         try:
-            results: list[BlockReport] = self._ask(partial(self._client.gather, asynchronous=True), futures)
+            results: list[list[BlockReport]] = self._ask(partial(self._client.gather, asynchronous=True), futures)
         except (Exception, CancelledError):  # lost with their worker, say: the futures know what becomes of them
             return None
         return results
@@ -173,36 +180,31 @@ class _Pulse:
 
 
 class _Window:
-    """At most a few jobs a worker at Dask at any time."""
+    """At most a few tasks a worker at Dask at any time, each of one block or several."""
 
     def __init__(self, client: "Client") -> None:
         self.client = client
         # Keys of its own for every try: Dask remembers the fate of a key while anyone holds its future. But all of
         # one group, as Dask keeps statistics of a group for ever.
-        self.group = f"block-{uuid4().hex}"
-        self.running: dict[Any, tuple[Job, Future[BlockReport]]] = {}
-        self.ended: SimpleQueue[Future[BlockReport]] = SimpleQueue()
+        self.group, self.number = uuid4().hex, count()
+        self.running: dict[Any, tuple[list[Job], Task]] = {}
+        self.ended: SimpleQueue[Task] = SimpleQueue()
 
-    def key(self, job: Job) -> tuple[str, int, int]:
-        """A job's key at Dask."""
-        return self.group, job.k, job.block
-
-    def submit(self, jobs: Iterator[Job], size: int) -> None:
-        """Fill the window up to a size, once a block a worker has ended.
+    def submit(self, tasks: list[list[Job]]) -> None:
+        """Hand tasks to Dask.
 
         All in one message: each costs Dask a millisecond, and some bytes that its scheduler never forgets.
         """
-        room = size - len(self.running)
-        batch = list(islice(jobs, room)) if room >= size // _BLOCKS_A_WORKER else []
-        if not batch:
+        if not tasks:
             return
-        keys: list[Any] = [self.key(job) for job in batch]
-        futures = self.client.map(compute_on_dask, batch, key=keys, retries=RETRIES, pure=False)
-        for key, job, future in zip(keys, batch, futures, strict=True):
-            self.running[key] = job, future
+        keys: list[Any] = [(f"blocks-{self.group}", next(self.number)) for _ in tasks]
+        names = [f"{self.group}-{number}" for _, number in keys]
+        futures = self.client.map(compute_on_dask, tasks, names, key=keys, pure=False)
+        for key, jobs, future in zip(keys, tasks, futures, strict=True):
+            self.running[key] = jobs, future
             future.add_done_callback(self.ended.put)
 
-    def wait(self, seconds: float) -> "list[Future[BlockReport]]":
+    def wait(self, seconds: float) -> "list[Task]":
         """Futures that ended, after waiting for the first of them for at most some time."""
         try:
             futures = [self.ended.get(timeout=seconds)]
@@ -228,14 +230,17 @@ class _Run:
         self.client, self.patience, self.progress, self.stop, self.say = client, patience, progress, stop, say
         self.pulse = _Pulse(client, patience, trouble)
         self.outcome = Outcome()
+        self.alone: deque[Job] = deque()
+        """Blocks to be tried once more, one a task."""
+        self.failures: Counter[tuple[int, int]] = Counter()
         self.worker_killing_jobs: list[Job] = []
 
     def drain(self, jobs: Iterator[Job]) -> None:
         """Pass jobs through a window until all have ended, or until it is time to stop."""
-        window, workers_told = _Window(self.client), False
+        window, batches, workers_told = _Window(self.client), Batches(jobs), False
         self.outcome.interrupted = self.stop.requested or self.pulse.lost()
         if not self.outcome.interrupted:
-            self._fill(window, jobs)
+            self._fill(window, batches)
         while window.running:
             if self.stop.requested and not workers_told:
                 self.outcome.interrupted = self.stop.requested
@@ -247,9 +252,9 @@ class _Run:
             if lost := self.pulse.lost():
                 self.outcome.interrupted = lost
                 return
-            self._account_for(window)
+            self._account_for(window, batches)
             if not self.outcome.interrupted:
-                self._fill(window, jobs)
+                self._fill(window, batches)
 
     def _stopping(self) -> str:
         grace = f"{self.patience.grace_seconds:g} s"
@@ -257,51 +262,82 @@ class _Run:
             f"{self.stop.requested}: running blocks have {grace} to finish; a second signal ends the run at once"
         )
 
-    def _fill(self, window: _Window, jobs: Iterator[Job]) -> None:
-        window.submit(jobs, _BLOCKS_A_WORKER * max(self.pulse.threads, 1))
+    def _fill(self, window: _Window, batches: Batches) -> None:
+        """Fill a window up, once a task a worker has ended."""
+        threads = max(self.pulse.threads, 1)
+        room = _TASKS_A_WORKER * threads - len(window.running)
+        if room < threads:
+            return
+        alone = [[self.alone.popleft()] for _ in range(min(room, len(self.alone)))]
+        more = batches.take(room - len(alone)) if room > len(alone) else []
+        window.submit(alone + more)
 
-    def _account_for(self, window: _Window) -> None:
+    def _account_for(self, window: _Window, batches: Batches) -> None:
         """Enter the futures that ended in the outcome."""
-        by_status: dict[str, list[Future[BlockReport]]] = {"finished": [], "error": [], "cancelled": []}
+        by_status: dict[str, list[Task]] = {"finished": [], "error": [], "cancelled": []}
         # A result that was lost with its worker is computed once more, and the callback comes only once.
-        again: list[Future[BlockReport]] = []
+        again: list[Task] = []
         for future in window.wait(_POLL_SECONDS):
             by_status.get(str(future.status), again).append(future)
         results = self.pulse.results(by_status["finished"]) if by_status["finished"] else []
-        for report in results or []:
-            window.running.pop(window.key(report.job))
-            self.outcome.add(report)
-            self.progress(report)
-        for future in by_status["error"] + by_status["cancelled"]:
-            job, _ = window.running.pop(future.key)
-            self._account_failure(job, future)
         if results is None:
             again += by_status["finished"]
+        else:
+            for future, reports in zip(by_status["finished"], results, strict=True):
+                window.running.pop(future.key)
+                for report in reports:
+                    self._account_block(report, batches)
+        for future in by_status["error"] + by_status["cancelled"]:
+            jobs, _ = window.running.pop(future.key)
+            self._account_lost(jobs, future)
         if again:
             time.sleep(_POLL_SECONDS)
         for future in again:
             window.ended.put(future)
 
-    def _account_failure(self, job: Job, future: "Future[BlockReport]") -> None:
-        """Enter a future that ended without a result in the outcome."""
+    def _account_block(self, report: BlockReport, batches: Batches) -> None:
+        """Enter what a worker says of a block in the outcome."""
+        if report.state == "failed":
+            self._account_failure(report.job, report.error)
+        elif report.state == "returned singly":
+            self.alone.append(report.job)
+        elif report.state != "returned":
+            if report.state == "computed":
+                batches.learn(report)
+            self.outcome.add(report)
+            self.progress(report)
+
+    def _account_failure(self, job: Job, error: str) -> None:
+        """Try a block again, alone, or enter it as failed if it had its tries."""
+        self.failures[block_of(job)] += 1
+        if self.failures[block_of(job)] <= RETRIES:
+            self.alone.append(job)
+        else:
+            self.outcome.failed[block_of(job)] = error
+
+    def _account_lost(self, jobs: list[Job], future: "Task") -> None:
+        """Enter a task that ended without reports in the outcome."""
         from distributed.scheduler import KilledWorker, NoWorkerError
 
         if future.status == "cancelled":
             self.outcome.interrupted = self.outcome.interrupted or "the Dask scheduler was lost"
             return
         error = future.exception()
+        text = f"{type(error).__name__}: {one_line(error)}"
         if isinstance(error, NoWorkerError):
             self.outcome.interrupted = f"no workers: {error}"
-            return
-        if isinstance(error, KilledWorker):
-            self.worker_killing_jobs.append(job)
-        kind = "" if isinstance(error, BlockError) else f"{type(error).__name__}: "
-        self.outcome.failed[job.k, job.block] = f"{kind}{one_line(error)}"
+        elif len(jobs) > 1:  # one of them is the cause, if any
+            self.alone.extend(jobs)
+        elif isinstance(error, KilledWorker):
+            self.worker_killing_jobs += jobs
+            self.outcome.failed[block_of(jobs[0])] = text
+        else:
+            self._account_failure(jobs[0], text)
 
 
 def _stop_workers(window: _Window) -> None:
     """Have workers hand back blocks that wait; from a thread, as a cluster in trouble may never answer."""
-    (store,) = {job.location.path for job, _ in window.running.values()}
+    (store,) = {jobs[0].location.path for jobs, _ in window.running.values()}
 
     def tell() -> None:
         with suppress(Exception):  # blocks then start until the grace time is over

@@ -12,7 +12,7 @@ from pipeline.errors import Interrupted
 from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
-from pipeline.execution.worker import BlockReport, note_prefix
+from pipeline.execution.worker import MARKERS, BlockReport, note_prefix
 from pipeline.plan import Execution, Plan, planned
 from pipeline.provenance import circumstances
 from pipeline.request import Config, SchedulerCluster, SerialCluster, StoreAlone
@@ -125,7 +125,7 @@ def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: F
             plan = planned(plan.sweep, config, open_store(plan.path), "keep")
             if plan.complete or outcome.interrupted or outcome.failed:
                 return outcome
-            if not outcome.computed:
+            if not outcome.computed + outcome.found:
                 raise Interrupted(
                     f"{plan.path}: no block was computed though some are missing; see action=explain"
                 )
@@ -269,9 +269,10 @@ def _worker_count(config: Request, dask: Dask | None) -> int:
 
 
 def _remove_notes(store: Store, run: str) -> None:
-    """Remove what workers left of blocks that were ended."""
-    for note in (store.path / "runs").glob(f"{note_prefix(run)}*"):
-        note.unlink(missing_ok=True)
+    """Remove what workers left of blocks that were ended, and of batches in which one died."""
+    for pattern in (f"{note_prefix(run)}*", MARKERS):
+        for note in (store.path / "runs").glob(pattern):
+            note.unlink(missing_ok=True)
 
 
 def _now() -> str:

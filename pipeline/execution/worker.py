@@ -1,79 +1,110 @@
-"""What a worker does: compute a block and write it, within its time."""
+"""What a worker does: compute blocks and write them, one after the other, each within its time."""
 
-import faulthandler
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import BlockError
+from pipeline.execution.clock import block_clock
 from pipeline.plan import Job
 from pipeline.store import is_pending, write_block
 from pipeline.systems import DIVERGED, loaded
+from pipeline.words import one_line
 
 _STOPPING = "stores_that_stop"
 """Attribute of a Dask worker: stores whose driver is stopping. A lasting worker may serve several, in turn."""
+MARKERS = ".batch-*"
+"""Files in the folder of the runs: of batches that were begun and have not ended."""
 
 
 class BlockReport(NamedTuple):
     """What a worker reports of a block."""
 
     job: Job
-    computed: bool
-    """False: not started, as the driver was stopping, or already stored."""
-    seconds: float
-    diverged: int
+    state: Literal["computed", "found", "failed", "returned", "returned singly"]
+    """Found: was stored already. Returned: not begun, as the driver is stopping; or as an earlier worker died of a
+    block of the same batch, so that it is to be tried alone."""
+    seconds: float = 0.0
+    """In the block function, compiling left out."""
+    diverged: int = 0
+    error: str = ""
+    """What went wrong, in one line."""
+    worker_seconds: float = 0.0
+    """`seconds`, and those of writing."""
 
     @property
     def stored(self) -> bool:
-        """Whether it was handed in."""
-        return self.computed
+        """Whether the block is in the store."""
+        return self.state in ("computed", "found")
 
 
-def compute_block(job: Job) -> BlockReport:
-    """Compute a block and write it, unless it is stored and not stale.
+def block_of(job: Job) -> tuple[int, int]:
+    """Which block a job is of.
 
     Args:
         job: the block.
 
     Returns:
-        What became of it.
+        (number of its point in the sweep, block).
+    """
+    return job.k, job.block
+
+
+def compute_block(job: Job) -> BlockReport:
+    """Compute a block and hand it in, unless an earlier try did.
+
+    Args:
+        job: the block.
+
+    Returns:
+        What became of it: computed or found.
 
     Raises:
         BlockError: its system can't compute it, or an earlier try took longer than a block may; in one line.
     """
-    if is_pending(job.location, job.point, job.block, loaded(job.system).digest):
-        return BlockReport(job, computed=False, seconds=0.0, diverged=0)
-    with _time_limit(job):
-        started = time.perf_counter()
+    if _is_done(job):
+        return BlockReport(job, "found")
+    with block_clock(job.execution.block_seconds, _note(job)) as clock:
         values = job.values()
-        seconds = time.perf_counter() - started
-    write_block(job.location, job.made(seconds), values)
-    return BlockReport(job, computed=True, seconds=seconds, diverged=int((values["status"] == DIVERGED).sum()))
+    began = time.perf_counter()
+    write_block(job.location, job.made(clock.seconds), values)
+    worker_seconds = clock.seconds + time.perf_counter() - began
+    diverged = int((values["status"] == DIVERGED).sum())
+    return BlockReport(job, "computed", clock.seconds, diverged, worker_seconds=worker_seconds)
 
 
-def compute_on_dask(job: Job) -> BlockReport:
-    """`compute_block` on a Dask worker, which hands a block back uncomputed while its driver is stopping.
+def compute_on_dask(jobs: Sequence[Job], key: str) -> list[BlockReport]:
+    """`compute_block` for a batch on a Dask worker, which hands back blocks while their driver is stopping.
+
+    Where a worker died in the batch before, what it did not store is handed back too, to be tried one at a time.
 
     Args:
-        job: the block.
+        jobs: blocks of one store.
+        key: a name of the batch, for a file.
 
     Returns:
-        What became of it.
-
-    Raises:
-        BlockError: as `compute_block`, without causes, which may not be picklable.
+        What became of each.
     """
     from distributed import get_worker
 
-    if job.location.path in getattr(get_worker(), _STOPPING, ()):
-        return BlockReport(job, computed=False, seconds=0.0, diverged=0)
+    worker = get_worker()
+
+    def stopping(job: Job) -> bool:
+        return job.location.path in getattr(worker, _STOPPING, ())
+
+    if len(jobs) == 1:
+        return [_attempted(jobs[0], stopping)]
+    marker = _runs(jobs[0]) / MARKERS.replace("*", key)
     try:
-        return compute_block(job)
-    except BlockError as error:
-        raise BlockError(str(error)) from None  # frames and causes may not be picklable
+        marker.touch(exist_ok=False)
+    except OSError:  # a worker died; or the disk is full, which each block then says for itself
+        return [BlockReport(job, "found" if _is_done(job) else "returned singly") for job in jobs]
+    reports = [_attempted(job, stopping) for job in jobs]
+    with suppress(OSError):  # the end of the run removes it too
+        marker.unlink()
+    return reports
 
 
 def set_stopping(store: str, stopping: bool, dask_worker: Any) -> None:
@@ -88,37 +119,6 @@ def set_stopping(store: str, stopping: bool, dask_worker: Any) -> None:
     setattr(dask_worker, _STOPPING, stores | {store} if stopping else stores)
 
 
-# --- a block's time -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _time_limit(job: Job) -> Iterator[None]:
-    """End this process if a block takes longer than it may. It leaves a note of the line it was at.
-
-    Raises BlockError if this run has such a note already.
-    """
-    seconds = job.execution.block_seconds
-    if seconds is None:
-        yield
-        return
-    note = _note(job)
-    if note.exists() and (where := _last_line(note.read_text())):
-        raise BlockError(
-            f"{where}: expected a block within limits.block_seconds = {seconds:g}, was ended after that"
-        )
-    with note.open("w") as file:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-    note.unlink()
-
-
-def _note(job: Job) -> Path:
-    return Path(job.location.path) / "runs" / f"{note_prefix(job.execution.run)}{job.k}-{job.block}"
-
-
 def note_prefix(run: str) -> str:
     """How the notes of a run begin, of blocks that were ended.
 
@@ -131,12 +131,28 @@ def note_prefix(run: str) -> str:
     return f".ended-{run}-"
 
 
-def _last_line(traceback: str) -> str:
-    """Where the thread that computed was, by what `faulthandler` wrote of all threads; empty if it wrote nothing."""
-    for thread in traceback.split("\n\n"):
-        frames = re.findall(r'File "(.+)", line (\d+) in (\S+)', thread)
-        if any(function == "compute_members" for *_, function in frames):
-            calls = [frame for frame in frames if "site-packages" not in frame[0]]
-            file, line, function = (calls or frames)[0]
-            return f"{file}, line {line}, in {function}"
-    return ""
+def _attempted(job: Job, stopping: Callable[[Job], bool]) -> BlockReport:
+    """What becomes of a block, whatever that is: the rest of its batch goes on."""
+    if stopping(job):
+        return BlockReport(job, "returned")
+    try:
+        return compute_block(job)
+    except BlockError as error:
+        return BlockReport(job, "failed", error=str(error))
+    except Exception as error:
+        return BlockReport(job, "failed", error=f"{type(error).__name__}: {one_line(error)}")
+
+
+def _is_done(job: Job) -> bool:
+    """Whether an earlier try handed the block in."""
+    return is_pending(job.location, job.point, job.block, loaded(job.system).digest)
+
+
+def _note(job: Job) -> Path:
+    """The file that gets the line at which a block was ended."""
+    point, block = block_of(job)
+    return _runs(job) / f"{note_prefix(job.execution.run)}{point}-{block}"
+
+
+def _runs(job: Job) -> Path:
+    return Path(job.location.path) / "runs"

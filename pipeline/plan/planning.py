@@ -43,8 +43,6 @@ class Job(NamedTuple):
     block: int
     block_members: int
     records: int
-    overwrite: bool
-    """Compute even if stored: the stored block is stale."""
     execution: Execution = _HERE
 
     def values(self) -> dict[str, np.ndarray]:
@@ -189,7 +187,6 @@ class Plan:
             block=block,
             block_members=self.sweep.block_members,
             records=self.sweep.records,
-            overwrite=bool(self.stored[k, block]),
             execution=execution,
         )
 

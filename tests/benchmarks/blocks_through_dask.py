@@ -10,7 +10,7 @@ import argparse
 import gc
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.cluster import dask_client
@@ -31,9 +31,9 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def nothing(job: Job) -> BlockReport:
-    """A block that computes and stores nothing."""
-    return BlockReport(job, computed=True, seconds=0.0, diverged=0)
+def nothing(jobs: Sequence[Job], key: str = "") -> list[BlockReport]:
+    """Blocks that compute and store nothing."""
+    return [BlockReport(job, "computed") for job in jobs]
 
 
 def jobs(count: int) -> Iterator[Job]:
@@ -84,9 +84,9 @@ def through_map(count: int) -> tuple[float, float]:
     from tests.benchmarks.blocks_through_dask import nothing
 
     with dask_client(cluster()) as client:
-        client.gather(client.map(nothing, list(jobs(100)), pure=False))
+        client.gather(client.map(nothing, [[job] for job in jobs(100)], pure=False))
         began = time.perf_counter()
-        futures = client.map(nothing, list(jobs(count)), pure=False)
+        futures = client.map(nothing, [[job] for job in jobs(count)], pure=False)
         assert len(client.gather(futures)) == count
         return (time.perf_counter() - began) / count, resident_mb()
 

@@ -13,19 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cluster import dask_client
+from pipeline.cluster.security import write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
-from pipeline.execution import Outcome, compute_block
+from pipeline.execution import Outcome, batches, compute_block
 from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.plan import make_plan
 from pipeline.request import define
 from pipeline.store import open_store, open_sweep, prepare
 from tests import command
-from tests.command import Gate, filled, stubbed
+from tests.command import Gate, connects, filled, stubbed
 from tests.contents import block_bytes, block_files, fill, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
 PATIENCE = Patience(grace_seconds=60, no_workers_seconds=command.PATIENCE)
+FOREVER = 1e6
+"""Seconds: as many blocks travel in a task as may, however busy the machine is."""
 few_examples = settings(max_examples=5, deadline=None, derandomize=True)
 
 
@@ -107,7 +110,7 @@ def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
     assert sorted((done.job.point, done.job.block) for done in reported) == sorted(
         stored_blocks(config.store.path)
     )
-    assert all(done.computed for done in reported)
+    assert {done.state for done in reported} == {"computed"}
 
 
 def test_members_that_diverge_are_stored_as_such_and_counted(configure, tmp_path, two_workers):
@@ -130,7 +133,12 @@ def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_p
     assert block_files(config.store.path) == before
 
 
-def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(configure, tmp_path, two_workers):
+@pytest.mark.parametrize("a_task", [1, 4])
+def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(
+    a_task, configure, tmp_path, two_workers, monkeypatch
+):
+    monkeypatch.setattr(batches, "TASK_SECONDS", FOREVER)
+    monkeypatch.setattr(batches, "MOST_BLOCKS", a_task)
     config = configure(tmp_path, "axes.T.values=[1,2,3,4,5,6,7,8,9,10]", "ensemble.members=24")
     sweep = define(config)
     plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
@@ -149,7 +157,7 @@ def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(configure
 
     run_blocks(watched(), two_workers, PATIENCE, progress)
     assert (handed, ended) == (30, 30)
-    assert 2 <= most <= 8
+    assert 2 <= most <= 8 * a_task
 
 
 def test_without_jobs_there_is_nothing_to_account_for(two_workers):
@@ -315,17 +323,23 @@ def test_what_a_wrong_model_gives_is_one_line_a_block_and_never_stored(tmp_path,
     assert [stored.points()[point] for point, _ in sorted(stored_blocks(stored.path))] == [("good",)] * 2
 
 
-def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goes_on(tmp_path, main):
-    """In plain Python and in a compiled kernel that has let go of the interpreter's lock."""
-    log = tmp_path / "log"
+def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goes_on(tmp_path, main, monkeypatch):
+    """In plain Python and in a compiled kernel that has let go of the interpreter's lock, in batches with others."""
+    monkeypatch.setattr(batches, "TASK_SECONDS", FOREVER)
+    log, good = tmp_path / "log", [f"good{k}" for k in range(9)]
     body = [
         f'open({str(log)!r}, "a").write(f"{{case}}\\n")',
         'if case == "kernel": never_ends(1.0)',
         'while case == "plain": pass',
     ]
-    cases = "axes.case.values=[plain,kernel,good]"
+    cases = [*good[:7], "plain", good[7], "kernel", good[8]]  # the first six travel alone
     ended = main(
-        [*own_model(tmp_path, "endless_model", body), cases, "ensemble.members=8", "limits.block_seconds=2"]
+        [
+            *own_model(tmp_path, "endless_model", body),
+            f"axes.case.values=[{','.join(cases)}]",
+            "ensemble.members=8",
+            "limits.block_seconds=2",
+        ]
     )
     assert (ended.code, ended.err) == (BLOCKS_FAILED, "")
     limit = r"expected a block within limits\.block_seconds = 2, was ended after that"
@@ -333,12 +347,13 @@ def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goe
         where = rf"failed: case={case}, block 0: {tmp_path}/endless_model\.py, line \d+, in compute"
         assert re.fullmatch(f"{where}: {limit}", line)
     stored = open_store(tmp_path / "own.zarr")
-    ((point, block),) = stored_blocks(stored.path)
-    assert (stored.points()[point], block) == (("good",), 0)
-    assert sorted(log.read_text().split()) == ["good", "kernel", "plain"], "tried again, it would never end again"
+    assert sorted(stored.points()[point] for point, _ in stored_blocks(stored.path)) == [(case,) for case in good]
+    assert sorted(log.read_text().split()) == sorted(cases), "tried again, it would never end again"
     (record,) = stored.runs()
     assert len(record["failed"]) == 2
-    assert [path.name for path in (stored.path / "runs").iterdir() if "ended" in path.name] == []
+    assert [
+        path.name for path in (stored.path / "runs").iterdir() if re.match(r"\.(ended|batch)-", path.name)
+    ] == []
 
 
 def test_a_time_limit_in_this_process_is_refused_before_anything_is_written(tmp_path, main):
@@ -378,6 +393,20 @@ def test_nothing_listens_beyond_the_loopback_interface(two_workers):
         addresses = listening(pid)
         assert addresses, "a driver or worker that listens nowhere can't be at work"
         assert set(addresses) == {"0100007F"}
+
+
+def test_workers_of_this_machine_let_in_nobody_without_the_certificate_of_the_run(two_workers, tmp_path):
+    address, tls = two_workers.cluster.scheduler_address, two_workers.security
+    everyone = [address, *two_workers.run(lambda dask_worker: dask_worker.address)]
+    assert len(everyone) == 3
+    assert all(one.startswith("tls://127.0.0.1:") for one in everyone)
+    write_certificates(tmp_path / "another")
+    assert not connects(address.replace("tls", "tcp"), None)
+    assert not connects(address, tmp_path / "another")
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "ca.pem").write_text(tls.tls_ca_file)
+    (tmp_path / "ours" / "key.pem").write_text(tls.tls_client_key)
+    assert connects(address, tmp_path / "ours")
 
 
 def test_libraries_on_workers_use_one_thread(two_workers):
