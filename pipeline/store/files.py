@@ -71,8 +71,10 @@ class Folder:
                 for entry in entries:
                     try:
                         status = entry.stat()
-                    except FileNotFoundError:  # it was filed, or renamed, meanwhile
-                        continue
+                    except OSError as error:
+                        if entry.is_symlink() or not isinstance(error, FileNotFoundError):
+                            found[entry.name] = -1
+                        continue  # else it was filed, or renamed, meanwhile
                     found[entry.name] = status.st_size if stat.S_ISREG(status.st_mode) else -1
         except (FileNotFoundError, NotADirectoryError):
             return {}

@@ -433,10 +433,11 @@ def _read_points(store: Store) -> None:
     store.asked = _along_points(store, "asked").astype(np.int64)
     for row, point in enumerate(store.points()):
         if point is _UNKNOWN:
+            first, *others = _files_of_row(store, row)
             raise Damaged(
-                f"{store.path}/{_axis_file(store, row)}: expected the values of point {row} "
-                f"(id {as_hex(int(store.ids[row]))}), got {_of_row(store, row)}: it, or point_id, was edited or is "
-                "older than the rest; restore it from a copy"
+                f"{store.path}/{first}: expected the values of point {row} (id {as_hex(int(store.ids[row]))}), got "
+                f"{_of_row(store, row)}: {' or '.join(['it', *others])} was exchanged, edited, or is older than the "
+                "rest; restore it from a copy"
             )
     wrong = (store.asked < 0) | (store.asked > layout.members)
     if wrong.any():
@@ -471,9 +472,10 @@ def _candidates(values: Sequence[Any], labelled: Sequence[bool]) -> list[Point]:
     return found
 
 
-def _axis_file(store: Store, row: int) -> str:
-    name = store.layout.axes[0].coordinate if store.layout.axes else "point_id"
-    return store.layout.arrays[name].file(row // store.layout.arrays[name].chunk[0])
+def _files_of_row(store: Store, row: int) -> list[str]:
+    """The files that hold the values and the id of a point."""
+    arrays = [store.layout.arrays[name] for name in (*store.coordinate_names.values(), "point_id")]
+    return [array.file(row // array.chunk[0]) for array in arrays]
 
 
 def _of_row(store: Store, row: int) -> str:
@@ -681,11 +683,12 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
 
 def _note_difference(store: Store, row: int, block: int, what: str) -> None:
     layout = store.layout
-    file = layout.arrays["digest"].file(row // layout.tile[0], block // layout.tile[1])
-    named = _of_row(store, row)
-    store.faults.append(
-        Fault(file, f"{what}: {named}, block {block}; it, or a file beside it, is lost or was exchanged")
-    )
+    place = row // layout.tile[0], block // layout.tile[1]
+    varying = [layout.arrays[f"{name}_at"] for name in layout.varying if name in store.coordinates]
+    beside = [layout.arrays["hashes"].file(*place), *(at.file(row // at.chunk[0]) for at in varying)]
+    named = f"{_of_row(store, row)}, block {block}"
+    told = f"{what}: {named}; {' or '.join(['it', *beside])} is lost, was exchanged, or is older than the rest"
+    store.faults.append(Fault(layout.arrays["digest"].file(*place), told))
 
 
 def needed(store: Store) -> np.ndarray:
