@@ -1,5 +1,6 @@
 """Merge stores: take over the blocks of a store of the same sweep, computed on another machine."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import Damaged, RequestError
-from pipeline.plan import whole_store
+from pipeline.plan import sweep_of, whole_store
 from pipeline.request import Sweep
 from pipeline.store import (
     Block,
@@ -83,11 +84,12 @@ def _take(ours: Store, theirs: Store, rows: np.ndarray, files: Filing) -> Merged
     wanted = theirs.stored & ~there
     files.expect(rows, wanted)
     hashes, taken, damaged = coordinate_hashes(theirs), 0, []
+    named = _names(theirs)
     for row, block in np.argwhere(wanted).tolist():
         try:
             values = read_block(theirs, row, block)
         except Damaged as damage:
-            damaged.append(str(damage))
+            damaged.append(f"{named(row)}, block {block}: {damage.__cause__ or damage}")
             continue
         coordinates = dict(zip(theirs.layout.varying, hashes[row].tolist(), strict=True))
         code, machine, seconds = (theirs.books[name][row, block].item() for name in ("code", "machine", "seconds"))
@@ -96,6 +98,12 @@ def _take(ours: Store, theirs: Store, rows: np.ndarray, files: Filing) -> Merged
         files.arrived(int(rows[row]), block)
         taken += 1
     return Merged(taken, int((theirs.stored & there).sum()), damaged)
+
+
+def _names(store: Store) -> Callable[[int], str]:
+    """Row of a store → its point for people."""
+    sweep = sweep_of(store)
+    return lambda row: sweep.named(sweep.points[row])
 
 
 def _check_same_arrays(ours: Store, theirs: Store) -> None:

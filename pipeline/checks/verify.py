@@ -187,7 +187,9 @@ def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
         Lines for people.
     """
     if not wrong:
-        return ["all blocks are as they should be"]
+        assert plan.store is not None
+        mended = "; verify.repair=true writes the files above again" if plan.store.faults else ""
+        return [f"all blocks are as they should be{mended}"]
     lines, damaged = [], defaultdict[str, list[Checked]](list)
     for checked in wrong:
         if checked.differs:

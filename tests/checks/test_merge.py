@@ -1,12 +1,14 @@
 """Merging: blocks of a store of the same sweep are taken over, checked, and none is computed twice."""
 
+import numpy as np
 import pytest
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
 from pipeline.request import define
 from pipeline.store import open_store
+from pipeline.store.chunks import index_size, shard_index
 from tests.command import elsewhere, tiny
-from tests.contents import assert_same_values, block_files, files, fill
+from tests.contents import assert_same_values, block_bytes, digests, files, fill
 
 
 @pytest.fixture
@@ -18,19 +20,24 @@ def parts(configure, tmp_path):
     return here, there / "kuramoto_T.zarr"
 
 
+def numbers_and_records(here):
+    """Every file of a store but the one that says who drives it."""
+    return {name: kept for name, kept in files(here / "kuramoto_T.zarr").items() if name != "runs/lock"}
+
+
 def merged(here, source):
     return tiny(here, "action=merge", f"source={source}", "axes.T.values=[1,2]", "ensemble.members=8")
 
 
 def test_blocks_are_taken_over_and_what_was_there_stays(parts, configure, tmp_path, main):
     here, source = parts
-    before, theirs = block_files(here / "kuramoto_T.zarr"), files(source)
+    before, theirs = block_bytes(here / "kuramoto_T.zarr"), files(source)
     ended = main(merged(here, source))
     assert (ended.code, ended.err) == (COMPLETE, "")
     assert "3 blocks taken over" in ended.out
     assert "1 were there already" in ended.out
-    after = block_files(here / "kuramoto_T.zarr")
-    assert {name: after[name] for name in before} == before
+    after = block_bytes(here / "kuramoto_T.zarr")
+    assert {where: after[where] for where in before} == before
     assert files(source) == theirs
     assert "1 of 6 blocks to compute" in main(elsewhere(here, "cluster=serial")).out  # T=1, members 8 … 15
     fill(define(configure(tmp_path)), tmp_path / "whole.zarr")
@@ -43,9 +50,9 @@ def test_blocks_are_taken_over_and_what_was_there_stays(parts, configure, tmp_pa
 def test_merging_twice_takes_nothing(parts, main):
     here, source = parts
     main(merged(here, source))
-    before = block_files(here / "kuramoto_T.zarr")
+    before = block_bytes(here / "kuramoto_T.zarr")
     assert "0 blocks taken over" in main(merged(here, source)).out
-    assert block_files(here / "kuramoto_T.zarr") == before
+    assert block_bytes(here / "kuramoto_T.zarr") == before
 
 
 def test_a_merge_into_nothing_is_a_copy(parts, tmp_path, main):
@@ -56,11 +63,33 @@ def test_a_merge_into_nothing_is_a_copy(parts, tmp_path, main):
 
 def test_a_damaged_block_is_left_out_and_named(parts, main):
     here, source = parts
-    (source / "weight" / "c" / "0" / "1" / "0").unlink()
+    store = open_store(source)
+    weight = store.layout.arrays["weight"]
+    file = source / weight.file(0)
+    content = file.read_bytes()
+    index = shard_index(content[-index_size(np.prod(store.layout.tile)) :], np.prod(store.layout.tile))
+    row = store.points().index((3.0,))
+    start, length = index[row * store.layout.tile[1] + 1]
+    flipped = content[start + length // 2] ^ 1
+    file.write_bytes(content[: start + length // 2] + bytes([flipped]) + content[start + length // 2 + 1 :])
     ended = main(merged(here, source))
     assert ended.code == BLOCKS_FAILED
     assert "2 blocks taken over" in ended.out
-    assert "failed: T=3, block 1: its bytes are not those its digest was made of" in ended.out
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("failed: ")]
+    assert line.startswith("failed: T=3, block 1: ")
+    assert "weight/c.0.0.0" in line
+    assert len(digests(here / "kuramoto_T.zarr")) == 4
+
+
+def test_a_source_that_lost_a_file_is_refused_and_nothing_touched(parts, main):
+    here, source = parts
+    (source / "final_error" / "c.0.0").unlink()
+    before = numbers_and_records(here)
+    ended = main(merged(here, source))
+    assert ended.code == BLOCKS_FAILED
+    (line,) = ended.err.splitlines()
+    assert "final_error/c.0.0" in line
+    assert numbers_and_records(here) == before
 
 
 @pytest.mark.parametrize(
@@ -75,11 +104,11 @@ def test_another_sweep_is_refused_and_nothing_touched(different, key, parts, con
     here, _ = parts
     other = tmp_path / "other" / "kuramoto_T.zarr"
     fill(define(configure(tmp_path / "other", different)), other)
-    before = files(here / "kuramoto_T.zarr")
+    before = numbers_and_records(here)
     ended = main(merged(here, other))
     assert ended.code == CONFIG_WRONG
     assert ended.err.startswith(f"error: {key}: ")
-    assert files(here / "kuramoto_T.zarr") == before
+    assert numbers_and_records(here) == before
 
 
 def test_a_source_has_to_be_another_store(parts, tmp_path, main):
