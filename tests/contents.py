@@ -8,6 +8,8 @@ from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.store import ask, filing, only_driver, open_store, prepare, read_block
 
+RECORDED = ("digest", "code", "machine", "seconds")
+
 
 def fill(sweep, path, on_stale="stop", file=True):
     """Compute what a store lacks of a sweep, in this process, block after block; (point, block) of those computed."""
@@ -20,6 +22,12 @@ def fill(sweep, path, on_stale="stop", file=True):
             with filing(store, lock):
                 pass
     return [(sweep.points[report.job.k], report.job.block) for report in done]
+
+
+def prepared(sweep, path):
+    """The plan of a sweep whose store has room for it."""
+    with only_driver(path) as lock:
+        return make_plan(sweep, path, prepare(path, sweep, lock), "stop")
 
 
 def files(folder):
@@ -73,3 +81,23 @@ def assert_same_values(path, other):
     ours, theirs = open_store(Path(path)), open_store(Path(other))
     asked, others = (dict(zip(store.points(), store.asked.tolist(), strict=True)) for store in (ours, theirs))
     assert asked == others
+
+
+def records(path):
+    """What is recorded of every stored block: (number of the point by value, block) → digest, code, machine, seconds.
+
+    A block that is computed again has other seconds.
+    """
+    store = open_store(Path(path))
+    if store is None:
+        return {}
+    number = {row: k for k, row in enumerate(sorted(range(store.n_points), key=store.points().__getitem__))}
+    return {
+        (number[row], block): tuple(store.books[name][row, block].item() for name in RECORDED)
+        for row, block in np.argwhere(store.stored).tolist()
+    }
+
+
+def numbered_blocks(path):
+    """(number of the point by value, block) of all blocks that are stored, filed or pending."""
+    return set(records(path))

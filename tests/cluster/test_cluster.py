@@ -19,7 +19,7 @@ from pipeline.execution.admission import Environment, major
 from pipeline.store import open_store
 from tests import command
 from tests.command import ROOT, STUB, STUBS, Gate, connects, elsewhere, filled, wait_for
-from tests.contents import block_bytes, stored_blocks
+from tests.contents import block_bytes, numbered_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
@@ -185,12 +185,12 @@ def test_a_scheduler_killed_mid_sweep_ends_in_exit_code_4_and_the_same_command_r
     gate, path, log = Gate(tmp_path, blocks=2), tmp_path / "kuramoto_T.zarr", tmp_path / "log"
     running = cluster(workers=1, **gate.environment)
     driver = start(request(tmp_path, running), log)
-    wait_for(lambda: len(stored_blocks(path)) == 2, "two blocks")
+    wait_for(lambda: len(numbered_blocks(path)) == 2, "two blocks")
     running.scheduler.kill()
     assert driver.wait(command.PATIENCE) == INTERRUPTED, log.read_text()
     assert "interrupted (the Dask scheduler was lost); the same command resumes" in log.read_text()
     assert "Traceback" not in log.read_text()
-    assert len(stored_blocks(path)) == 2 < BLOCKS
+    assert len(numbered_blocks(path)) == 2 < BLOCKS
     running.close()
     running.file.unlink()
     with started(tmp_path / "cluster", workers=0) as again:
@@ -241,12 +241,12 @@ def test_workers_all_lost_mid_sweep_end_in_exit_code_4(cluster, tmp_path, start)
     gate, path = Gate(tmp_path, blocks=1), tmp_path / "kuramoto_T.zarr"
     running = cluster(workers=1, **gate.environment)
     driver = start(request(tmp_path, running, "cluster.no_workers_seconds=3"), tmp_path / "log")
-    wait_for(lambda: stored_blocks(path), "a block")
+    wait_for(lambda: numbered_blocks(path), "a block")
     for worker in running.processes[1:]:
         worker.kill()
     assert driver.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "log").read_text()
     assert "no workers for 3 s" in (tmp_path / "log").read_text()
-    assert len(stored_blocks(path)) == 1 < BLOCKS
+    assert len(numbered_blocks(path)) == 1 < BLOCKS
 
 
 def test_a_scheduler_that_does_not_answer_ends_in_exit_code_4(tmp_path, main):
@@ -269,7 +269,7 @@ def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path,
     (failure,) = [line for line in ran.out.splitlines() if line.startswith("failed: ")]
     assert failure.startswith(f"failed: T=2, block 0: {STUBS}/stub_kuramoto.py, line ")
     assert failure.endswith(", in compute: Unpicklable: this block always raises")
-    assert len(stored_blocks(tmp_path / "kuramoto_T.zarr")) == BLOCKS - 1
+    assert len(numbered_blocks(tmp_path / "kuramoto_T.zarr")) == BLOCKS - 1
 
 
 def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_path, start, expected, main):
@@ -281,7 +281,7 @@ def test_workers_that_served_an_interrupted_driver_serve_the_next(cluster, tmp_p
     said(tmp_path, "running blocks have")
     gate.open()
     assert driver.wait(command.PATIENCE) == INTERRUPTED
-    assert len(stored_blocks(tmp_path / "kuramoto_T.zarr")) == len(gate.begun()) < BLOCKS
+    assert len(numbered_blocks(tmp_path / "kuramoto_T.zarr")) == len(gate.begun()) < BLOCKS
     again = main(request(tmp_path, running))
     assert again.code == COMPLETE, again
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
@@ -333,7 +333,7 @@ def test_a_run_with_none_but_refused_workers_ends_in_exit_code_4(cluster, tmp_pa
     ran = main(request(tmp_path, running, "cluster.no_workers_seconds=2"))
     assert ran.code == INTERRUPTED, ran
     assert "is refused: code" in ran.err
-    assert not stored_blocks(tmp_path / "kuramoto_T.zarr")
+    assert not numbered_blocks(tmp_path / "kuramoto_T.zarr")
 
 
 def test_other_major_versions_are_named_with_what_was_expected():

@@ -17,12 +17,12 @@ from pipeline.execution import BlockReport, Stop, batches, blocks, worker
 from pipeline.execution.batches import MOST_BLOCKS, TASK_SECONDS, Batches
 from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.execution.worker import compute_on_dask, set_stopping
-from pipeline.plan import Execution, Job, make_plan
+from pipeline.plan import Execution, Job
 from pipeline.request import Origin, define
-from pipeline.store import Location, prepare
+from pipeline.store import Location
 from tests import command
 from tests.command import STUB, STUBS, Gate, filled, stubbed, tiny, wait_for
-from tests.contents import block_bytes, stored_blocks
+from tests.contents import block_bytes, numbered_blocks, prepared
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
@@ -52,7 +52,7 @@ def jobs_in(root):
     """The jobs of the stubbed sweep of ten points, whose store is made."""
     config = requested(Origin("python -m pipeline", (*STUB[2:], *tiny(root, *MANY)), STUBS))
     sweep = define(config)
-    plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
+    plan = prepared(sweep, config.store.path)
     return list(plan.jobs(Execution(config.folders)))
 
 
@@ -70,7 +70,7 @@ def markers(path):
 
 
 def job(point, block=0):
-    return Job(Location("nowhere", 1, 1), "none", {}, 0, point, block, 8, 5, False)
+    return Job(Location("nowhere", 1, {}, (), ()), "none", {}, 0, point, point, block, 8, 5)
 
 
 def computed(one, seconds):
@@ -121,12 +121,12 @@ def test_every_job_is_handed_out_once_in_order_and_no_task_is_long_of_several_kn
             break
         for task in tasks:
             handed += task
-            if known.issuperset(one.point for one in task):
-                assert len(task) == 1 or sum(costs[one.point] for one in task) <= 1.001 * TASK_SECONDS
+            if known.issuperset(one.k for one in task):
+                assert len(task) == 1 or sum(costs[one.k] for one in task) <= 1.001 * TASK_SECONDS
             assert 1 <= len(task) <= MOST_BLOCKS
         for one in (one for task in tasks for one in task):
-            made.learn(computed(one, costs[one.point]))
-            known.add(one.point)
+            made.learn(computed(one, costs[one.k]))
+            known.add(one.k)
     assert handed == jobs
 
 
@@ -136,7 +136,7 @@ def test_no_more_jobs_are_asked_for_than_fit_into_the_tasks_there_is_room_for():
     taken = sum(map(len, made.take(6)))
     made.learn(computed(job(0), 0.0))
     taken += sum(map(len, made.take(6)))
-    assert next(endless).point <= taken + MOST_BLOCKS
+    assert next(endless).k <= taken + MOST_BLOCKS
 
 
 # --- a batch on its worker ----------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_every_block_of_a_batch_is_computed_stored_and_reported_once(batch):
     assert [report.job for report in reports] == jobs
     assert states(reports) == ["computed"] * 20
     assert all(report.worker_seconds > report.seconds > 0 for report in reports)
-    assert begun(gate) == sorted(stored_blocks(path)) == sorted(TEN_BY_TWO)
+    assert begun(gate) == sorted(numbered_blocks(path)) == sorted(TEN_BY_TWO)
     assert markers(path) == []
     assert states(compute_on_dask(jobs, "one")) == ["found"] * 20
     assert len(gate.begun()) == 20
@@ -180,21 +180,21 @@ def test_every_block_of_a_batch_is_computed_stored_and_reported_once(batch):
 def test_a_block_that_raises_and_one_that_cannot_be_written_cost_no_other(batch, monkeypatch):
     jobs, path, _ = batch
     monkeypatch.setenv("RAISING", "2")
-    write = worker.write_block
+    write, fourth = worker.write_block, next(one.point for one in jobs if one.k == 3)
 
-    def full(location, point, block, *rest):
-        if (point, block) == (3, 1):
+    def full(location, block, values):
+        if (block.point, block.block) == (fourth, 1):
             raise OSError(28, "No space left on device")
-        write(location, point, block, *rest)
+        write(location, block, values)
 
     monkeypatch.setattr(worker, "write_block", full)
-    failed = {(report.job.point, report.job.block): report for report in compute_on_dask(jobs, "one")
+    failed = {(report.job.k, report.job.block): report for report in compute_on_dask(jobs, "one")
               if report.state != "computed"}  # fmt: skip
     assert failed.keys() == {(1, 0), (3, 1)}
     assert {report.state for report in failed.values()} == {"failed"}
     assert failed[1, 0].error.endswith("Unpicklable: this block always raises")
     assert failed[3, 1].error == "OSError: [Errno 28] No space left on device"
-    assert stored_blocks(path) == TEN_BY_TWO - failed.keys()
+    assert numbered_blocks(path) == TEN_BY_TWO - failed.keys()
     assert markers(path) == []
 
 
@@ -219,7 +219,7 @@ def test_a_batch_in_which_a_worker_died_is_handed_back_but_for_what_is_stored(ba
         again = compute_on_dask(jobs, "one")
         assert [report.job for report in again] == jobs
         assert states(again) == ["found"] * 8 + ["returned singly"] * 12
-    assert len(gate.begun()) == len(stored_blocks(path)) == 8
+    assert len(gate.begun()) == len(numbered_blocks(path)) == 8
     assert states(compute_on_dask(jobs[8:9], "two")) == ["computed"]
     assert states(compute_on_dask(jobs[9:], "three")) == ["computed"] * 11
     assert begun(gate) == sorted(TEN_BY_TWO)
@@ -230,7 +230,7 @@ def test_a_batch_that_cannot_be_marked_as_begun_is_handed_back(batch):
     jobs, path, gate = batch
     assert states(compute_on_dask(jobs, "no/such/folder")) == ["returned singly"] * 20
     assert gate.begun() == []
-    assert stored_blocks(path) == set()
+    assert numbered_blocks(path) == set()
 
 
 def test_a_stop_in_the_middle_of_a_batch_hands_back_the_rest(batch, as_worker, monkeypatch):
@@ -246,7 +246,7 @@ def test_a_stop_in_the_middle_of_a_batch_hands_back_the_rest(batch, as_worker, m
     with monkeypatch.context() as patch:
         patch.setattr(worker, "compute_block", stopped_after_five)
         assert states(compute_on_dask(jobs, "one")) == ["computed"] * 5 + ["returned"] * 15
-    assert len(stored_blocks(path)) == 5
+    assert len(numbered_blocks(path)) == 5
     assert markers(path) == []
     set_stopping(jobs[0].location.path, False, as_worker)
     assert states(compute_on_dask(jobs, "one")) == ["found"] * 5 + ["computed"] * 15
@@ -273,7 +273,7 @@ def gated(tmp_path, monkeypatch):
 
 def sizes_with(tasks, point, block):
     """The sizes of the tasks in which a block was handed to Dask, one after the other."""
-    return [len(task) for task in tasks if (point, block) in {(one.point, one.block) for one in task}]
+    return [len(task) for task in tasks if (point, block) in {(one.k, one.block) for one in task}]
 
 
 def test_blocks_in_batches_are_those_of_blocks_alone_byte_for_byte(tmp_path, main, together, gated, expected):
@@ -299,7 +299,7 @@ def test_a_block_that_raises_in_a_batch_is_tried_twice_more_alone(
     assert first > 1
     assert more == [1, 1]
     assert begun(gated) == sorted([*TEN_BY_TWO, failing, failing])
-    assert stored_blocks(path) == TEN_BY_TWO - {failing}
+    assert numbered_blocks(path) == TEN_BY_TWO - {failing}
     assert all(expected[name] == content for name, content in block_bytes(path).items())
 
 
@@ -323,7 +323,7 @@ def test_a_block_that_kills_its_worker_in_a_batch_fails_alone_and_nothing_is_com
     assert first > 1
     assert more == [1, 1]
     assert begun(gated) == sorted([*TEN_BY_TWO, *[killer] * 2 * (1 + allowed)])
-    assert stored_blocks(path) == TEN_BY_TWO - {killer}
+    assert numbered_blocks(path) == TEN_BY_TWO - {killer}
     assert markers(path) == []
 
 
@@ -354,8 +354,8 @@ def test_a_stop_lets_the_running_block_of_a_batch_finish_and_the_rest_is_not_beg
         )
     assert (outcome.computed, outcome.failed, outcome.interrupted) == (6, {}, "SIGTERM")
     assert max(map(len, together)) > 3
-    done = stored_blocks(path)
-    assert begun(gated) == sorted(done) == sorted((report.job.point, report.job.block) for report in ended)
+    done = numbered_blocks(path)
+    assert begun(gated) == sorted(done) == sorted((report.job.k, report.job.block) for report in ended)
     assert len(done) == 6
     assert markers(path) == []
     assert all(expected[name] == content for name, content in block_bytes(path).items())

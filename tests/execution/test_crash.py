@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import random
-import re
 import signal
 import time
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from pipeline.__main__ import exit_code
 from pipeline.errors import COMPLETE, INTERRUPTED
 from tests import command
 from tests.command import Gate, alive, filled, stubbed, wait_for, worker_processes
-from tests.contents import block_bytes, block_files, stored_blocks
+from tests.contents import block_bytes, numbered_blocks, records
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
@@ -36,10 +35,9 @@ def undisturbed(tmp_path_factory):
     return block_bytes(filled(tmp_path_factory.mktemp("undisturbed"), *LONG))
 
 
-def files_of(blocks, files):
-    """The files of some blocks."""
-    chunks = {f"/c/{point}/{block}" for point, block in blocks}
-    return {name: file for name, file in files.items() if re.search(r"/c/\d+/\d+", name)[0] in chunks}
+def records_of(blocks, records):
+    """What is recorded of some blocks."""
+    return {where: records[where] for where in blocks}
 
 
 def kill(process, workers=()):
@@ -64,23 +62,23 @@ def test_a_killed_sweep_is_completed_by_the_same_command(killed, seed, tmp_path,
     rng = random.Random(f"{killed} {seed}")
     kept = {}
     for _ in range(KILLS):
-        enough = len(stored_blocks(path)) + 1  # workers may have stored some after their driver had died
+        enough = len(numbered_blocks(path)) + 1  # workers may have stored some after their driver had died
         gate.allow(len(gate.begun()) + rng.randint(1, MOST_BLOCKS_A_LIFE))
         process = start(arguments, tmp_path / "log", **gate.environment)
-        wait_for(lambda: len(stored_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
+        wait_for(lambda: len(numbered_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
         time.sleep(rng.uniform(0, 0.25))
         workers = worker_processes(process.pid)
         assert len(workers) == 2
-        done = stored_blocks(path)
-        kept |= files_of(done, block_files(path))
+        done = numbered_blocks(path)
+        kept |= records_of(done, records(path))
         assert process.poll() is None
         kill(process, workers[:1] if killed == "driver and worker" else [])
         assert enough <= len(done) < BLOCKS
-        now = block_files(path)
+        now = records(path)
         assert {name: now[name] for name in kept} == kept
     assert command.run(arguments).returncode == COMPLETE
     assert block_bytes(path) == undisturbed
-    now = block_files(path)
+    now = records(path)
     assert {name: now[name] for name in kept} == kept
 
 
@@ -96,7 +94,7 @@ def test_a_driver_killed_while_it_starts_leaves_what_the_same_command_completes(
         kill(process)
     assert main([*arguments, "action=status"]).code in (COMPLETE, INTERRUPTED)
     assert command.run(arguments).returncode == COMPLETE
-    assert len(stored_blocks(path)) == 6
+    assert len(numbered_blocks(path)) == 6
     assert main([*arguments, "action=status"]).code == COMPLETE
     assert [left.name for left in tmp_path.glob("*.creating-*")] == []
 
@@ -109,12 +107,12 @@ def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_pat
     process = start(stubbed(tmp_path, *LONG), tmp_path / "log", **gate.environment)
     kept, killed = {}, set()
     for _ in range(KILLS):
-        enough = len(stored_blocks(path)) + 1
+        enough = len(numbered_blocks(path)) + 1
         gate.allow(len(gate.begun()) + rng.randint(1, MOST_BLOCKS_A_LIFE))
-        wait_for(lambda: len(stored_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
+        wait_for(lambda: len(numbered_blocks(path)) >= enough, f"{enough} blocks")  # noqa: B023
         time.sleep(rng.uniform(0, 0.25))
         workers = wait_for(lambda: worker_processes(process.pid), "a worker")
-        kept |= files_of(stored_blocks(path), block_files(path))
+        kept |= records_of(numbered_blocks(path), records(path))
         assert process.poll() is None
         victim = rng.choice(sorted(workers))
         os.kill(victim, signal.SIGKILL)
@@ -123,7 +121,7 @@ def test_a_sweep_completes_though_its_workers_are_killed_all_along(seed, tmp_pat
     assert process.wait(command.PATIENCE) == COMPLETE
     assert len(killed) == KILLS
     assert block_bytes(path) == undisturbed
-    now = block_files(path)
+    now = records(path)
     assert {name: now[name] for name in kept} == kept
 
 
@@ -140,8 +138,8 @@ class AtWork(NamedTuple):
     status: Any
     """What a status said meanwhile."""
     stored: set[tuple[int, int]]
-    files: dict[str, Any]
-    """Block files as it was killed."""
+    records: dict[tuple[int, int], Any]
+    """Of the stored blocks as it was killed."""
     root: Any
 
 
@@ -160,13 +158,13 @@ def killed(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         process = command.start(stubbed(root), root / "log", **gate.environment)
         stack.callback(process.kill)
-        wait_for(lambda: len(stored_blocks(path)) == 2, "two blocks")
+        wait_for(lambda: len(numbered_blocks(path)) == 2, "two blocks")
         gate.wait_for(4)
         second, status = answer(stubbed(root)), answer(stubbed(root, "action=status"))
         workers = worker_processes(process.pid)
         process.kill()
         process.wait()
-        return AtWork(process.pid, workers, second, status, stored_blocks(path), block_files(path), root)
+        return AtWork(process.pid, workers, second, status, numbered_blocks(path), records(path), root)
 
 
 def test_a_second_driver_is_refused_and_told_of_the_first(killed):
@@ -197,9 +195,9 @@ def test_the_command_of_a_killed_driver_resumes_and_computes_nothing_twice(kille
     ended = main(arguments)
     assert (ended.code, ended.err) == (COMPLETE, "")
     assert "computed 4 blocks" in ended.out
-    now = block_files(path)
-    assert {name: now[name] for name in killed.files} == killed.files
-    assert len(stored_blocks(path)) == 6
+    now = records(path)
+    assert {name: now[name] for name in killed.records} == killed.records
+    assert len(numbered_blocks(path)) == 6
 
 
 # --- signals ------------------------------------------------------------------------------------------------
@@ -248,22 +246,22 @@ def test_a_signal_lets_running_blocks_finish_ends_the_run_and_the_same_command_r
     process, gate = at_work(start, tmp_path, several, workers=2)
     (os.killpg if whole_group else os.kill)(process.pid, number)
     said(tmp_path, f"{number.name}: {HEEDED}")
-    assert stored_blocks(path) == set()
+    assert numbered_blocks(path) == set()
     gate.open()
     assert_interrupted(process, tmp_path)
     assert f"interrupted ({number.name}); the same command resumes" in (tmp_path / "log").read_text()
     begun = {(int(T) - 1, member // 8) for T, member in gate.begun()}
-    assert stored_blocks(path) == begun
+    assert numbered_blocks(path) == begun
     assert 2 <= len(begun) < 20
     assert not (tmp_path / "seed2.zarr").exists()
-    kept = files_of(begun, block_files(path))
+    kept = records_of(begun, records(path))
     status = main([*first, "action=status"])
     assert status.code == INTERRUPTED
     assert f"{len(begun)} of 20 blocks" in status.out
     assert "interrupted" in status.out
     assert main(first).code == COMPLETE
-    now = block_files(path)
-    assert len(stored_blocks(path)) == 20
+    now = records(path)
+    assert len(numbered_blocks(path)) == 20
     assert {name: now[name] for name in kept} == kept
 
 
@@ -274,7 +272,7 @@ def test_blocks_longer_than_the_grace_time_are_given_up(tmp_path, start):
     assert_interrupted(process, tmp_path)
     assert time.monotonic() - sent >= 1
     assert len(gate.begun()) == 1
-    assert stored_blocks(tmp_path / "kuramoto_T.zarr") == set()
+    assert numbered_blocks(tmp_path / "kuramoto_T.zarr") == set()
 
 
 def test_a_second_signal_does_not_wait_for_running_blocks(tmp_path, start):

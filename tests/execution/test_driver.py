@@ -17,12 +17,11 @@ from pipeline.cluster.security import write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
 from pipeline.execution import Outcome, batches, compute_block
 from pipeline.execution.blocks import Patience, run_blocks
-from pipeline.plan import make_plan
 from pipeline.request import define
-from pipeline.store import open_store, open_sweep, prepare
+from pipeline.store import open_store, open_sweep
 from tests import command
 from tests.command import Gate, connects, filled, stubbed
-from tests.contents import block_bytes, block_files, fill, stored_blocks
+from tests.contents import block_bytes, fill, numbered_blocks, prepared, records
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
@@ -51,7 +50,7 @@ def two_workers(configure):
 def run_on(client, config):
     """Compute a request's blocks on a client's workers: (outcome, what was reported of each)."""
     sweep = define(config)
-    plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
+    plan = prepared(sweep, config.store.path)
     reported = []
     return run_blocks(plan.jobs(), client, PATIENCE, reported.append), reported
 
@@ -77,7 +76,7 @@ def test_stores_of_one_and_of_two_workers_are_equal_byte_for_byte(configure, tmp
 def test_stores_do_not_depend_on_the_order_of_blocks(configure, tmp_path_factory, here, order):
     config = configure(tmp_path_factory.mktemp("shuffled"))
     sweep = define(config)
-    jobs = list(make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop").jobs())
+    jobs = list(prepared(sweep, config.store.path).jobs())
     for k in order:
         compute_block(jobs[k])
     assert block_bytes(config.store.path) == block_bytes(here)
@@ -107,9 +106,7 @@ def test_every_block_is_accounted_for_once(configure, tmp_path, two_workers):
     outcome, reported = run_on(two_workers, config)
     assert (outcome.computed, outcome.diverged, outcome.failed, outcome.interrupted) == (6, 0, {}, "")
     assert outcome.seconds > 0
-    assert sorted((done.job.point, done.job.block) for done in reported) == sorted(
-        stored_blocks(config.store.path)
-    )
+    assert sorted((done.job.k, done.job.block) for done in reported) == sorted(numbered_blocks(config.store.path))
     assert {done.state for done in reported} == {"computed"}
 
 
@@ -125,12 +122,12 @@ def test_members_that_diverge_are_stored_as_such_and_counted(configure, tmp_path
 def test_stored_blocks_are_not_computed_again_even_if_asked_for(configure, tmp_path, two_workers):
     config = configure(tmp_path)
     sweep = define(config)
-    plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
+    plan = prepared(sweep, config.store.path)
     run_blocks(plan.jobs(), two_workers, PATIENCE, lambda done: None)
-    before = block_files(config.store.path)
+    before = records(config.store.path)
     outcome = run_blocks(plan.jobs(), two_workers, PATIENCE, lambda done: None)
     assert outcome.computed == 0
-    assert block_files(config.store.path) == before
+    assert records(config.store.path) == before
 
 
 @pytest.mark.parametrize("a_task", [1, 4])
@@ -141,7 +138,7 @@ def test_no_more_blocks_are_handed_to_dask_than_workers_can_soon_begin(
     monkeypatch.setattr(batches, "MOST_BLOCKS", a_task)
     config = configure(tmp_path, "axes.T.values=[1,2,3,4,5,6,7,8,9,10]", "ensemble.members=24")
     sweep = define(config)
-    plan = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop")
+    plan = prepared(sweep, config.store.path)
     handed, ended, most = 0, 0, 0
 
     def watched():
@@ -187,18 +184,18 @@ def test_a_block_that_raises_is_tried_three_times_and_reported_and_the_rest_goes
         r"failed: T=2, block 0: \S+/stub_kuramoto\.py, line \d+, in compute: Unpicklable: this block always raises",
         failure,
     )
-    assert stored_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
+    assert numbered_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
 
     told = main(stubbed(tmp_path, "action=status"))
     assert told.code == BLOCKS_FAILED
     assert "5 of 6 blocks" in told.out
     assert failure in told.out.splitlines()
 
-    before = block_files(path)
+    before = records(path)
     again = main(stubbed(tmp_path, "cluster.workers=1"))
     assert again.code == COMPLETE
     assert "computed 1 blocks" in again.out
-    after = block_files(path)
+    after = records(path)
     assert {name: after[name] for name in before} == before
     assert main(stubbed(tmp_path, "action=status")).code == COMPLETE
 
@@ -219,7 +216,7 @@ def test_a_block_that_kills_its_worker_is_tried_alone_and_reported_and_the_rest_
     assert (ran.code, ran.err) == (BLOCKS_FAILED, "")
     (failure,) = failures(ran)
     assert re.match(r"failed: T=2, block 0: KilledWorker: ", failure)
-    assert stored_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
+    assert numbered_blocks(path) == {(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)}
     expected = block_bytes(filled(tmp_path_factory.mktemp("here")))
     assert {name for name in expected if block_bytes(path).get(name) != expected[name]} == {
         name for name in expected if re.search(r"/c/1/0(/0)*$", name)
@@ -320,7 +317,7 @@ def test_what_a_wrong_model_gives_is_one_line_a_block_and_never_stored(tmp_path,
             assert re.search(rf"{tmp_path}/wrong_model\.py, line \d+, (in )?compute: {words}", line), line
     assert "Traceback" not in ended.out
     stored = open_store(tmp_path / "own.zarr")
-    assert [stored.points()[point] for point, _ in sorted(stored_blocks(stored.path))] == [("good",)] * 2
+    assert [stored.points()[point] for point, _ in sorted(numbered_blocks(stored.path))] == [("good",)] * 2
 
 
 def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goes_on(tmp_path, main, monkeypatch):
@@ -347,7 +344,9 @@ def test_blocks_that_never_end_are_ended_and_reported_once_each_and_the_rest_goe
         where = rf"failed: case={case}, block 0: {tmp_path}/endless_model\.py, line \d+, in compute"
         assert re.fullmatch(f"{where}: {limit}", line)
     stored = open_store(tmp_path / "own.zarr")
-    assert sorted(stored.points()[point] for point, _ in stored_blocks(stored.path)) == [(case,) for case in good]
+    assert sorted(stored.points()[point] for point, _ in numbered_blocks(stored.path)) == [
+        (case,) for case in good
+    ]
     assert sorted(log.read_text().split()) == sorted(cases), "tried again, it would never end again"
     (record,) = stored.runs()
     assert len(record["failed"]) == 2

@@ -16,7 +16,7 @@ from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.store import open_store
 from tests import command
 from tests.command import ROOT, STUB, Gate, connects, elsewhere, filled, wait_for
-from tests.contents import block_bytes, stored_blocks
+from tests.contents import block_bytes, numbered_blocks
 
 BLOCKS = 24
 LONGER = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10,11,12]",)
@@ -114,7 +114,7 @@ def test_a_sweep_in_slurm_jobs_equals_the_local_one_and_leaves_nothing(tmp_path,
 def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp_path, start, expected):
     gate = Gate(tmp_path, blocks=1)
     driver = start(request(tmp_path), tmp_path / "log", **gate.environment)
-    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    wait_for(lambda: numbered_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     workers = wait_for(processes, "workers")
     (folder,) = (tmp_path / "logs").glob("tls-*")
     assert [oct(path.stat().st_mode)[-3:] for path in (folder, folder / "pair", *folder.rglob("*.pem"))] == [
@@ -141,7 +141,7 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
 def test_a_sweep_completes_though_a_job_is_cancelled_and_a_worker_killed(tmp_path, start, expected):
     path, gate = tmp_path / "kuramoto_T.zarr", Gate(tmp_path, blocks=1)
     driver = start(request(tmp_path), tmp_path / "log", **gate.environment)
-    wait_for(lambda: stored_blocks(path), "a block")
+    wait_for(lambda: numbered_blocks(path), "a block")
     first = wait_for(lambda: jobs("sweep-worker", "RUNNING"), "a job")
     killed = wait_for(processes, "a worker")[-1]
     os.kill(killed, signal.SIGKILL)
@@ -198,7 +198,7 @@ def test_jobs_that_never_start_end_the_run_with_what_to_raise(tmp_path):
 
 def test_the_jobs_of_a_killed_driver_end_by_themselves(tmp_path, start):
     driver = start(request(tmp_path), tmp_path / "log", **Gate(tmp_path, blocks=1).environment)
-    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    wait_for(lambda: numbered_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     driver.kill()
     wait_for(lambda: not jobs(states="PENDING,RUNNING"), "the end of the jobs")
 
@@ -244,7 +244,7 @@ def test_a_submitted_driver_that_is_requeued_completes_and_status_follows_it(
 def test_a_cancelled_driver_stays_away_and_status_says_incomplete(tmp_path, main, monkeypatch, start):
     job = submit(tmp_path, main, monkeypatch, Gate(tmp_path, blocks=1))
     watching = start(request(tmp_path, "action=status", "watch=true"), tmp_path / "watched")
-    wait_for(lambda: stored_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
+    wait_for(lambda: numbered_blocks(tmp_path / "kuramoto_T.zarr"), "a block")
     slurm(f"scancel {job}")
     assert watching.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "watched").read_text()
     wait_for(lambda: not jobs(), "an empty queue")
@@ -273,7 +273,7 @@ def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, t
     slurm(f"scancel --signal=TERM --batch {said.stdout.strip()}")
     wait_for(lambda: "SIGTERM: running blocks have" in logs(tmp_path), "a driver that heeds the signal")
     gate.open()
-    wait_for(lambda: len(stored_blocks(path)) == BLOCKS, f"all blocks: {logs(tmp_path)[-3000:]}")
+    wait_for(lambda: len(numbered_blocks(path)) == BLOCKS, f"all blocks: {logs(tmp_path)[-3000:]}")
     wait_for(lambda: not jobs("sweep", "PENDING,RUNNING,COMPLETING"), "the end of the job")
     assert block_bytes(path) == expected
     assert len(open_store(path).runs()) == 2
