@@ -27,7 +27,9 @@ def fill(sweep, path, on_stale="stop", file=True):
 def prepared(sweep, path):
     """The plan of a sweep whose store has room for it."""
     with only_driver(path) as lock:
-        return make_plan(sweep, path, prepare(path, sweep, lock), "stop")
+        plan = make_plan(sweep, path, prepare(path, sweep, lock), "stop")
+        ask(plan.store, plan.rows, plan.members)
+        return plan
 
 
 def files(folder):

@@ -10,7 +10,7 @@ from pipeline.errors import BlockError
 from pipeline.execution.clock import block_clock
 from pipeline.plan import Job
 from pipeline.store import is_pending, write_block
-from pipeline.systems import DIVERGED, loaded
+from pipeline.systems import DIVERGED
 from pipeline.words import one_line
 
 _STOPPING = "stores_that_stop"
@@ -145,7 +145,7 @@ def _attempted(job: Job, stopping: Callable[[Job], bool]) -> BlockReport:
 
 def _is_done(job: Job) -> bool:
     """Whether an earlier try handed the block in."""
-    return is_pending(job.location, job.point, job.block, loaded(job.system).digest)
+    return is_pending(job.location, job.point, job.block, job.code())
 
 
 def _note(job: Job) -> Path:

@@ -45,6 +45,15 @@ class Job(NamedTuple):
     records: int
     execution: Execution = _HERE
 
+    def code(self) -> int:
+        """The digest of the code that computes the block, as it is here.
+
+        Raises:
+            RequestError: there is no such system.
+        """
+        search_in(self.execution.folders)
+        return loaded(self.system).digest
+
     def values(self) -> dict[str, np.ndarray]:
         """Compute the block.
 
@@ -54,7 +63,7 @@ class Job(NamedTuple):
         Raises:
             BlockError: the system raises, or gives something else than it declares.
         """
-        search_in(self.execution.folders)
+        self.code()
         members = np.arange(self.block * self.block_members, (self.block + 1) * self.block_members)
         return compute_members(self.system, self.settings, self.seed, members, self.records)
 
@@ -67,11 +76,10 @@ class Job(NamedTuple):
         Returns:
             All that its file says beside its numbers.
         """
-        system = loaded(self.system)
-        varying = [d for d in system.system.dimensions if d.name in self.location.varying]
+        varying = [d for d in loaded(self.system).system.dimensions if d.name in self.location.varying]
         coordinates = {d.name: hash_of(d.values(self.settings, self.records).astype("<f8")) for d in varying}
         machine = note_this_machine(self.location.path)
-        return Block(self.point, self.block, system.digest, machine, seconds, coordinates)
+        return Block(self.point, self.block, self.code(), machine, seconds, coordinates)
 
 
 @dataclass(frozen=True)
