@@ -19,6 +19,7 @@ from pipeline.digest import as_hex, digest_of_all
 from pipeline.provenance import machine
 from pipeline.store.chunks import BadChunk, checked, decoded, encoded, hash_of, unchecked
 from pipeline.store.files import Files, Folder
+from pipeline.store.layout import sealed
 
 PENDING, MACHINES = "pending", "runs/machines"
 NAME = re.compile(r"[0-9a-f]{16}-\d+")
@@ -281,4 +282,4 @@ def note_machine(path: Path, digest: int, description: Mapping[str, Any]) -> Non
     files, name = Folder(path), f"{as_hex(digest)}.json"
     if name not in files.sizes(MACHINES):
         files.make(MACHINES)
-        files.write(f"{MACHINES}/{name}", json.dumps(description, indent=1).encode())
+        files.write(f"{MACHINES}/{name}", sealed(description))

@@ -37,6 +37,8 @@ BOOKKEEPING = {"hashes": "<u8", "digest": "<u8", "code": "<u8", "machine": "<u8"
 TILE_BLOCKS, TILE_BYTES = 2048, 256_000_000
 _LEAST_ROWS = 256
 _POINTS_A_CHUNK = 4096
+_MOST_BLOCKS = 10**9
+"""A store with more of them can't be opened: what is known of each takes some 50 bytes of memory."""
 _AT_BYTES = 1_000_000
 _AXIS_TYPES = {"whole": "<i8", "real": "<f8", "label": "string"}
 _ZARR_TYPES = {"<f8": "float64", "<i8": "int64", "<u8": "uint64", "|u1": "uint8", "string": "string"}
@@ -170,6 +172,14 @@ class Layout:
         """Members a point that there is room for."""
         return self.blocks * self.block_members
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether there can be a store of that extent."""
+        least = [self.block_members, *self.tile, self.points, self.blocks]
+        sizes = [dimension.size for dimension in self.dimensions]
+        whole = all(type(number) is int for number in (*least, *sizes)) and min(least) > 0 <= min(sizes, default=0)
+        return whole and self.points * self.blocks <= _MOST_BLOCKS
+
     @cached_property
     def room(self) -> dict[str, int]:
         """Dimension → room for values."""
@@ -250,6 +260,8 @@ class Layout:
         )
         if as_hex(layout.sweep_id) != told["sweep_id"]:
             raise ValueError("its sweep id does not fit")
+        if not (layout.is_possible and layout.arrays):  # KeyError of an unknown kind
+            raise ValueError("expected numbers of points, blocks and members that a store can have")
         return layout
 
     # --- the arrays -----------------------------------------------------------------------------------------
@@ -353,6 +365,37 @@ def _canonical(told: Any) -> bytes:
 
 def _checksum(attributes: Mapping[str, Any]) -> str:
     return as_hex(digest_of(_canonical({key: value for key, value in attributes.items() if key != "checksum"})))
+
+
+def sealed(record: Mapping[str, Any]) -> bytes:
+    """A record of a run, of a machine or of code, with a checksum.
+
+    Args:
+        record: what JSON can hold.
+
+    Returns:
+        The content of its file.
+    """
+    told = json.loads(json.dumps(dict(record)))
+    return json.dumps({**told, "checksum": _checksum(told)}, indent=1, ensure_ascii=False).encode()
+
+
+def unsealed(content: bytes) -> Document:
+    """The record in a file.
+
+    Args:
+        content: of the file.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: it was edited or is damaged; in words.
+    """
+    told = json.loads(content)
+    if not isinstance(told, dict) or told.pop("checksum", None) != _checksum(told):
+        raise ValueError("its checksum does not fit")
+    return told
 
 
 # --- of a sweep -------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pipeline.request import Point, Sweep, Value, point_ids, values_of
 from pipeline.store.blocks import MACHINES, NAME, PENDING, Header, Location, read_header
 from pipeline.store.chunks import BadChunk, decoded, digests_of, hash_of, hashes_of
 from pipeline.store.files import Archive, Files, Folder
-from pipeline.store.layout import BOOKKEEPING, SCHEMA, Array, Document, Layout
+from pipeline.store.layout import BOOKKEEPING, SCHEMA, Array, Document, Layout, sealed, unsealed
 from pipeline.words import one_line, refused_address
 
 ROOT = "zarr.json"
@@ -215,7 +215,7 @@ class Store:
         files = self.folder
         if f"{digest}.json" not in files.sizes(CODES):
             files.make(CODES)
-            files.write(f"{CODES}/{digest}.json", json.dumps(dict(definitions), indent=1).encode())
+            files.write(f"{CODES}/{digest}.json", sealed(definitions))
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first.
@@ -237,7 +237,7 @@ class Store:
             name: from `new_run`.
             record: what JSON can hold.
         """
-        self.folder.write(f"runs/{name}.json", json.dumps(dict(record), indent=1, ensure_ascii=False).encode())
+        self.folder.write(f"runs/{name}.json", sealed(record))
 
     @property
     def folder(self) -> Folder:
@@ -252,15 +252,12 @@ class Store:
 
     def _record(self, name: str) -> dict[str, Any]:
         try:
-            record = json.loads(self.files.read(name))
-            if not isinstance(record, dict):
-                raise ValueError("expected a JSON object")
-        except (OSError, ValueError) as error:
+            return unsealed(self.files.read(name))
+        except (OSError, ValueError, RecursionError) as error:
             raise Damaged(
                 f"{self.path}/{name}: expected a record of this store, got {_why(error)}; restore it from a copy, "
                 "or move it away"
             ) from error
-        return record
 
     def told(self) -> list[str]:
         """Its faults, one line a file."""
@@ -622,6 +619,7 @@ def _read_book(store: Store, name: str, sizes: Mapping[str, int]) -> None:
             chunk = decoded(store.files.read(array.file(*tile)), array.dtype, array.chunk)
         except (OSError, BadChunk) as error:
             store.faults.append(Fault(array.file(*tile), f"can't be read: {_why(error)}"))
+            store.damaged[rows, blocks] |= store.books["digest"][rows, blocks] != 0
             continue
         store.books[name][rows, blocks] = chunk[: rows.stop - rows.start, : blocks.stop - blocks.start]
         _refuse_beyond(store, array, tile, chunk)
