@@ -30,6 +30,8 @@ SETTINGS = {
     "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
 }  # fmt: skip
 
+STORE = Location("nowhere", 1, {"iteration": 5}, (), (("error", ("iteration",)), ("final_error", ())))
+
 
 def nothing(jobs: Sequence[Job], key: str = "") -> list[BlockReport]:
     """Blocks that compute and store nothing."""
@@ -39,7 +41,7 @@ def nothing(jobs: Sequence[Job], key: str = "") -> list[BlockReport]:
 def jobs(count: int) -> Iterator[Job]:
     """Blocks as a plan gives them, a hundred a point."""
     for k in range(count):
-        yield Job(Location("nowhere", 1, 1), "kuramoto", dict(SETTINGS), k, k // 100, k % 100, 8, 5, False)
+        yield Job(STORE, "kuramoto", dict(SETTINGS), k, k // 100, k // 100, k % 100, 8, 5)
 
 
 def cluster() -> LocalCluster:
