@@ -72,10 +72,9 @@ def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
         ours.add_code_version(digest, definitions)
     rows = np.array([ours.row_of[point] for point in theirs.ids.tolist()])
     with filing(ours, lock) as files:
-        merged = _take(ours, theirs, rows, files)
         ask(ours, rows, theirs.asked)
         ask(ours, ours.rows_of(sweep), np.full(len(sweep.points), sweep.members))
-    return merged
+        return _take(ours, theirs, rows, files)
 
 
 def _take(ours: Store, theirs: Store, rows: np.ndarray, files: Filing) -> Merged:

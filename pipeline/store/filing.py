@@ -102,9 +102,9 @@ class Filing:
         self._thread.shutdown(wait=True)
         if self._at_work is not None:
             self._at_work.result()
-        for name in self._files.sizes(PENDING):
+        for name, size in self._files.sizes(PENDING).items():
             point, _, block = name.partition("-")
-            row = self._row_of.get(int(point, 16)) if NAME.fullmatch(name) else None
+            row = self._row_of.get(int(point, 16)) if NAME.fullmatch(name) and size >= 0 else None
             if row is not None and int(block) < self._layout.blocks:
                 self._waiting.setdefault(self._tile(row, int(block)), set()).add((row, int(block)))
         for tile, blocks in sorted(self._waiting.items()):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import RequestError
+from pipeline.errors import Damaged, RequestError
 from pipeline.request import Point, Sweep, label_of
 from pipeline.store.blocks import filled_up
 from pipeline.store.chunks import decoded, encoded
@@ -67,17 +67,29 @@ def ask(store: Store, rows: np.ndarray, members: np.ndarray) -> None:
     asked = store.asked.copy()
     np.maximum.at(asked, rows, members)
     if (asked != store.asked).any():
-        _write_along_points(store.folder, store.layout, "asked", asked, first=0)
+        _write_asked(store, asked)
         store.asked = asked
 
 
+def _write_asked(store: Store, asked: np.ndarray) -> None:
+    _write_along_points(store.folder, store.layout, "asked", asked, first=0)
+    store.folder.settle("asked")  # before any block of these members is
+
+
 def mend_documents(store: Store) -> None:
-    """Write all metadata again as the root of a store says it has to be. The store's lock must be held.
+    """Write again what follows from the rest of a store: all metadata, and members asked for. Its lock must be held.
 
     Args:
-        store: an open store.
+        store: a store that was opened in spite of faults.
+
+    Raises:
+        Damaged: its root, from which all follows, is not as it should be.
     """
+    if any(fault.file == ROOT for fault in store.faults):
+        raise Damaged(f"{store.told()[0]}; restore it from a copy")
     _write_documents(store.folder, store.layout)
+    if any(fault.file.startswith("asked/") for fault in store.faults):
+        _write_asked(store, store.asked)
 
 
 # --- making -----------------------------------------------------------------------------------------------

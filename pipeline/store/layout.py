@@ -37,7 +37,7 @@ BOOKKEEPING = {"hashes": "<u8", "digest": "<u8", "code": "<u8", "machine": "<u8"
 TILE_BLOCKS, TILE_BYTES = 2048, 256_000_000
 _LEAST_ROWS = 256
 _POINTS_A_CHUNK = 4096
-_MOST_BLOCKS = 10**9
+_MOST_BLOCKS = 10**8
 """A store with more of them can't be opened: what is known of each takes some 50 bytes of memory."""
 _AT_BYTES = 1_000_000
 _AXIS_TYPES = {"whole": "<i8", "real": "<f8", "label": "string"}

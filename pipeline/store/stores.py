@@ -31,6 +31,7 @@ GROUP: Document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 """The zarr.json of the folders `runs` and `pending`: plain readers list them as groups and find no array in them."""
 GROUPS = ("runs", PENDING)
 _RECORD = re.compile(r"(\d{6,})\.json")
+_TILE_FILE = re.compile(r"c\.(0|[1-9]\d*)\.(0|[1-9]\d*)((?:\.0)*)")
 _TRIES, _WAIT_SECONDS = 20, 0.05
 """A reader that comes while the driver files blocks looks again."""
 
@@ -105,7 +106,7 @@ class Store:
         """Members a block."""
         return self.layout.block_members
 
-    @property
+    @cached_property
     def location(self) -> Location:
         """What a worker needs to hand in blocks."""
         layout = self.layout
@@ -305,9 +306,9 @@ def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | 
     path = Path(path)
     if not path.exists():
         return None
-    for _ in range(_TRIES):
+    for tries in range(_TRIES):
         store = _opened(path)
-        if not store.faults or not _is_changing(store):
+        if not store.faults or (tries and not _is_changing(store)):  # twice, as a driver may just have ended
             break
         time.sleep(_WAIT_SECONDS)
     if store.faults and not in_spite:
@@ -439,9 +440,14 @@ def _read_points(store: Store) -> None:
     wrong = (store.asked < 0) | (store.asked > layout.members)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        file = layout.arrays["asked"].file(row // layout.arrays["asked"].chunk[0])
-        store.faults.append(Fault(file, f"expected 0 … {layout.members} members, got {store.asked[row]}"))
+        what = f"expected 0 … {layout.members} members for {_asked_file(store, row)}, got {store.asked[row]} there"
+        store.faults.append(Fault(ROOT, f"{what}: it is older than that file, or that was exchanged"))
         store.asked = np.clip(store.asked, 0, layout.members)
+
+
+def _asked_file(store: Store, row: int) -> str:
+    array = store.layout.arrays["asked"]
+    return array.file(row // array.chunk[0])
 
 
 _UNKNOWN: Point = ("unknown",) * 64
@@ -552,6 +558,7 @@ def _read_books(store: Store) -> None:
     for (row, block), header in pending.items():
         store.pending[row, block] = header
         _enter(store, row, block, header)
+    _check_asked(store)
 
 
 def _headers(store: Store) -> dict[tuple[int, int], Header]:
@@ -594,7 +601,7 @@ def _tiles_of(layout: Layout, names: Iterable[str], dims: int) -> list[tuple[int
     """The tiles of an array that has files, by their names; within the extent."""
     found = []
     for name in names:
-        match = re.fullmatch(r"c\.(\d+)\.(\d+)((?:\.0)*)", name)
+        match = _TILE_FILE.fullmatch(name)
         if match and len(match[3]) == 2 * (dims - 2):
             row, column = int(match[1]), int(match[2])
             if row * layout.tile[0] < layout.points and column * layout.tile[1] < layout.blocks:
@@ -677,6 +684,17 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
         if (row, block) not in pending:
             store.damaged[row, block] = True
             _note_difference(store, int(row), int(block), "it has no entry for a block that is filed")
+
+
+def _check_asked(store: Store) -> None:
+    """Members are asked for before they are computed: an older file of them would hide blocks."""
+    last = np.max(np.arange(1, store.blocks + 1) * store.stored, axis=1)
+    least = (last - 1) * store.block_members + 1
+    for row in np.flatnonzero((last > 0) & (store.asked < least)):
+        named = f"{_of_row(store, int(row))}, block {last[row] - 1}"
+        what = f"it is older than a stored block, or was exchanged: expected {least[row]} members at least"
+        store.faults.append(Fault(_asked_file(store, int(row)), f"{what} ({named}), got {store.asked[row]}"))
+        store.asked[row] = last[row] * store.block_members
 
 
 def _note_difference(store: Store, row: int, block: int, what: str) -> None:
