@@ -12,7 +12,7 @@ from pipeline import __main__ as command_line
 from pipeline import figures
 from pipeline.actions import requested
 from pipeline.errors import Damaged, RequestError
-from pipeline.plan import make_plan, requested_part
+from pipeline.plan import Execution, make_plan, requested_part
 from pipeline.request import Origin, define
 from pipeline.store import ask, filing, layout, only_driver, open_sweep, prepare, stores, write_block
 from pipeline.systems import compute_members, search_in
@@ -22,6 +22,7 @@ SMALL = ("axes.T.values=[10,5]", "axes.n.values=[2,3]", "axes.mode.values=[up]",
 MORE_POINTS = (*SMALL, "axes.T.values=[10,5,20]")
 MORE_MEMBERS = (*SMALL, "ensemble.members=7")
 LARGE = (*MORE_POINTS, "ensemble.members=7", "axes.mode.values=[up,down]")
+FOLDERS = (str(STUBS),)
 FIGURE = "every_number"
 SETTINGS = {"iterations": 3}
 SEED, RECORDS, MOST = 1, 3, 12
@@ -44,13 +45,19 @@ def sweep(*overrides):
 
 def fill(path, *overrides, most=None, file=True):
     """Compute what a store lacks of a sweep, or some blocks of that; how many were computed."""
-    asked, done = sweep(*overrides), 0
+    return fill_with(sweep(*overrides), path, most, file)
+
+
+def fill_with(asked, path, most=None, file=True):
+    """Compute what a store lacks of a sweep, or some blocks of that; how many were computed."""
+    done = 0
+    search_in(FOLDERS)
     with only_driver(path) as lock:
         store = prepare(path, asked, lock)
         with filing(store, lock) if file else contextlib.nullcontext() as files:
             plan = make_plan(asked, path, store, "keep")
             ask(store, plan.rows, plan.members)
-            for job in itertools.islice(plan.jobs(), most):
+            for job in itertools.islice(plan.jobs(Execution(FOLDERS)), most):
                 write_block(job.location, job.made(0.0), job.values())
                 if files is not None:
                     files.arrived(int(plan.rows[job.k]), job.block)
@@ -91,7 +98,7 @@ def drawn(monkeypatch):
 @functools.cache
 def truth(T, n, mode):
     """Every number of a point: variable → (member, …)."""
-    search_in((str(STUBS),))
+    search_in(FOLDERS)
     some = sweep()
     point = tuple({"T": T, "n": n, "mode": mode}[axis] for axis in some.axes)
     found = compute_members("stub_tiny", some.settings_at(point), some.seed_at(point), np.arange(MOST), RECORDS)
@@ -100,7 +107,7 @@ def truth(T, n, mode):
 
 def assert_true(dataset):
     """Assert that every number of a loaded Dataset is the one computed for its name, or NaN with status 0."""
-    flat = dataset.stack(row=("T", "n", "mode")) if "point" not in dataset.dims else dataset.rename(point="row")  # noqa: PD013
+    flat = dataset.stack(row=("T", "n", "mode")) if "point" not in dataset.dims else dataset.rename(point="row")
     names = zip(*(flat[axis].values.tolist() for axis in ("T", "n", "mode")), strict=True)
     flat = flat.transpose("row", "member", "iteration", "site")
     members = flat["member"].values

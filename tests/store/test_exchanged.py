@@ -8,7 +8,6 @@ import shutil
 import struct
 from functools import partial
 
-import numpy as np
 import pytest
 import zstandard
 
@@ -385,10 +384,12 @@ def test_attributes_that_were_edited_are_told(attributes, the_store, looks):
 
 
 EXTENTS = [
-    {"points": 10**12}, {"points": 10**8}, {"points": -1}, {"points": 0}, {"points": "5"}, {"points": True}, {"points": 1.5},
-    {"points": None}, {"blocks": -1}, {"blocks": 10**12}, {"blocks": 10**7}, {"blocks": []}, {"tile": [0, 2]},
-    {"tile": [2, -2]}, {"tile": [2]}, {"tile": 2}, {"tile": [10**9, 10**9]}, {"tile": [1, 1]}, {"axes": []}, {"axes": [{}]},
-    {"dimensions": []}, {"variables": []}, {"variables": None}, {"hashed": []}, {"schema": "3"}, {"schema": 10**30},
+    {"points": 10**12}, {"points": 10**8}, {"points": -1}, {"points": 0}, {"points": "5"}, {"points": True},
+    {"points": 1.5}, {"points": None}, {"blocks": -1}, {"blocks": 10**12}, {"blocks": 10**7}, {"blocks": []},
+    {"tile": [0, 2]},
+    {"tile": [2, -2]}, {"tile": [2]}, {"tile": 2}, {"tile": [10**9, 10**9]}, {"tile": [1, 1]}, {"axes": []},
+    {"axes": [{}]}, {"dimensions": []}, {"variables": []}, {"variables": None}, {"hashed": []}, {"schema": "3"},
+    {"schema": 10**30},
     {"fingerprint": {}}, {"sweep_id": 3},
 ]  # fmt: skip
 
