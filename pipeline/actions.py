@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pipeline.plan import (
     Plan,
     Prediction,
     explanation,
+    history_of,
     make_plan,
     planned,
     precision_line,
@@ -23,10 +24,12 @@ from pipeline.plan import (
     reached,
     refuse_above,
     status,
+    stores_in,
     sweep_of,
     whole_store,
 )  # fmt: skip
 from pipeline.request import (
+    EXPORTS,
     Config,
     Derived,
     FiguresConfig,
@@ -43,8 +46,11 @@ from pipeline.request import (
 )  # fmt: skip
 from pipeline.store import (
     Lock,
+    Part,
+    Store,
     check_same_sweep,
     derive,
+    export_part,
     file_pending,
     filing,
     is_driven,
@@ -79,9 +85,10 @@ def requested(origin: Origin) -> Request:
     search_in(origin.folders)
     raw = plain(compose(origin.overrides, origin.config_dir))
     known = Known(tuple(ACTIONS), figures.known())
-    if raw.get("path") is not None:
-        return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     settings, store = raw.get("settings"), raw.get("store")
+    is_sweep = isinstance(store, dict) and store.get("name") is not None
+    if raw.get("path") is not None or (raw.get("action") == "list" and not is_sweep):
+        return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
         derived = derive(settings, Path(str(store.get("root"))))
@@ -195,6 +202,21 @@ def converge(config: Config, observer: Observer) -> Ended:
     return Ended(found, lines=checks.convergence_lines(found))
 
 
+def list_stores(config: Config, observer: Observer) -> Ended:
+    """List the stores below the root. Gives a Listing."""
+    return _told(stores_in(config.store.root))
+
+
+def tell_history(config: Config, observer: Observer) -> Ended:
+    """Say which runs filled a store, with which commands. Gives a History."""
+    return _told(history_of(_there(config.store.path)))
+
+
+def export(config: Config, observer: Observer) -> Ended:
+    """Write what is asked for of a store into a file for other programs. Gives the files."""
+    return _exported(_asked(config, on_stale="keep"), config)
+
+
 def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observer: Observer) -> Ended:
     """Verify the plan of all that a store holds; to repair it, hold its lock from before it is planned."""
     if not request.verify.repair:
@@ -236,6 +258,9 @@ ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {
     "verify": verify,
     "merge": take_over,
     "converge": converge,
+    "list": list_stores,
+    "history": tell_history,
+    "export": export,
 }
 
 
@@ -272,10 +297,28 @@ def _verify_alone(request: StoreAlone, observer: Observer) -> Ended:
     return _verified(request, lambda: _plan_of(request.path, in_spite=True), request.path, observer)
 
 
+def _list_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """List the stores in a folder."""
+    return _told(stores_in(request.path))
+
+
+def _history_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """Say which runs filled the store at a path."""
+    return _told(history_of(_there(request.path)))
+
+
+def _export_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """Write all that was ever asked for of a store into a file for other programs."""
+    return _exported(_plan_of(request.path), request)
+
+
 _OF_A_STORE_ALONE: dict[str, Callable[[StoreAlone, Observer], Ended]] = {
     "status": _status_alone,
     "verify": _verify_alone,
     "figures": _draw_alone,
+    "list": _list_alone,
+    "history": _history_alone,
+    "export": _export_alone,
 }
 
 
@@ -341,6 +384,37 @@ def _followed(
         time.sleep(_WATCH_SECONDS)
     code = COMPLETE if found.complete else (BLOCKS_FAILED if found.failed else INTERRUPTED)
     return Ended(found, code, lines if lines != said else [])
+
+
+def _told(found: object) -> Ended:
+    """What there is to say of stores, as data and as lines."""
+    return Ended(found, lines=str(found).splitlines())
+
+
+def _there(path: Path) -> Store:
+    """The store at a path."""
+    store = open_store(path)
+    if store is None:
+        raise RequestError([f"{path}: expected a store, got nothing there; see which there are by action=list"])
+    return store
+
+
+def _exported(plan: Plan, request: Request) -> Ended:
+    """Write what a plan asks for, as far as it is stored, into the file asked for."""
+    if request.to is None:
+        raise RequestError([f"to: missing; expected a file that ends in one of {', '.join(EXPORTS)}"])
+    store = _there(plan.path) if plan.store is None else plan.store
+    there = (plan.rows >= 0) & (plan.members > 0)
+    layout: Literal["grid", "points"] = "grid" if plan.sweep.method == "product" else "points"
+    part = Part(store, plan.rows[there], plan.members[there], layout, plan.sweep.axes)
+    files = export_part(part, request.to, request.export.overwrite, request.command)
+    lines = [f"export: {file}" for file in files]
+    if missing := int(plan.missing.sum()):
+        lines.append(
+            f"{plan.path}: {missing} of {int(plan.requested.sum())} blocks are missing; where there are none, the "
+            "status says so"
+        )
+    return Ended(files, lines=lines)
 
 
 def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:

@@ -1,7 +1,12 @@
-"""Numbers in words: durations, sizes, ranges."""
+"""Numbers in words: durations, sizes, ranges; and text for people."""
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import unquote
+
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+::?)+/", re.IGNORECASE)
+"""How `s3://bucket` begins, `file:///folder`, or `simplecache::s3://bucket`."""
 
 
 def duration(seconds: float) -> str:
@@ -34,8 +39,20 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def between(start: str, end: str) -> str:
+    """How long something took, by two times in ISO 8601."""
+    return duration((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
+def moment(time: str) -> str:
+    """2026-11-25 23:59, of a time in UTC as records of runs have it."""
+    return time[:16].replace("T", " ")
+
+
 def refused_address(path: object) -> str:
-    """Why a path can't be that of a store; empty if it can."""
-    if re.match(r"[a-z][a-z0-9+.-]+:/", str(path)):
-        return "expected a folder of a POSIX file system, got an address; stores are such folders today"
-    return ""
+    """What was expected instead of a path that can't be one of a store or a file; empty if it can."""
+    if not _ADDRESS.match(str(path)):
+        return ""
+    if file := re.fullmatch(r"file:/+(?:localhost/)?(.*)", str(path), re.IGNORECASE):
+        return f"expected the path alone, /{unquote(file[1])}"
+    return "expected a path of a POSIX file system, as no other storage is known yet"

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline.plan.cost import Prediction, predict, refuse_above
+from pipeline.plan.history import History, history_of
+from pipeline.plan.listing import Listing, stores_in
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
 from pipeline.plan.stopping import Reached, planned, precision_line, reached
 from pipeline.plan.summaries import Explanation, Status, explanation, status
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Execution",
     "Explanation",
+    "History",
     "Job",
+    "Listing",
     "Plan",
     "Prediction",
     "Reached",
     "Status",
     "explanation",
+    "history_of",
     "intervals",
     "make_plan",
     "planned",
@@ -31,6 +36,7 @@ __all__ = [
     "refuse_above",
     "requested_part",
     "status",
+    "stores_in",
     "sweep_of",
     "table",
     "whole_store",

@@ -12,12 +12,13 @@ from pipeline.request.clusters import (
     seconds_of,
 )
 from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, parse, several
-from pipeline.request.config import Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
+from pipeline.request.config import EXPORTS, Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
 from pipeline.request.messages import label_of, shown, values_of
 from pipeline.request.sweep import Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
-    "CONF", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known", "LocalCluster", "Origin",
+    "CONF", "EXPORTS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known",
+    "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime",
     "as_yaml", "check", "check_store_alone", "compose", "define", "label_of", "parse", "plain", "point_ids",

@@ -1,5 +1,6 @@
 """From a composed config to a checked request, or to all its faults at once."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
 
 
 def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], origin: Origin) -> StoreAlone:
-    """The request about a store at a path.
+    """The request about a store at a path, or about all stores in a folder, by default in `store.root`.
 
     Args:
         raw: from `plain`.
@@ -140,17 +141,21 @@ def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[st
         faults.append(
             "path: the store at a path says itself which sweep it holds; drop +sweep and store.name, or path"
         )
+    root = store.get("root") if isinstance(store, dict) else None
+    key = "store.root" if raw.get("path") is None else "path"
     try:
         request = StoreAlone.model_validate(
             {
                 **{key: raw[key] for key in StoreAlone.model_fields if key in raw},
+                "path": root if raw.get("path") is None else raw["path"],
                 "lock": store.get("lock", "flock") if isinstance(store, dict) else "flock",
                 "command": origin.command,
                 "folders": origin.folders,
             }
         )
     except ValidationError as error:
-        raise RequestError([*faults, *describe(error, StoreAlone)]) from error
+        described = [re.sub("^path:", f"{key}:", line) for line in describe(error, StoreAlone)]
+        raise RequestError([*faults, *described]) from error
     if faults:
         raise RequestError(faults)
     return request

@@ -1,10 +1,10 @@
 """The sections of a request, each with its keys, types and bounds."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.request.clusters import Cluster
 from pipeline.schema import Fraction, Positive, Real, Section
@@ -86,20 +86,28 @@ def _local(path: Any) -> Any:
     return path
 
 
+def _of_a_known_kind(file: Path | None) -> Path | None:
+    """A file to be written, unless its ending says of no kind that there is."""
+    if file is not None and not file.name.endswith(EXPORTS):
+        raise ValueError(f"a file that ends in one of {', '.join(EXPORTS)}")
+    return file
+
+
+EXPORTS = (".nc", ".csv", ".zarr.zip")
+"""The endings of files that `action=export` writes."""
+LocalPath = Annotated[Path, BeforeValidator(_local)]
+Target = Annotated[Path | None, BeforeValidator(_local), AfterValidator(_of_a_known_kind)]
+
+
 class StoreConfig(Section):
     """Where results go and how they are cut into blocks."""
 
-    root: Path
+    root: LocalPath
     name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
     suffix: str = Field(pattern=r"^[\w.+-]*$")
     block_members: int = Field(ge=1)
     records: int = Field(ge=2)
     lock: LockKind = "flock"
-
-    @field_validator("root", mode="before")
-    @classmethod
-    def _no_address(cls, root: Any) -> Any:
-        return _local(root)
 
     @field_validator("root")
     @classmethod
@@ -157,12 +165,21 @@ class FiguresConfig(Section):
     incomplete: bool
 
 
+class Export(Section):
+    """How `action=export` writes its file."""
+
+    overwrite: bool
+
+
 class StoreAlone(Section):
     """A request about the store at a path, whatever sweep made it: `path=data/x.zarr`."""
 
     action: str
     watch: bool
-    path: Path
+    path: LocalPath
+    """The store; of `action=list`, the folder of stores."""
+    to: Target
+    export: Export
     figures: FiguresConfig
     cluster: Cluster
     limits: Limits
@@ -172,11 +189,6 @@ class StoreAlone(Section):
     """What was typed."""
     folders: tuple[str, ...]
     """Where systems are looked for, beside the path: the working directory and --config-dir."""
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _no_address(cls, path: Any) -> Any:
-        return _local(path)
 
 
 class Config(Section):
@@ -201,8 +213,11 @@ class Config(Section):
     limits: Limits
     verify: Verify
     converge: Converge
-    source: Path | None
+    source: Annotated[Path | None, BeforeValidator(_local)]
     """The store that `action=merge` takes blocks from."""
+    to: Target
+    """The file that `action=export` writes."""
+    export: Export
     derived: dict[str, Any]
     """Settings taken from other stores, and where each value came from."""
     unknown: dict[str, str]

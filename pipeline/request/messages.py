@@ -21,6 +21,7 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "finite_number": "a finite number",
     "string_type": "text",
+    "path_type": "a path",
     "too_short": "at least one value",
     "dict_type": "keys with values",
     "model_type": "keys with values",

@@ -91,7 +91,12 @@ def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
     store = root / f"{source['store']}.zarr"
     from pipeline.store.reading import open_complete  # loads xarray
 
-    dataset = open_complete(store)
+    try:
+        dataset = open_complete(store)
+    except NotComplete:
+        raise
+    except RequestError as found:  # no such store
+        raise RequestError(f"{path}.store: {line}" for line in found.faults) from None
     try:
         value = statistic_of(dataset, statistic)
     except KeyError:

@@ -10,6 +10,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
@@ -185,6 +186,25 @@ class Archive:
         if name not in self._entries:
             raise FileNotFoundError(2, "not in the archive", f"{self.root}/{name}")
         return self._entries[name]
+
+
+def disk_use(path: Path) -> tuple[int, int]:
+    """What is on the disk.
+
+    Args:
+        path: a folder or a file.
+
+    Returns:
+        The bytes of all files in it, and their number.
+    """
+    if not path.is_dir():
+        return path.stat().st_size, 1
+    sizes = []
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):  # it was filed, or renamed, meanwhile
+                sizes.append(os.lstat(f"{folder}/{name}").st_size)
+    return sum(sizes), len(sizes)
 
 
 def _read(descriptor: int, start: int, count: int) -> bytes:

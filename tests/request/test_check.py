@@ -241,6 +241,8 @@ def request_as_composed():
         "verify": {"sample": 1, "share": None, "seed": None, "repair": False},
         "converge": {"points": 1, "members": 2, "factors": [2]},
         "source": None,
+        "to": None,
+        "export": {"overwrite": False},
     }  # fmt: skip
 
 
