@@ -6,6 +6,7 @@ import pytest
 from pipeline.plan import make_plan
 from pipeline.store import Block, file_pending, only_driver, open_store, prepare, write_block
 from pipeline.store import layout as layouts
+from tests.contents import files
 
 SMALL = ("axes.T.values=[1,2]", "ensemble.members=8")
 LARGE = ("axes.T.values=[1,2,3]", "ensemble.members=16")
@@ -33,6 +34,11 @@ def file_all(path):
     """File the blocks that wait in a store."""
     with only_driver(path) as lock:
         file_pending(open_store(path), lock)
+
+
+def kept(path):
+    """Every file of a store, whoever drives it: name → (bytes, mtime in ns, inode)."""
+    return {name: file for name, file in files(path).items() if name != "runs/lock"}
 
 
 def jobs_of(sweep, path, on_stale="stop"):
