@@ -8,6 +8,7 @@ import json
 import os
 import re
 import time
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -306,6 +307,8 @@ def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | 
     path = Path(path)
     if not path.exists():
         return None
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise RequestError([f"{path}: expected a store, a folder or a zip archive of one, got another file"])
     for tries in range(_TRIES):
         store = _opened(path)
         if not store.faults or (tries and not _is_changing(store)):  # twice, as a driver may just have ended
@@ -679,6 +682,11 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
     store.damaged[rows[differs], blocks[differs]] = True
     for row, block in where[differs]:
         _note_difference(store, int(row), int(block), "what is recorded does not belong to its point and block")
+    for row, block in where[books["code"][rows, blocks] == 0]:  # code is written before the digest
+        store.damaged[row, block] = True
+        file = layout.arrays["code"].file(row // layout.tile[0], block // layout.tile[1])
+        what = f"it has no entry for a block that is filed: {_of_row(store, int(row))}, block {block}"
+        store.faults.append(Fault(file, f"{what}; it was exchanged, or is older than the rest"))
     lost = books["hashes"].any(axis=2) & (books["digest"] == 0)
     for row, block in np.argwhere(lost):
         if (row, block) not in pending:
