@@ -33,8 +33,10 @@ def prepared(sweep, path):
 
 
 def files(folder):
-    """Every file in a folder: relative path → (bytes, mtime in ns, inode)."""
-    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    """Every file in a folder: relative path → (bytes, mtime in ns, inode). Who drives a store is left out."""
+    paths = sorted(
+        path for path in Path(folder).rglob("*") if path.is_file() and path.parts[-2:] != ("runs", "lock")
+    )
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
         for path in paths

@@ -21,7 +21,7 @@ from pipeline.request import define
 from pipeline.store import open_store
 from pipeline.systems import find, known_systems, kuramoto
 from tests.command import ROOT, STUBS, elsewhere, tiny
-from tests.contents import block_bytes, block_files, files, fill, stored_blocks
+from tests.contents import block_bytes, files, fill, records, stored_blocks
 
 DRAW = "figures.draw=[kuramoto_T]"
 
@@ -140,11 +140,11 @@ def test_what_a_block_of_this_process_raises_reaches_the_caller_and_stored_block
     assert type(raised.value).__name__ == "Unpicklable"
     assert raised.traceback[-1].path == STUBS / "stub_kuramoto.py"  # where a debugger starts
     assert len(stored_blocks(path)) == 1
-    stored = block_files(path)
+    stored = records(path)
     assert [failed.partition(": ")[0] for failed in open_store(path).runs()[-1]["failed"]] == ["T=2, block 0"]
     monkeypatch.delenv("RAISING")
     assert (pipeline.run(*stubbed(tmp_path), config_dir=STUBS)["status"] > 0).all()
-    assert block_files(path).items() >= stored.items()
+    assert records(path).items() >= stored.items()
 
 
 def write_system(folder, name, code, config):

@@ -11,12 +11,11 @@ from PIL import Image
 
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.execution import compute_block
-from pipeline.plan import make_plan
 from pipeline.request import define
-from pipeline.store import open_store, open_sweep, prepare
+from pipeline.store import open_store, open_sweep
 from tests import command
-from tests.command import ROOT, STUB, elsewhere, tiny
-from tests.contents import block_bytes, files, fill, stored_blocks
+from tests.command import ROOT, STUB, elsewhere, filled, tiny
+from tests.contents import block_bytes, files, fill, prepared, stored_blocks
 
 DRAW = "figures.draw=[kuramoto_T]"
 
@@ -111,7 +110,7 @@ def test_explain_creates_nothing(tmp_path, main):
 def test_explain_computes_nothing_and_counts_what_is_missing_and_why(configure, tmp_path, main):
     config = configure(tmp_path)
     sweep = define(config)
-    jobs = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop").jobs()
+    jobs = prepared(sweep, config.store.path).jobs()
     compute_block(next(jobs))
     before = files(tmp_path)
     ended = main(tiny(tmp_path, "action=explain", "axes.T.values=[1,2,3,4]"))
@@ -138,7 +137,7 @@ def test_status_is_complete_partial_or_nothing_yet_by_its_exit_code(configure, t
 
     config = configure(tmp_path)
     sweep = define(config)
-    jobs = make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop").jobs()
+    jobs = prepared(sweep, config.store.path).jobs()
     compute_block(next(jobs))
     partial = main(request)
     assert (partial.code, "1 of 6 blocks (17%)" in partial.out) == (INTERRUPTED, True)
@@ -169,7 +168,7 @@ def partial(configure, tmp_path):
     """The root of a store in which the last block is missing."""
     config = configure(tmp_path)
     sweep = define(config)
-    for job in list(make_plan(sweep, config.store.path, prepare(config.store.path, sweep), "stop").jobs())[:-1]:
+    for job in list(prepared(sweep, config.store.path).jobs())[:-1]:
         compute_block(job)
     assert len(stored_blocks(config.store.path)) == 5
     return tmp_path
@@ -262,15 +261,17 @@ def test_status_of_a_store_is_told_by_its_path_alone(ran, store, main):
     assert alone.out.splitlines()[0] == f"{store}: 6 of 6 blocks (100%), 3 points × 16 members"
     asked_for = main(tiny(ran[0], "action=status")).out.splitlines()
     assert alone.out.splitlines()[1:] == asked_for[1:]
-    (store / "digest" / "c" / "1" / "0").unlink()
-    partial = main(of_store(store, "action=status"))
-    assert (partial.code, "5 of 6 blocks (83%)" in partial.out) == (INTERRUPTED, True)
 
 
-def test_status_of_a_store_needs_no_code_of_its_system(store, main):
-    metadata = store / "zarr.json"
-    metadata.write_text(metadata.read_text().replace('"system": "kuramoto"', '"system": "written_elsewhere"'))
-    assert open_store(store).fingerprint["system"] == "written_elsewhere"
+def test_status_of_an_incomplete_store_is_told_by_its_path_alone(partial, main):
+    told = main(of_store(partial / "kuramoto_T.zarr", "action=status"))
+    assert (told.code, "5 of 6 blocks (83%)" in told.out) == (INTERRUPTED, True)
+
+
+def test_status_of_a_store_needs_no_code_of_its_system(tmp_path, main):
+    """Of a system in a folder that the status is not told of."""
+    store = filled(tmp_path)
+    assert open_store(store).fingerprint["system"] == "stub_kuramoto"
     ended = main(of_store(store, "action=status"))
     assert (ended.code, ended.err) == (COMPLETE, "")
     assert "6 of 6 blocks (100%)" in ended.out
@@ -391,8 +392,7 @@ def test_blocks_of_this_process_end_at_the_first_that_raises_with_its_traceback(
     assert "Unpicklable: this block always raises" in ended.err
     assert re.search(r'stub_kuramoto\.py", line \d+, in compute\n    raise Unpicklable', ended.err)
     path = tmp_path / "kuramoto_T.zarr"
-    (row,) = [k for k, (T,) in enumerate(open_store(path).points()) if T == 3]  # the longest, so the first
-    assert stored_blocks(path) == {(row, 0)}
+    assert stored_blocks(path) == {((3.0,), 0)}  # the longest, so the first
     (failed,) = open_store(path).runs()[-1]["failed"]
     assert failed.startswith("T=2, block 0: ")
     kept = block_bytes(path)

@@ -6,8 +6,8 @@ import pipeline
 from pipeline.actions import requested
 from pipeline.errors import RequestError
 from pipeline.request import Origin, define, label_of, point_seed
-from pipeline.store import open_store, open_sweep, prepare
-from tests.contents import fill
+from pipeline.store import open_store, open_sweep
+from tests.contents import fill, prepared
 from tests.systems.own import MODEL
 
 ERRORS = "axes.error.values=[square,absolute]"
@@ -199,7 +199,7 @@ def test_a_labelled_axis_leaves_seeds_of_other_sweeps_as_they_are(network):
 
 def test_a_swept_setting_with_the_name_of_a_variable_opens_as_another_coordinate(network):
     sweep, path = network(ERRORS, "axes.eta.values=[2,1]")
-    prepare(path, sweep)
+    prepared(sweep, path)
     dataset = open_sweep(path)
     assert dataset["error"].dims == ("error_setting", "eta", "member", "iteration")
     assert dataset["error_setting"].values.tolist() == ["absolute", "square"]
