@@ -103,6 +103,26 @@ def draw(*overrides: str, config_dir: Folder = None) -> list[Path]:
     return paths
 
 
+def export(*overrides: str, config_dir: Folder = None) -> list[Path]:
+    """Write a store, or what a sweep asks for of one, into a file for other programs.
+
+    Args:
+        *overrides: as of `run`, or `"path=data/x.zarr"`; and `"to=x.nc"`, `"to=x.csv"` (scalars) or
+            `"to=x.zarr.zip"` (the whole store).
+        config_dir: as of `run`.
+
+    Returns:
+        The file, and the one beside it that tells where its numbers come from.
+
+    Raises:
+        RequestError: the request is wrong, or the file is there and `export.overwrite` is false.
+        Interrupted: an archive was asked for, and a run is at work on the store.
+        Damaged: a file of the store is lost, damaged or was exchanged.
+    """
+    paths: list[Path] = _ended("export", overrides, config_dir).value
+    return paths
+
+
 def verify(*overrides: str, config_dir: Folder = None) -> "list[Checked]":
     """Check every block of a store against its digest, and compute some of them again.
 

@@ -15,7 +15,18 @@ from pipeline.__main__ import exit_code
 code = exit_code(sys.argv[1:])
 print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"scipy", "pandas", "xarray", "distributed", "dask", "numba", "matplotlib", "dask_jobqueue", "bokeh"}
+HEAVY = {
+    "scipy",
+    "pandas",
+    "xarray",
+    "distributed",
+    "dask",
+    "numba",
+    "matplotlib",
+    "dask_jobqueue",
+    "bokeh",
+    "zarr",
+}
 
 
 def loaded_by(arguments):
@@ -42,8 +53,13 @@ def root(tmp_path_factory):
     return root
 
 
-def test_a_status_loads_nothing_heavy(root):
-    assert loaded_by(tiny(root, "action=status")) == (0, set())
+@pytest.mark.parametrize("action", ["status", "list", "history"])
+def test_what_is_told_of_a_store_loads_nothing_heavy(action, root):
+    assert loaded_by(tiny(root, f"action={action}")) == (0, set())
+
+
+def test_a_table_is_exported_by_nothing_heavy(root, tmp_path):
+    assert loaded_by(tiny(root, "action=export", f"to={tmp_path / 'x.csv'}")) == (0, set())
 
 
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(root):
@@ -54,7 +70,7 @@ def test_drawing_loads_what_draws_and_nothing_that_computes(root):
     code, heavy = loaded_by(tiny(root, "figures.draw=[kuramoto_T]"))
     assert code == 0
     assert {"matplotlib", "xarray"} <= heavy
-    assert not heavy & {"distributed", "numba", "dask_jobqueue", "bokeh"}
+    assert not heavy & {"distributed", "numba", "dask_jobqueue", "bokeh", "zarr"}
 
 
 def test_the_package_itself_loads_nothing():
