@@ -682,7 +682,9 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
     store.damaged[rows[differs], blocks[differs]] = True
     for row, block in where[differs]:
         if (row, block) not in pending:  # else a driver died while it filed the block anew
-            _note_difference(store, int(row), int(block), "what is recorded does not belong to its point and block")
+            _note_difference(
+                store, int(row), int(block), "what is recorded does not belong to its point and block"
+            )
     for row, block in where[books["code"][rows, blocks] == 0]:  # code is written before the digest
         store.damaged[row, block] = True
         file = layout.arrays["code"].file(row // layout.tile[0], block // layout.tile[1])
