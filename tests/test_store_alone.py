@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import resource
 import shutil
 import zipfile
 from pathlib import Path
@@ -442,6 +443,22 @@ def test_a_full_disk_ends_an_export_in_one_line_and_leaves_nothing(kind, stores,
     monkeypatch.setattr(exporting, "rename", full)
     monkeypatch.setattr("pipeline.store.files.rename", full)
     refused(main(export(stores / "whole.zarr", tmp_path / f"x{kind}")), INTERRUPTED, "No space left")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("room", [0, 300, 9000])
+def test_a_file_for_which_there_is_no_room_is_told_in_one_line_and_leaves_nothing(
+    room, kind, stores, tmp_path, main
+):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    to = tmp_path / f"x{kind}"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0 if kind == ".csv" else room, before[1]))
+    try:
+        ended = main(export(stores / "whole.zarr", to))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    refused(ended, CONFIG_WRONG, f"error: {to}: File too large")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """Exports: a store, or a part of one, as a file for other programs. A file appears complete or not at all."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -28,6 +29,8 @@ from pipeline.words import one_line
 _CONVENTIONS = "CF-1.9"  # the first with 64-bit whole numbers, and bytes without a sign
 _GROUP_BYTES = 64_000_000
 """Scalars that are kept in memory while a CSV file is written."""
+_METADATA_BYTES = 1_000_000
+"""More than a netCDF file has beside its numbers."""
 _KEPT = re.compile(r"zarr\.json|c\.[\d.]+|[0-9a-f]{16}-\d+|[0-9a-f]+\.json")
 """Names of a store's files: metadata, chunks, pending blocks, records; no lock, and nothing half-written."""
 
@@ -100,6 +103,8 @@ def _written_aside(file: Path) -> Iterator[Path]:
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         rename(aside, file)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or one_line(error), str(file)) from error
     finally:
         aside.unlink(missing_ok=True)
 
@@ -174,12 +179,20 @@ def _write_netcdf(part: Part, file: Path, exported: Document, beside: str) -> No
         "history": f"{exported['when']}: {exported['command']}",
         "source": f"sweep {as_hex(part.store.layout.sweep_id)}; its runs, code and machines: {beside}",
     }
+    _ensure_room(file, dataset.nbytes)
     no_fill: dict[str, Any] = {"_FillValue": None}  # the conventions allow none in coordinates of dimensions
     try:
         with dask.config.set(scheduler="synchronous"):
             dataset.to_netcdf(file, engine="h5netcdf", encoding={str(name): no_fill for name in dataset.indexes})
     except (OSError, RuntimeError) as error:  # of HDF5, at length and over several lines
-        raise OSError(getattr(error, "errno", None) or 5, one_line(error)[:200], str(file)) from error
+        code = getattr(error, "errno", None)
+        raise OSError(code or errno.EIO, os.strerror(code) if code else one_line(error)) from error
+
+
+def _ensure_room(file: Path, size: int) -> None:
+    """Raise OSError if there is no room on the disk. HDF5 crashes the process where it can't write what it holds."""
+    with file.open("xb") as opened:
+        os.posix_fallocate(opened.fileno(), 0, size + _METADATA_BYTES)
 
 
 # --- an archive -------------------------------------------------------------------------------------------
@@ -194,7 +207,7 @@ def _write_archive(store: Store, file: Path) -> None:
     with zipfile.ZipFile(file, "x") as archive:
         archive.writestr(_entry(ROOT), _consolidated(store))
         for name in _contents(store):
-            archive.writestr(_entry(name), store.files.read(name))
+            archive.writestr(_entry(name), _content(store, name))
     _check_archive(file, store)
 
 
@@ -206,6 +219,13 @@ def _contents(store: Store) -> Iterator[str]:
                 yield f"{folder}/{name}"
 
 
+def _content(store: Store, name: str) -> bytes:
+    try:
+        return store.files.read(name)
+    except OSError as error:
+        raise Damaged(f"{store.path}/{name}: can't be read: {one_line(error.strerror or error)}") from error
+
+
 def _entry(name: str) -> zipfile.ZipInfo:
     """The entry of a file, dated 1980: the same store gives the same archive."""
     entry = zipfile.ZipInfo(name)
@@ -215,8 +235,8 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _consolidated(store: Store) -> bytes:
     """The root with the metadata of all that is below it, so that a reader opens one file instead of all."""
-    root = json.loads(store.files.read(ROOT))
-    below = {name: json.loads(store.files.read(f"{name}/{ROOT}")) for name in (*store.layout.arrays, *GROUPS)}
+    root = json.loads(_content(store, ROOT))
+    below = {name: json.loads(_content(store, f"{name}/{ROOT}")) for name in (*store.layout.arrays, *GROUPS)}
     root["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": below}
     return json.dumps(root, indent=1).encode()
 
