@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TextIO
 
 from pipeline.execution import BlockReport, Progress
 from pipeline.plan import Plan
@@ -17,13 +18,19 @@ Update = Callable[[float, int, float, int], None]
 
 def say(line: str = "") -> None:
     """Print a line at once, also into a pipe."""
-    print(line, flush=True)
+    _print(line, sys.stdout)
 
 
 def complain(lines: Iterable[str]) -> None:
     """Print faults to stderr, one a line."""
     for line in lines:
-        print(f"error: {line}", file=sys.stderr, flush=True)
+        _print(f"error: {line}", sys.stderr)
+
+
+def _print(line: str, file: TextIO) -> None:
+    """Print a line; what the terminal's encoding has no sign for, or a file's name no meaning, is a question mark."""
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    print(line.encode(encoding, errors="replace").decode(encoding), file=file, flush=True)
 
 
 class Console:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import re
 import resource
 import shutil
@@ -19,6 +20,7 @@ from pipeline.__main__ import exit_code
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, Damaged
 from pipeline.plan.listing import Listed, Listing
 from pipeline.store import exporting, only_driver, open_store, open_sweep
+from tests.command import run
 from tests.contents import block_bytes, files
 from tests.tiny_store import LARGE, MORE_POINTS, SMALL, arguments, assert_true, copied, fill
 
@@ -113,13 +115,16 @@ def test_what_is_no_store_or_a_damaged_one_is_told_in_a_line_and_hides_no_other(
         (folder / f"{name}.zarr" / "zarr.json").write_text(json.dumps({"attributes": attributes}))
     copied(folder / "whole.zarr", folder / "deeper" / "inner.zarr")
     (folder / "no.zarr.zip").write_bytes(b"no archive")
+    (folder / "dead.zarr").symlink_to("nowhere")
+    (folder / "two\nlines").mkdir()
     ended = main(["action=list", f"path={folder}"])
     assert (ended.code, ended.err) == (COMPLETE, "")
     assert list(rows(ended.out)) == ["store", "part.zarr", "whole.zarr"]
     told = dict(line.split(": ", 1) for line in ended.out.splitlines()[3:])
     expected = {
         "empty": "no store: it has no zarr.json", "lost.zarr": "digest/c.0.0", "records.zarr": "runs/000001.json",
-        "old.zarr": "schema 3, got 2", "foreign.zarr": "another Zarr group", "no.zarr.zip": "a zip archive of one",
+        "dead.zarr": "a link to nothing", "two lines": "no store", "old.zarr": "schema 3, got 2",
+        "foreign.zarr": "another Zarr group", "no.zarr.zip": "a zip archive of one",
         "deeper": "no store: it has no zarr.json; stores are in it, see action=list",
     }  # fmt: skip
     assert told.keys() == expected.keys()
@@ -135,6 +140,15 @@ def test_a_store_at_work_and_one_whose_driver_was_killed_are_told_apart(folder, 
         assert "UTC, running: 0 blocks computed" in main([f"path={path}", "action=history"]).out
     assert rows(main(["action=list", f"path={path}"]).out)["whole.zarr"][-1] == "killed, 2026-01-02 03:04"
     assert "UTC, killed: 0 blocks computed" in main([f"path={path}", "action=history"]).out
+
+
+def test_what_a_terminal_can_not_show_is_a_question_mark(folder):
+    (folder / "whole.zarr").rename(folder / os.fsdecode(b"ma\xdfstab.zarr"))
+    for encoding, sign in (("ascii", "?"), ("utf-8", "×")):
+        ended = run(["action=list", f"path={folder}"], PYTHONIOENCODING=encoding)
+        assert (ended.returncode, ended.stderr) == (COMPLETE, "")
+        assert f"6 {sign} 4" in ended.stdout
+        assert ended.stdout.count("stab.zarr") == 1
 
 
 def test_a_list_of_nothing_says_so(tmp_path, monkeypatch, main):

@@ -74,7 +74,7 @@ def stores_in(root: Path) -> Listing:
     is_store = root.is_file() or (root / "zarr.json").exists()
     stores, others = [], {}
     for path in [root] if is_store else sorted(root.iterdir()):
-        if not is_store and not (path.is_dir() or path.name.endswith(".zarr.zip")):
+        if not is_store and not (path.is_dir() or path.name.endswith((".zarr", ".zarr.zip"))):
             continue
         try:
             stores.append(_listed(path))
