@@ -1,5 +1,6 @@
 """Reading a store: a lazy xarray Dataset, its axes as sorted dimensions."""
 
+import copy
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -47,42 +48,73 @@ class _StoredArray(BackendArray):
         self._rows, self._members = rows, members
         array = store.layout.arrays[name]
         self.dtype = np.dtype(array.dtype)
-        self.shape = (*rows.shape, int(members.max(initial=0)), *array.sizes[2:])
+        self.shape: tuple[int, ...] = (*rows.shape, int(members.max(initial=0)), *array.sizes[2:])
+        self._order = tuple(range(len(self.shape)))
         self._fill = array.fill
+
+    def transposed(self, order: Sequence[int]) -> "_StoredArray":
+        """The same with its dimensions in another order."""
+        other = copy.copy(self)
+        other._order = tuple(self._order[axis] for axis in order)
+        other.shape = tuple(self.shape[axis] for axis in order)
+        return other
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_store": None}  # another process opens it again
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        if isinstance(key, indexing.VectorizedIndexer):
+            return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+        return self._read(
+            key.tuple
+        )  # xarray would split slices of a negative step, and fails on empty ones (2026.9)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         chosen = [
             np.arange(size)[part if isinstance(part, slice) else np.atleast_1d(part)]
             for part, size in zip(key, self.shape, strict=True)
         ]
+        stored = [chosen[axis] for axis in np.argsort(self._order)]
+        whole = tuple(0 if isinstance(part, int | np.integer) else slice(None) for part in key)
+        values: np.ndarray = self._chosen(stored).transpose(self._order)[whole]
+        return values
+
+    def _chosen(self, chosen: list[np.ndarray]) -> np.ndarray:
+        """Some values, by their numbers along each dimension as it is stored."""
         points = self._rows.ndim
         shape = tuple(map(len, chosen))
         within = np.ix_(*chosen[:points]) if points else ()
         rows, shown = np.ravel(self._rows[within]), np.ravel(self._members[within])
         if 0 in shape:
-            values = np.empty((len(rows), *shape[points:]), self.dtype)
-        else:
-            values = read(self._opened(), self._name, rows, chosen[points])
-            hidden = chosen[points] >= shown[:, None]
-            if hidden.any():
-                values[hidden] = self._fill
-            for axis, part in enumerate(chosen[points + 1 :], start=2):
-                if len(part) != values.shape[axis] or not np.array_equal(part, np.arange(len(part))):
-                    values = values.take(part, axis)
-        values = values.reshape(shape)
-        whole = tuple(0 if isinstance(part, int | np.integer) else slice(None) for part in key)
-        return values[whole]
+            return np.empty(shape, self.dtype)
+        values = read(self._opened(), self._name, rows, chosen[points])
+        hidden = chosen[points] >= shown[:, None]
+        if hidden.any():
+            values[hidden] = self._fill
+        for axis, part in enumerate(chosen[points + 1 :], start=2):
+            if len(part) != values.shape[axis] or not np.array_equal(part, np.arange(len(part))):
+                values = values.take(part, axis)
+        return values.reshape(shape)
 
     def _opened(self) -> Store:
         if self._store is None:
             self._store = _reopened(self._path, self._sweep_id, os.getpid())
         return self._store
+
+
+class _LazyArray(indexing.LazilyIndexedArray):
+    """A stored array of which parts are chosen.
+
+    What xarray makes of a lazy array that is transposed takes no single numbers, nor some others (2026.9).
+    """
+
+    __slots__ = ()
+
+    def transpose(self, order: Sequence[int]) -> "_LazyArray":
+        key = self.key.tuple
+        there = [axis for axis, part in enumerate(key) if not isinstance(part, int | np.integer)]
+        dims = [there[axis] for axis in order] + [axis for axis in range(len(key)) if axis not in there]
+        return _LazyArray(self.array.transposed(dims), indexing.OuterIndexer(tuple(key[axis] for axis in dims)))
 
 
 @lru_cache(maxsize=4)
@@ -191,7 +223,7 @@ def dataset_of(
     variables = {}
     for name in store.layout.hashed:
         array = store.layout.arrays[name]
-        data = indexing.LazilyIndexedArray(_StoredArray(store, name, view.rows, view.members))
+        data = _LazyArray(_StoredArray(store, name, view.rows, view.members))
         variables[name] = xarray.Variable((*view.dims, *array.dims[1:]), data, _plain_attributes(array.attributes))
     dataset = xarray.Dataset(variables, coordinates, attrs=_attributes(store))
     if chunks is None:
