@@ -55,6 +55,7 @@ class _StoredArray(BackendArray):
     def transposed(self, order: Sequence[int]) -> "_StoredArray":
         """The same with its dimensions in another order."""
         other = copy.copy(self)
+        other._store = self._store
         other._order = tuple(self._order[axis] for axis in order)
         other.shape = tuple(self.shape[axis] for axis in order)
         return other
@@ -65,9 +66,8 @@ class _StoredArray(BackendArray):
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         if isinstance(key, indexing.VectorizedIndexer):
             return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-        return self._read(
-            key.tuple
-        )  # xarray would split slices of a negative step, and fails on empty ones (2026.9)
+        # Not through the adapter: it would split slices of a negative step, and fails on empty ones (xarray 2026.9).
+        return self._read(key.tuple)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         chosen = [
