@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.plan import make_plan
-from pipeline.store import Block, file_pending, only_driver, open_store, prepare, write_block
+from pipeline.store import Block, ask, file_pending, only_driver, open_store, prepare, write_block
 from pipeline.store import layout as layouts
 from tests.contents import files
 
@@ -28,6 +28,13 @@ def made(path, sweep):
     """The store at a path, made or grown for a sweep by a driver of its own."""
     with only_driver(path) as lock:
         return prepare(path, sweep, lock)
+
+
+def wanted(path, sweep):
+    """The store at a path, made or grown for a sweep, all of whose members are asked for."""
+    with only_driver(path) as lock:
+        store = prepare(path, sweep, lock)
+        ask(store, store.rows_of(sweep), np.full(len(sweep.points), sweep.members))
 
 
 def file_all(path):
