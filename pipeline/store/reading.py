@@ -184,6 +184,8 @@ def open_complete(path: Path) -> xarray.Dataset:
     if absent:
         raise NotComplete([f"{path}: expected a complete store, got {absent} blocks missing; finish it first"])
     rows = np.flatnonzero(store.asked)
+    if not len(rows):  # its driver died once it had made it
+        raise NotComplete([f"{path}: expected a complete store, got one that is empty yet; fill it first"])
     return dataset_of(store, rows, store.asked[rows])
 
 
