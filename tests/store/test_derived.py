@@ -8,9 +8,10 @@ import pytest
 from pipeline.actions import requested
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.request import Origin, define
-from pipeline.store import derive, open_sweep, prepare
+from pipeline.store import derive, open_sweep
 from tests.command import ROOT, tiny
-from tests.contents import files, fill
+from tests.contents import fill
+from tests.store.small import kept, made, wanted
 
 NETWORK = (
     "+sweep=network_eta_sigma",
@@ -45,14 +46,14 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     for name in ("complete", "empty"):
         config = checked(request(root, f"store.name={name}"))
-        prepare(config.store.path, define(config))
+        made(config.store.path, define(config))
         if name == "complete":
             fill(define(config), config.store.path)
     few, more = (
         checked(request(root, "store.name=incomplete", f"ensemble.members={members}")) for members in (8, 16)
     )
     fill(define(few), few.store.path)
-    prepare(more.store.path, define(more))
+    wanted(more.store.path, define(more))
     kuramoto = checked(tiny(root, "store.name=kuramoto"))
     fill(define(kuramoto), kuramoto.store.path)
     return root
@@ -118,14 +119,14 @@ def test_other_settings_are_left_alone(root):
     assert checked(request(root)).derived == {}
 
 
-NOT_YET = {"missing": "got nothing there", "incomplete": "members missing", "empty": "members missing"}
+NOT_YET = {"missing": "got nothing there", "incomplete": "blocks missing", "empty": "empty yet"}
 
 
 @pytest.mark.parametrize("store", NOT_YET)
 def test_a_value_whose_store_is_not_complete_is_not_known_yet_and_a_run_is_refused_and_touches_nothing(
     store, root, main
 ):
-    before = files(root)
+    before = kept(root)
     ended = main(request(root, taken(store)))
     assert (ended.code, ended.out) == (CONFIG_WRONG, "")
     (line,) = ended.err.splitlines()
@@ -136,7 +137,7 @@ def test_a_value_whose_store_is_not_complete_is_not_known_yet_and_a_run_is_refus
         told = main(request(root, taken(store), f"action={action}"))
         assert (told.code, told.err) == (code, "")
         assert re.search(rf"^not known:? +settings\.threshold\.from\.store: .*{NOT_YET[store]}", told.out, re.M)
-    assert files(root) == before
+    assert kept(root) == before
 
 
 BAD = {
@@ -156,7 +157,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_a_source_that_gives_no_value_is_a_fault_and_touches_nothing(case, root, main):
     override, key = BAD[case]
-    before = files(root)
+    before = kept(root)
     with pytest.raises(RequestError) as raised:
         checked(request(root, override))
     (fault,) = raised.value.faults
@@ -164,7 +165,7 @@ def test_a_source_that_gives_no_value_is_a_fault_and_touches_nothing(case, root,
     ended = main(request(root, override))
     assert (ended.code, ended.out) == (CONFIG_WRONG, "")
     assert ended.err == f"error: {fault}\n"
-    assert files(root) == before
+    assert kept(root) == before
 
 
 def test_a_fault_of_a_source_comes_with_all_others(root):
