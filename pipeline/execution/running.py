@@ -122,6 +122,7 @@ def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: F
             observer.say(f"dashboard: {dask.client.dashboard_link}")
         while True:
             outcome = compute(plan, config, dask, stop, observer, files)
+            files.wait()
             plan = planned(plan.sweep, config, open_store(plan.path), "keep")
             if plan.complete or outcome.interrupted or outcome.failed:
                 return outcome

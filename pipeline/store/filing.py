@@ -77,8 +77,7 @@ class Filing:
         self._waiting.setdefault(tile, set()).add((row, block))
         self._expected[tile] -= 1
         if self._at_work is not None and self._at_work.done():
-            self._at_work.result()
-            self._at_work = None
+            self.wait()
         if self._at_work is None and (due := self._due(tile)) is not None:
             blocks = self._waiting.pop(due)
             self._at_work = self._thread.submit(self._file, due, blocks)
@@ -92,6 +91,17 @@ class Filing:
             return None
         return max(self._waiting, key=lambda t: len(self._waiting[t]))
 
+    def wait(self) -> None:
+        """Wait until no tile is half filed, so that the store can be opened.
+
+        Raises:
+            Damaged: a file in which blocks are filed can't be read.
+            OSError: a tile could not be filed.
+        """
+        if self._at_work is not None:
+            self._at_work.result()
+            self._at_work = None
+
     def finish(self) -> None:
         """File all that waits.
 
@@ -100,8 +110,7 @@ class Filing:
             OSError: a tile could not be filed; what waits is kept.
         """
         self._thread.shutdown(wait=True)
-        if self._at_work is not None:
-            self._at_work.result()
+        self.wait()
         for name, size in self._files.sizes(PENDING).items():
             point, _, block = name.partition("-")
             row = self._row_of.get(int(point, 16)) if NAME.fullmatch(name) and size >= 0 else None

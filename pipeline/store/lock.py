@@ -75,6 +75,30 @@ def is_driven(store: Path) -> bool:
         return False
 
 
+_driven_here: set[tuple[int, int]] = set()
+"""The folders of the stores whose locks this process holds, by device and inode."""
+
+
+def is_driven_elsewhere(store: Path) -> bool:
+    """Whether a driver other than this process is at work on a store now.
+
+    Args:
+        store: folder of the store.
+
+    Returns:
+        True if its lock is held, and not by this process.
+    """
+    try:
+        return is_driven(store) and _identity(store) not in _driven_here
+    except OSError:
+        return False
+
+
+def _identity(folder: Path | int) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
 class Lock:
     """The right to change a store, held for the time of a run.
 
@@ -182,6 +206,8 @@ class Lock:
         self._file = file
         self._take_held() if self._kind == "file" else self._refuse_held()
         self.died = bool(os.pread(file, 1, 0))
+        _driven_here.add(_identity(directory))
+        self._opened.callback(_driven_here.discard, _identity(directory))
         self._sign()
         return True
 

@@ -24,6 +24,7 @@ from pipeline.store.blocks import MACHINES, NAME, PENDING, Header, Location, rea
 from pipeline.store.chunks import BadChunk, decoded, digests_of, hash_of, hashes_of
 from pipeline.store.files import Archive, Files, Folder
 from pipeline.store.layout import BOOKKEEPING, SCHEMA, Array, Document, Layout, sealed, unsealed
+from pipeline.store.lock import is_driven_elsewhere
 from pipeline.words import one_line, refused_address
 
 ROOT = "zarr.json"
@@ -323,9 +324,7 @@ def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | 
 
 def _is_changing(store: Store) -> bool:
     """Whether a driver is at work on a store, so that what looks like a fault may be one half of a change."""
-    from pipeline.store.lock import is_driven
-
-    return isinstance(store.files, Folder) and is_driven(store.path)
+    return isinstance(store.files, Folder) and is_driven_elsewhere(store.path)
 
 
 def _opened(path: Path) -> Store:
