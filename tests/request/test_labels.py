@@ -7,7 +7,7 @@ from pipeline.actions import requested
 from pipeline.errors import RequestError
 from pipeline.request import Origin, define, label_of, point_seed
 from pipeline.store import open_store, open_sweep
-from tests.contents import fill, prepared
+from tests.contents import digests, fill, prepared
 from tests.systems.own import MODEL
 
 ERRORS = "axes.error.values=[square,absolute]"
@@ -251,6 +251,24 @@ def test_a_labelled_axis_grows(told_apart):
     dataset = open_sweep(path)
     for label in ("a", "bb", "ccc"):
         assert dataset["x"].sel(mode=label).values.tolist() == [10 * len(label) + member for member in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked"), [("true", "'true'"), ("'true'", "true"), ("2", "'2'"), ("null", "'null'")]
+)
+def test_values_that_have_the_label_of_a_stored_one_are_told_apart_and_refused(stored, asked, model):
+    sweep, path = model(f"axes.any_of.values=[{stored}]", "axes.a.values=[10,20]")
+    fill(sweep, path)
+    assert open_store(path).points() == list(sweep.points)
+    other, _ = model(f"axes.any_of.values=[{asked}]", "axes.a.values=[20]")
+    assert open_store(path).rows_of(other).tolist() == [-1]
+    before = digests(path)
+    with pytest.raises(RequestError, match="has the same label; choose another store.name") as refused:
+        fill(other, path)
+    assert len(refused.value.faults) == 1
+    assert digests(path) == before
+    assert open_store(path).points() == list(sweep.points)
+    assert fill(sweep, path) == []
 
 
 def test_estimates_of_labels_are_theirs(told_apart):

@@ -147,6 +147,7 @@ def test_a_full_tile_is_filed_before_the_run_ends(sweep, tmp_path, monkeypatch):
     with only_driver(path) as lock:
         store = prepare(path, large, lock)
         plan = make_plan(large, path, store, "stop")
+        ask(store, plan.rows, plan.members)
         with filing(store, lock) as files_:
             files_.expect(plan.rows, plan.missing)
             job = next(plan.jobs())
@@ -159,9 +160,10 @@ def test_a_full_tile_is_filed_before_the_run_ends(sweep, tmp_path, monkeypatch):
 
 def test_a_run_that_fails_files_what_it_computed(sweep, tmp_path):
     path, small = tmp_path / "a.zarr", sweep(*SMALL)
+    made(path, small)
 
     def run():
-        with only_driver(path) as lock, filing(prepare(path, small, lock), lock):
+        with only_driver(path) as lock, filing(open_store(path), lock):
             compute_block(jobs_of(small, path)[0])
             raise ZeroDivisionError
 
