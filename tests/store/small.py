@@ -25,7 +25,13 @@ def in_tiles_of(patch, points, blocks):
 
 
 def made(path, sweep):
-    """The store at a path, made or grown by a driver of its own for a sweep, all of whose members are asked for."""
+    """The store at a path, made or grown for a sweep by a driver of its own."""
+    with only_driver(path) as lock:
+        return prepare(path, sweep, lock)
+
+
+def wanted(path, sweep):
+    """The store at a path, made or grown for a sweep, all of whose members are asked for."""
     with only_driver(path) as lock:
         store = prepare(path, sweep, lock)
         ask(store, store.rows_of(sweep), np.full(len(sweep.points), sweep.members))

@@ -13,7 +13,7 @@ from pipeline.store import is_pending, open_store, open_sweep, read_block
 from tests.command import elsewhere
 from tests.contents import assert_same_values, digests, fill, stored_blocks
 from tests.dying import count_steps, dying_at
-from tests.store.small import LARGE, SMALL, constant, file_all, hand_in, jobs_of, made, shapes
+from tests.store.small import LARGE, SMALL, constant, file_all, hand_in, jobs_of, shapes, wanted
 
 few_examples = settings(max_examples=5, deadline=None, derandomize=True)
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1.7e308])
@@ -34,7 +34,7 @@ def any_numbers(store, seed):
 @given(st.integers(0, 2**32 - 1), st.integers(0, 1), st.integers(0, 1))
 def test_a_block_comes_back_bit_for_bit_before_and_after_it_is_filed(sweep, tmp_path_factory, seed, row, block):
     path = tmp_path_factory.mktemp("store") / "a.zarr"
-    store = made(path, sweep(*LARGE))
+    store = wanted(path, sweep(*LARGE))
     written = any_numbers(store, seed)
     hand_in(store, row, block, written)
     assert is_pending(store.location, int(store.ids[row]), block, code=7)
@@ -59,7 +59,7 @@ def test_a_block_comes_back_bit_for_bit_before_and_after_it_is_filed(sweep, tmp_
 
 def test_the_smallest_block_of_zeros_counts_as_stored(sweep, tmp_path):
     path = tmp_path / "a.zarr"
-    store = made(path, sweep(*SMALL))
+    store = wanted(path, sweep(*SMALL))
     hand_in(store, 0, 0, constant(store, 0))
     for _ in range(2):
         assert stored_blocks(path) == {((1.0,), 0)}

@@ -11,7 +11,7 @@ from pipeline.request import Origin, define
 from pipeline.store import derive, open_sweep
 from tests.command import ROOT, tiny
 from tests.contents import fill
-from tests.store.small import kept, made
+from tests.store.small import kept, made, wanted
 
 NETWORK = (
     "+sweep=network_eta_sigma",
@@ -53,7 +53,7 @@ def root(tmp_path_factory):
         checked(request(root, "store.name=incomplete", f"ensemble.members={members}")) for members in (8, 16)
     )
     fill(define(few), few.store.path)
-    made(more.store.path, define(more))
+    wanted(more.store.path, define(more))
     kuramoto = checked(tiny(root, "store.name=kuramoto"))
     fill(define(kuramoto), kuramoto.store.path)
     return root

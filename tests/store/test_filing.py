@@ -14,7 +14,7 @@ from pipeline.store.chunks import index_size, shard_index
 from pipeline.store.layout import BOOKKEEPING
 from tests.command import elsewhere
 from tests.contents import assert_same_values, block_bytes, blocks, digests, files, fill, stored_blocks
-from tests.store.small import LARGE, SMALL, constant, file_all, hand_in, in_tiles_of, jobs_of, kept, made
+from tests.store.small import LARGE, SMALL, constant, file_all, hand_in, in_tiles_of, jobs_of, kept, wanted
 
 few_examples = settings(max_examples=4, deadline=None, derandomize=True)
 
@@ -160,7 +160,7 @@ def test_a_full_tile_is_filed_before_the_run_ends(sweep, tmp_path, monkeypatch):
 
 def test_a_run_that_fails_files_what_it_computed(sweep, tmp_path):
     path, small = tmp_path / "a.zarr", sweep(*SMALL)
-    made(path, small)
+    wanted(path, small)
 
     def run():
         with only_driver(path) as lock, filing(open_store(path), lock):
@@ -178,6 +178,7 @@ def test_what_an_earlier_driver_left_is_seen_and_filed_by_the_next_run(
     waiting, copy_of, templates, configure, main, sweep
 ):
     path = copy_of("empty", "kuramoto_T.zarr")
+    wanted(path, sweep(*SMALL))
     for job in jobs_of(sweep(*SMALL), path)[:waiting]:
         compute_block(job)
     before, left = block_bytes(path), kept(path / "pending")
@@ -210,7 +211,7 @@ def test_few_files_hold_many_blocks(blocks_in_a_tile, sweep, tmp_path, monkeypat
     """A file an array and tile, beside what does not grow."""
     in_tiles_of(monkeypatch, 3, blocks_in_a_tile)
     path = tmp_path / "a.zarr"
-    made(path, sweep(*LARGE))
+    wanted(path, sweep(*LARGE))
     empty = len(kept(path))
     fill(sweep(*LARGE), path)
     layout = open_store(path).layout

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.execution import compute_block
 from pipeline.store import open_store, open_sweep, read_block
 from tests.contents import fill
-from tests.store.small import in_tiles_of, jobs_of, made
+from tests.store.small import in_tiles_of, jobs_of, wanted
 
 ETAS = "axes.eta.values"
 NAMES = ("order_parameter", "final_error", "weight", "phase", "status")
@@ -26,7 +26,7 @@ def path(sweep, tmp_path_factory):
         fill(sweep("axes.T.values=[3,1]", f"{ETAS}=[2]", "ensemble.members=13"), path)
     fill(sweep("axes.T.values=[2]", f"{ETAS}=[2,1]", "ensemble.members=5"), path, file=False)
     more = sweep("axes.T.values=[1]", f"{ETAS}=[1,2]", "ensemble.members=13")
-    made(path, more)
+    wanted(path, more)
     compute_block(jobs_of(more, path)[0])
     found = open_store(path)
     assert found.stored.sum() == 4 + 2 + 1

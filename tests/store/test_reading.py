@@ -8,7 +8,7 @@ from pipeline.execution import compute_block
 from pipeline.plan import make_plan, requested_part
 from pipeline.store import open_store, open_sweep, read, settings_of
 from tests.contents import fill
-from tests.store.small import LARGE, SMALL, file_all, jobs_of, kept, made
+from tests.store.small import LARGE, SMALL, file_all, jobs_of, kept, made, wanted
 
 EIGHT = "ensemble.members=8"
 
@@ -111,7 +111,7 @@ def test_holes_of_a_grid_have_no_recorded_iterations(sweep, tmp_path):
 def test_blocks_not_computed_have_status_0_and_nan(sweep, copy_of):
     path = copy_of("small")
     large = sweep(*LARGE)
-    made(path, large)
+    wanted(path, large)
     compute_block(jobs_of(large, path)[0])  # the first block of T=3
     shown = open_sweep(path)
     missing = shown["status"] == 0
