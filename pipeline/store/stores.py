@@ -309,7 +309,9 @@ def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | 
     if not path.exists():
         return None
     if path.is_file() and not zipfile.is_zipfile(path):
-        raise RequestError([f"{path}: expected a store, a folder or a zip archive of one, got another file"])
+        raise RequestError(
+            [f"{path}: expected a store, a folder or a zip archive of one, got another file; move it away"]
+        )
     for tries in range(_TRIES):
         store = _opened(path)
         if not store.faults or (tries and not _is_changing(store)):  # twice, as a driver may just have ended
