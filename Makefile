@@ -3,12 +3,15 @@
 # make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
 # make lint      set up, then ruff and mypy
 # make bench     set up, then the benchmarks
-# make torture   set up, then 512 random kills of drivers and workers and a death at every write: most of an hour
+# make torture   set up, then 512 random kills of drivers and workers, a death at every write, every bit of a store
+#                flipped, thousands of steps of a store that is harmed: some hours
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Two files at a time: many tests wait for processes. What a file sets up once is set up once.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+TORTURE := $(addprefix tests/,execution/test_crash.py $(addprefix store/test_,deaths.py flips.py state_machine.py))
 
 .PHONY: run test test-all test-slow lint bench torture clean
 
@@ -35,7 +38,7 @@ bench: $(VENV)/.run
 	$(BIN)/python -m tests.benchmarks
 
 torture: $(VENV)/.test
-	TORTURE_ROUNDS=32 $(BIN)/python -m pytest --timeout 7200 tests/execution/test_crash.py tests/store/test_store.py
+	TORTURE_ROUNDS=32 $(BIN)/python -m pytest --numprocesses 2 --dist load --timeout 14400 $(TORTURE)
 
 $(VENV)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

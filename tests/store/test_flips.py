@@ -1,5 +1,6 @@
 """A single bit of a file that flips: whoever looks sees true numbers, or one line that says what is wrong."""
 
+import os
 import random
 from functools import partial
 
@@ -97,8 +98,12 @@ def flip(path, bit):
     path.write_bytes(content)
 
 
-@pytest.mark.timeout(7200)
-@pytest.mark.parametrize("most", [FLIPS, pytest.param(None, marks=pytest.mark.slow)], ids=["some", "all"])
+MANY = None if "TORTURE_ROUNDS" in os.environ else 20 * FLIPS
+"""Of a larger sample; all in `make torture`."""
+
+
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("most", [FLIPS, pytest.param(MANY, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_no_flip_of_a_bit_gives_a_wrong_number_or_a_traceback(most, store, look):
     right, told = look()
     assert not told

@@ -3,6 +3,7 @@ the store refuses in one line."""
 
 import contextlib
 import io
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -225,15 +226,19 @@ def _dying(step, work):
         work()
 
 
-@pytest.mark.timeout(3600)
+MANY = (250, 30) if "TORTURE_ROUNDS" in os.environ else (50, 25)
+"""Examples and steps of each; more in `make torture`."""
+
+
+@pytest.mark.timeout(14400)
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(8, 15), pytest.param(250, 30, marks=pytest.mark.slow)], ids=["some", "thousands"]
+    ("examples", "steps"), [(8, 15), pytest.param(*MANY, marks=pytest.mark.slow)], ids=["some", "thousands"]
 )
 def test_every_number_read_is_true_whatever_happened_to_the_store(examples, steps, small_tiles, tmp_path):
     run_state_machine_as_test(
         partial(AStore, tmp_path / "stores"),
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=examples < 100,
+            max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=examples < 250,
             suppress_health_check=list(HealthCheck), database=None,
         ),
     )  # fmt: skip
