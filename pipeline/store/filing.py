@@ -76,8 +76,8 @@ class Filing:
         tile = self._tile(row, block)
         self._waiting.setdefault(tile, set()).add((row, block))
         self._expected[tile] -= 1
-        if self._at_work is not None and self._at_work.done():
-            self.wait()
+        if self._at_work is not None and (self._at_work.done() or self._count() >= MOST_PENDING):
+            self.wait()  # where filing is slower than computing, computing waits
         if self._at_work is None and (due := self._due(tile)) is not None:
             blocks = self._waiting.pop(due)
             self._at_work = self._thread.submit(self._file, due, blocks)
@@ -87,9 +87,13 @@ class Filing:
         full = [t for t in self._waiting if self._expected[t] <= 0]
         if full:
             return tile if tile in full else full[0]
-        if sum(map(len, self._waiting.values())) < MOST_PENDING:
+        if self._count() < MOST_PENDING:
             return None
         return max(self._waiting, key=lambda t: len(self._waiting[t]))
+
+    def _count(self) -> int:
+        """Blocks that wait, those of the tile that is being filed left out."""
+        return sum(map(len, self._waiting.values()))
 
     def wait(self) -> None:
         """Wait until no tile is half filed, so that the store can be opened.

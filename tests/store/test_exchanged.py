@@ -361,7 +361,7 @@ def test_a_folder_that_is_lost_or_empty_or_another_is_told(name, the_store, look
 # --- metadata that was edited -----------------------------------------------------------------------------------
 
 EDITS = {
-    "data_type": "float32", "attributes": {"scale_factor": 2.0}, "fill_value": 0, "codecs": [], "shape": [1, 1],
+    "data_type": "float32", "attributes": {"scale_factor": 2.0}, "fill_value": 7, "codecs": [], "shape": [1, 1],
     "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 1]}}, "dimension_names": ["member", "point"],
     "zarr_format": 2, "node_type": "group", "chunk_key_encoding": {"name": "default"}, "extra": 1,
     "storage_transformers": [{}],
