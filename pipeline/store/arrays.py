@@ -1,6 +1,6 @@
 """Numbers of a store, by rows of points and numbers of members, each block checked against its hash as it is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,9 @@ class _Changed(Exception):  # noqa: N818 (a state of a store)
     """A block is not where it was, or not what it was: it was filed or replaced meanwhile, or it is damaged."""
 
 
-def read(store: Store, name: str, rows: np.ndarray, members: np.ndarray) -> np.ndarray:
+def read(
+    store: Store, name: str, rows: np.ndarray, members: np.ndarray, rest: Sequence[np.ndarray] | None = None
+) -> np.ndarray:
     """Values of a variable.
 
     Args:
@@ -34,6 +36,7 @@ def read(store: Store, name: str, rows: np.ndarray, members: np.ndarray) -> np.n
         name: of the variable, or `status`.
         rows: (point,) of points; −1: none.
         members: (member,) their numbers, any.
+        rest: which values along each further dimension. Default: all.
 
     Returns:
         (point, member, …) as stored, filled up; where there are none, NaN, for `status` 0.
@@ -43,15 +46,24 @@ def read(store: Store, name: str, rows: np.ndarray, members: np.ndarray) -> np.n
     """
     array = store.layout.arrays[name]
     there, where = np.unique(rows, return_inverse=True)
-    found = np.full((len(there), len(members), *array.sizes[2:]), array.fill, dtype=array.dtype)
+    sizes = array.sizes[2:] if rest is None else tuple(map(len, rest))
+    found = np.full((len(there), len(members), *sizes), array.fill, dtype=array.dtype)
     if found.size:
         place = {int(row): k for k, row in enumerate(there)}
         of_block = _by_block(store, members)
         for wanted in _tiles(store, there[there >= 0], np.array(sorted(of_block), dtype=int)):
             for row, block, values in _read_again(store, array, wanted):
                 columns, within = of_block[block]
-                found[place[row], columns] = values[within]
+                found[place[row], columns] = values[within] if rest is None else _taken(values[within], rest)
     return found if np.array_equal(where, np.arange(len(rows))) else found[where]
+
+
+def _taken(values: np.ndarray, rest: Sequence[np.ndarray]) -> np.ndarray:
+    """Some values along each dimension after the first."""
+    for axis, part in enumerate(rest, start=1):
+        if len(part) != values.shape[axis] or not np.array_equal(part, np.arange(len(part))):
+            values = values.take(part, axis)
+    return values
 
 
 def _by_block(store: Store, members: np.ndarray) -> dict[int, tuple[np.ndarray | slice, np.ndarray | slice]]:
@@ -106,16 +118,17 @@ Values = Iterator[tuple[int, int, np.ndarray]]
 """(row, block, values of its members)."""
 
 
-def _read_again(store: Store, array: Array, wanted: _Wanted) -> list[tuple[int, int, np.ndarray]]:
-    """The blocks of a tile; if they have changed since the store was opened, as they are now."""
+def _read_again(store: Store, array: Array, wanted: _Wanted) -> Values:
+    """The blocks of a tile; if they have changed since the store was opened, once more from the first, as they are."""
     try:
-        return list(_read_tile(store, array, wanted))
+        yield from _read_tile(store, array, wanted)
+        return
     except _Changed:
         now = open_store(store.path)
     if now is None or now.layout.sweep_id != store.layout.sweep_id:
         raise Damaged(f"{store.path}: it was removed or exchanged while it was read; open it again")
     try:
-        return list(_read_tile(now, array, wanted))
+        yield from _read_tile(now, array, wanted)
     except _Changed as changed:
         raise Damaged(f"{store.path}/{changed}; restore it from a copy, or see action=verify") from changed
 

@@ -87,13 +87,10 @@ class _StoredArray(BackendArray):
         rows, shown = np.ravel(self._rows[within]), np.ravel(self._members[within])
         if 0 in shape:
             return np.empty(shape, self.dtype)
-        values = read(self._opened(), self._name, rows, chosen[points])
+        values = read(self._opened(), self._name, rows, chosen[points], chosen[points + 1 :])
         hidden = chosen[points] >= shown[:, None]
         if hidden.any():
             values[hidden] = self._fill
-        for axis, part in enumerate(chosen[points + 1 :], start=2):
-            if len(part) != values.shape[axis] or not np.array_equal(part, np.arange(len(part))):
-                values = values.take(part, axis)
         return values.reshape(shape)
 
     def _opened(self) -> Store:
