@@ -11,7 +11,8 @@ from pipeline.store.files import disk_use
 from pipeline.store.filing import Filing, file_pending, filing
 from pipeline.store.growing import ask, mend_documents, prepare
 from pipeline.store.lock import Lock, is_driven, only_driver
-from pipeline.store.stores import Store, check_same_sweep, coordinate_hashes, needed, open_store
+from pipeline.store.opening import coordinate_hashes, open_store
+from pipeline.store.stores import Store, check_same_sweep, needed
 
 if TYPE_CHECKING:
     from pipeline.store.reading import dataset_of, open_complete, open_sweep

@@ -9,7 +9,8 @@ from pipeline.errors import Damaged
 from pipeline.store.blocks import Header, pending_name, read_part
 from pipeline.store.chunks import BadChunk, decoded, hash_of, hashes_of, index_size, shard_index
 from pipeline.store.layout import Array
-from pipeline.store.stores import Store, open_store
+from pipeline.store.opening import open_store
+from pipeline.store.stores import Store
 from pipeline.words import one_line
 
 

@@ -23,7 +23,8 @@ from pipeline.store.blocks import MACHINES
 from pipeline.store.files import Folder, rename
 from pipeline.store.layout import Document
 from pipeline.store.lock import is_driven
-from pipeline.store.stores import CODES, GROUPS, ROOT, Store, open_store
+from pipeline.store.opening import open_store
+from pipeline.store.stores import CODES, GROUPS, ROOT, Store
 from pipeline.words import one_line
 
 _CONVENTIONS = "CF-1.9"  # the first with 64-bit whole numbers, and bytes without a sign

@@ -21,7 +21,8 @@ from pipeline.store.chunks import BadChunk, decoded, encoded, index_size, joined
 from pipeline.store.files import Folder
 from pipeline.store.layout import BOOKKEEPING, Array, Layout
 from pipeline.store.lock import Lock
-from pipeline.store.stores import Store, digest_of_header
+from pipeline.store.opening import digest_of_header
+from pipeline.store.stores import Store
 
 MOST_PENDING = 3500
 """Blocks that may wait before a tile is filed that will get more of them; those of one tile may wait beside."""

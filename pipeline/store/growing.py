@@ -18,7 +18,8 @@ from pipeline.store.chunks import decoded, encoded
 from pipeline.store.files import Folder
 from pipeline.store.layout import Array, Document, Layout, as_coordinate, coordinates_at, layout_of, varies
 from pipeline.store.lock import Lock
-from pipeline.store.stores import GROUP, GROUPS, ROOT, Store, check_same_sweep, open_store
+from pipeline.store.opening import open_store
+from pipeline.store.stores import GROUP, GROUPS, ROOT, Store, check_same_sweep
 
 
 def prepare(path: Path, sweep: Sweep, lock: Lock, order: np.ndarray | None = None) -> Store:

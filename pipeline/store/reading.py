@@ -16,7 +16,8 @@ from xarray.core import indexing
 
 from pipeline.errors import Damaged, NotComplete, RequestError
 from pipeline.store.arrays import read
-from pipeline.store.stores import Store, needed, open_store
+from pipeline.store.opening import open_store
+from pipeline.store.stores import Store, needed
 
 Layout = Literal["grid", "points"]
 
