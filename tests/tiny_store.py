@@ -14,7 +14,7 @@ from pipeline.actions import requested
 from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Execution, make_plan, requested_part
 from pipeline.request import Origin, define
-from pipeline.store import ask, filing, layout, only_driver, open_sweep, prepare, stores, write_block
+from pipeline.store import ask, filing, layout, only_driver, open_sweep, opening, prepare, write_block
 from pipeline.systems import compute_members, search_in
 from tests.command import STUBS
 
@@ -71,7 +71,7 @@ def small_tiles():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "_tile", lambda points, block_bytes: (2, 2))
         patch.setattr(layout, "_POINTS_A_CHUNK", 3)
-        patch.setattr(stores, "_WAIT_SECONDS", 0)  # who holds the lock, as a run does, looks at faults again
+        patch.setattr(opening, "_WAIT_SECONDS", 0)  # who holds the lock, as a run does, looks at faults again
         yield
 
 
