@@ -94,8 +94,10 @@ class Folder:
         try:
             put(aside, parts, durable)
             rename(aside, path)
-        except OSError:
+        except OSError as error:
             aside.unlink(missing_ok=True)
+            if isinstance(error, IsADirectoryError):
+                raise NoFile(error.errno, "no regular file: move it away", str(path)) from error
             raise
 
     def make(self, folder: str) -> None:
@@ -127,7 +129,7 @@ class Folder:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
-            raise NoFile(None, "no regular file", str(path))
+            raise NoFile(None, "no regular file: move it away", str(path))
         return descriptor, status.st_size
 
 

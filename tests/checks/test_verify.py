@@ -69,6 +69,9 @@ def test_a_damaged_file_is_named_and_repaired(name, damage, path, template, tmp_
     assert any(line.startswith("damaged: ") and array.file(0) in line for line in ended.out.splitlines())
     assert ended.out.endswith("blocks are wrong; verify.repair=true computes them again\n")
     if (path / array.file(0)).is_dir():
+        refused = main(here(tmp_path, *VERIFY, "verify.repair=true"))
+        assert refused.code == CONFIG_WRONG
+        assert f"{path / array.file(0)}: no regular file: move it away" in refused.err
         (path / array.file(0)).rmdir()
     assert main(here(tmp_path, *VERIFY, "verify.repair=true")).code == COMPLETE
     assert main(here(tmp_path, *VERIFY)).code == COMPLETE
