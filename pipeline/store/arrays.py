@@ -9,9 +9,13 @@ from pipeline.errors import Damaged
 from pipeline.store.blocks import Header, pending_name, read_part
 from pipeline.store.chunks import BadChunk, decoded, hash_of, hashes_of, index_size, shard_index
 from pipeline.store.layout import Array
+from pipeline.store.lock import is_driven
 from pipeline.store.opening import open_store
 from pipeline.store.stores import Store
 from pipeline.words import one_line
+
+_LEAST_TRIES, _TRIES = 3, 50
+"""To read what a driver may be filing: so often if none is at work any more, at most so often while one is."""
 
 
 class _Wanted(NamedTuple):
@@ -120,18 +124,18 @@ Values = Iterator[tuple[int, int, np.ndarray]]
 
 
 def _read_again(store: Store, array: Array, wanted: _Wanted) -> Values:
-    """The blocks of a tile; if they have changed since the store was opened, once more from the first, as they are."""
-    try:
-        yield from _read_tile(store, array, wanted)
-        return
-    except _Changed:
+    """The blocks of a tile; where they change while they are read, once more from the first, as they are then."""
+    now: Store | None = store
+    for tries in range(_TRIES):
+        if now is None or now.layout.sweep_id != store.layout.sweep_id:
+            raise Damaged(f"{store.path}: it was removed or exchanged while it was read; open it again")
+        try:
+            yield from _read_tile(now, array, wanted)
+            return
+        except _Changed as changed:
+            if tries == _TRIES - 1 or (tries >= _LEAST_TRIES - 1 and not is_driven(store.path)):
+                raise Damaged(f"{store.path}/{changed}; restore it from a copy, or see action=verify") from changed
         now = open_store(store.path)
-    if now is None or now.layout.sweep_id != store.layout.sweep_id:
-        raise Damaged(f"{store.path}: it was removed or exchanged while it was read; open it again")
-    try:
-        yield from _read_tile(now, array, wanted)
-    except _Changed as changed:
-        raise Damaged(f"{store.path}/{changed}; restore it from a copy, or see action=verify") from changed
 
 
 def _read_tile(store: Store, array: Array, wanted: _Wanted) -> Values:

@@ -1,5 +1,7 @@
 """Reading a store: what `open_sweep` shows of points, holes, missing blocks, ragged dimensions and labels."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -250,3 +252,18 @@ def test_a_store_that_was_exchanged_for_another_since_it_was_opened_is_refused(s
     fill(sweep(*SMALL, "ensemble.seed=2"), path)
     with pytest.raises(Damaged, match=r"a\.zarr"):
         lazy.load()
+
+
+def test_blocks_that_are_filed_again_and_again_while_they_are_read_are_found(sweep, tmp_path, monkeypatch):
+    """A reader looks once more, and what it then sees waiting is filed before it has read it, too."""
+    path = tmp_path / "a.zarr"
+    fill(sweep(*SMALL), path, file=False)
+    before, waiting = open_sweep(path).load(), open_store(path)
+    lazy = open_sweep(path)
+    file_all(path)
+    looks = iter([waiting])
+    arrays = importlib.import_module("pipeline.store.arrays")
+    now = arrays.open_store
+    monkeypatch.setattr(arrays, "open_store", lambda at: next(looks, None) or now(at))
+    assert lazy.load().identical(before)
+    assert next(looks, None) is None, "it never looked again"
