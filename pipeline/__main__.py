@@ -20,6 +20,7 @@ from pipeline.errors import (
     RequestError,
 )  # fmt: skip
 from pipeline.request import Origin, as_yaml, compose, parse, several
+from pipeline.words import counted
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 _INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
@@ -56,9 +57,12 @@ def exit_code(arguments: Sequence[str]) -> int:
         complain(error.faults)
         return CONFIG_WRONG
     codes, typed = [], shlex.join(["python", "-m", "pipeline", *arguments])
-    for overrides in requests:
+    for number, overrides in enumerate(requests, start=1):
         codes.append(_code_of_one(Origin(typed, tuple(overrides), line.config_dir)))
-        if codes[-1] == INTERRUPTED:
+        asks_only = any(override.lstrip("+") == "action=status" for override in overrides)
+        if codes[-1] == INTERRUPTED and not asks_only:
+            if left := len(requests) - number:
+                say(f"{counted(left, 'further request')} not begun; the same command goes on")
             break
     return max(codes)
 

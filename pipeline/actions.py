@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline import checks, cluster, figures
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Interrupted, RequestError
-from pipeline.execution import Observer, RunLog, Stop, complete, compute, stop_on_signals, workers_of
+from pipeline.execution import Observer, RunLog, Stop, complete, compute, log_of, stop_on_signals, workers_of
 from pipeline.plan import (
     Execution,
     Plan,
@@ -61,6 +61,7 @@ from pipeline.store import (
     prepare,
 )  # fmt: skip
 from pipeline.systems import search_in
+from pipeline.words import counted
 
 _WATCH_SECONDS = 2.0
 
@@ -187,7 +188,7 @@ def take_over(config: Config, observer: Observer) -> Ended:
         log = RunLog(store, config.command, source=str(config.source), blocks_taken=merged.taken)
         log.end("merged", blocks_computed=0, failed=merged.damaged)
     lines = [
-        f"{path}: {merged.taken} blocks taken over from {config.source}, {merged.known} were there already",
+        f"{path}: {counted(merged.taken, 'block')} taken over from {config.source}, {merged.known} were there already",
         *(f"failed: {line}" for line in merged.damaged),
     ]
     return Ended(merged.taken, BLOCKS_FAILED if merged.damaged else COMPLETE, lines)
@@ -226,9 +227,13 @@ def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observ
     with stop_on_signals() as stop, only_driver(path, request.lock) as lock:
         plan = plan_now()
         assert plan.store is not None
+        faults = plan.store.told()
         mend_documents(plan.store)
         file_pending(plan.store, lock, in_spite=True)  # blocks that wait would hide those that are computed again
         plan = plan_now()
+        assert plan.store is not None
+        for line in faults:
+            observer.say(f"{'damaged' if line in plan.store.told() else 'mended'}: {line}")
         wrong, lines = _check(plan, request, observer)
         for line in lines:
             observer.say(line)
@@ -240,13 +245,13 @@ def _check(plan: Plan, request: Request, observer: Observer) -> tuple[list[check
     assert plan.store is not None
     chosen = checks.sample(plan, request.verify)
     recorded = int((plan.stored | plan.damaged).sum())
-    observer.say(f"{plan.path}: {recorded} blocks to check, {len(chosen)} of them to compute again")
+    observer.say(f"{plan.path}: {counted(recorded, 'block')} to check, {len(chosen)} of them to compute again")
     with workers_of(plan, request, observer) as dask:
         client = dask.client if dask else None
         found = checks.verified(plan, chosen, client, Execution(request.folders))
         wrong = [checked for checked in found if checked.damage]
-    files = [f"damaged: {line}" for line in plan.store.told()]
-    return wrong, [*files, *checks.verification_lines(plan, wrong)]
+    files = [] if request.verify.repair else [f"damaged: {line}" for line in plan.store.told()]
+    return wrong, [*files, *checks.verification_lines(plan, wrong, request.verify.repair)]
 
 
 ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {
@@ -279,13 +284,13 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     told = [run["config"] for run in plan.store.runs() if "config" in run]
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
     wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
-    if not wanted.draw:
-        raise RequestError(
-            [
-                f"figures.draw: the sweep of {request.path} has no figure; expected one of {', '.join(figures.known())}"
-            ]
-        )
     known = figures.known()
+    if not wanted.draw:
+        fitting = [
+            name for name, axes in known.items() if not unfit(name, axes, plan.sweep.axes, plan.sweep.method)
+        ]
+        there = f"expected one that draws its axes: {', '.join(fitting)}" if fitting else "none draws its axes"
+        raise RequestError([f"figures.draw: the sweep of {request.path} has no figure; {there}"])
     faults = [unfit(name, known[name], plan.sweep.axes, plan.sweep.method) for name in wanted.draw]
     if any(faults):
         raise RequestError(f"figures.draw: {why}" for why in faults if why)
@@ -440,7 +445,7 @@ def _repair(
         bad[checked.k, checked.block] = True
     again = replace(plan, stored=plan.stored & ~bad, requested=bad)
     with filing(plan.store, lock, in_spite=True) as files, workers_of(plan, request, observer) as dask:
-        outcome = compute(again, request, dask, stop, observer, files)
+        outcome = compute(again, request, dask, stop, observer, files, log_of(again, request))
     if outcome.interrupted:
         raise Interrupted
     open_store(plan.path)  # tells what could not be mended

@@ -28,6 +28,11 @@ def size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
+def counted(count: int, noun: str) -> str:
+    """1 block, 2 blocks."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def span(values: Sequence[int]) -> str:
     """8, or 8 … 24: the least and the greatest of some numbers."""
     least, greatest = min(values), max(values)

@@ -372,7 +372,7 @@ def test_a_sweep_whose_settings_come_from_a_store_needs_that_store_for_its_run_a
     before = files(tmp_path)
     told = main(network("network_robust", tmp_path, "action=status"))
     assert (told.code, told.err) == (COMPLETE, "")
-    assert "1 of 1 blocks (100%)" in told.out
+    assert "1 of 1 block (100%)" in told.out
     assert told.out.splitlines()[-1].startswith(f"not known: {reason}")
     assert explained(main(network("network_robust", tmp_path, "action=explain")).out)["blocks"].startswith(
         "1: 1 stored"

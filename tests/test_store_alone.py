@@ -108,6 +108,8 @@ def test_what_is_no_store_or_a_damaged_one_is_told_in_a_line_and_hides_no_other(
     (folder / "notes.txt").write_text("mine")
     copied(folder / "whole.zarr", folder / "lost.zarr")
     (folder / "lost.zarr" / "digest" / "c.0.0").unlink()
+    copied(folder / "whole.zarr", folder / "rootless.zarr")
+    (folder / "rootless.zarr" / "zarr.json").unlink()
     copied(folder / "whole.zarr", folder / "records.zarr")
     (folder / "records.zarr" / "runs" / "000001.json").write_text("{}")
     for name, attributes in (("old", {"schema": 2, "fingerprint": {}}), ("foreign", {})):
@@ -122,7 +124,8 @@ def test_what_is_no_store_or_a_damaged_one_is_told_in_a_line_and_hides_no_other(
     assert list(rows(ended.out)) == ["store", "part.zarr", "whole.zarr"]
     told = dict(line.split(": ", 1) for line in ended.out.splitlines()[3:])
     expected = {
-        "empty": "no store: it has no zarr.json", "lost.zarr": "digest/c.0.0", "records.zarr": "runs/000001.json",
+        "empty": "no store: it has no zarr.json", "lost.zarr": "digest/c.0.0",
+        "rootless.zarr": "zarr.json: lost", "records.zarr": "runs/000001.json",
         "dead.zarr": "a link to nothing", "two lines": "no store", "old.zarr": "schema 3, got 2",
         "foreign.zarr": "another Zarr group", "no.zarr.zip": "a zip archive of one",
         "deeper": "no store: it has no zarr.json; stores are in it, see action=list",
@@ -140,6 +143,18 @@ def test_a_store_at_work_and_one_whose_driver_was_killed_are_told_apart(folder, 
         assert "UTC, running: 0 blocks computed" in main([f"path={path}", "action=history"]).out
     assert rows(main(["action=list", f"path={path}"]).out)["whole.zarr"][-1] == "killed, 2026-01-02 03:04"
     assert "UTC, killed: 0 blocks computed" in main([f"path={path}", "action=history"]).out
+
+
+def test_a_history_counts_what_killed_runs_added_by_what_the_next_one_found(folder, main):
+    path = folder / "whole.zarr"
+    store = open_store(path)
+    for name, stored in (("000003", 5), ("000004", 6), ("000005", 9)):
+        store.log_run(name, RECORD | {"blocks_stored": stored})
+    store.log_run("000006", RECORD | {"state": "merged", "ended": RECORD["started"], "blocks_taken": 2})
+    computed = re.findall(
+        r"(\w+)(?: in 0 s)?: (\d+) blocks? (?:computed|taken)", main([f"path={path}", "action=history"]).out
+    )
+    assert computed[2:] == [("killed", "1"), ("killed", "3"), ("killed", "1"), ("merged", "2")]
 
 
 def test_what_a_terminal_can_not_show_is_a_question_mark(folder):

@@ -61,7 +61,7 @@ def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
         raise RequestError([f"source: expected a store, got nothing at {source}"])
     if path.exists() and source.samefile(path):
         raise RequestError([f"source: expected another store than {path}"])
-    check_same_sweep(theirs, sweep)
+    check_same_sweep(theirs, sweep, "source: choose the store of the same sweep, or undo the changes above")
     whole = whole_store(sweep, theirs)
     points = tuple(dict.fromkeys([*sweep.points, *whole.points]))
     ours = prepare(path, replace(sweep, points=points, members=max(sweep.members, whole.members)), lock)

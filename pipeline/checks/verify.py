@@ -15,6 +15,7 @@ from pipeline.provenance import machine
 from pipeline.request import Verify
 from pipeline.store import open_store, read_block
 from pipeline.systems import loaded
+from pipeline.words import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,7 +83,8 @@ def read_blocks(path: str, blocks: list[tuple[int, int, int]]) -> list[Checked]:
         try:
             read_block(store, row, block)
         except Damaged as damage:
-            found.append(Checked(k, block, str(damage.__cause__ or damage), differs=False))
+            what = getattr(damage.__cause__, "what", damage)  # of the file, so that its blocks are told together
+            found.append(Checked(k, block, str(what), differs=False))
     return found
 
 
@@ -176,18 +178,19 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield "processor features"
 
 
-def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
+def verification_lines(plan: Plan, wrong: list[Checked], repairs: bool) -> list[str]:
     """What is wrong with which blocks, how their circumstances differ from today's, and what to do.
 
     Args:
         plan: of a store that is there.
         wrong: blocks with damage.
+        repairs: whether they are about to be computed again.
 
     Returns:
         Lines for people.
     """
+    assert plan.store is not None
     if not wrong:
-        assert plan.store is not None
         mended = "; verify.repair=true writes the files above again" if plan.store.faults else ""
         return [f"all blocks are as they should be{mended}"]
     lines, damaged = [], defaultdict[str, list[Checked]](list)
@@ -201,9 +204,10 @@ def verification_lines(plan: Plan, wrong: list[Checked]) -> list[str]:
             damaged[checked.damage].append(checked)
     for damage, blocks in damaged.items():
         first = "; ".join(_named(plan, checked) for checked in blocks[:_NAMED])
-        more = f"; and {len(blocks) - _NAMED} more" if len(blocks) > _NAMED else ""
+        more = f"; and {counted(len(blocks) - _NAMED, 'block')} more" if len(blocks) > _NAMED else ""
         lines.append(f"damaged: {first}{more}: {damage}")
-    return [*lines, f"{len(wrong)} blocks are wrong; verify.repair=true computes them again"]
+    count = f"{counted(len(wrong), 'block')} {'is' if len(wrong) == 1 else 'are'} wrong"
+    return [*lines, count if repairs else f"{count}; verify.repair=true computes what is wrong again"]
 
 
 def _named(plan: Plan, checked: Checked) -> str:

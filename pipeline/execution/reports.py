@@ -2,7 +2,7 @@
 
 from pipeline.execution.blocks import Outcome
 from pipeline.plan import Plan
-from pipeline.words import duration
+from pipeline.words import counted, duration
 
 
 def announcement(plan: Plan) -> str:
@@ -14,7 +14,7 @@ def announcement(plan: Plan) -> str:
     Returns:
         One line.
     """
-    return f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks to compute"
+    return f"{plan.path}: {int(plan.missing.sum())} of {counted(int(plan.requested.sum()), 'block')} to compute"
 
 
 def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> list[str]:
@@ -31,8 +31,8 @@ def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> li
     """
     busy = outcome.seconds / (wall * workers) if wall > 0 else 0.0
     lines = [
-        f"computed {outcome.computed} blocks in {duration(wall)} "
-        f"({busy:.0%} of {workers} workers' time in kernels), {outcome.diverged} members diverged"
+        f"computed {counted(outcome.computed, 'block')} in {duration(wall)} "
+        f"({busy:.0%} of {workers} workers' time in kernels), {counted(outcome.diverged, 'member')} diverged"
     ]
     lines += [f"failed: {text}" for text in failures(plan, outcome)]
     if outcome.failed:

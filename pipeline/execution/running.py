@@ -66,7 +66,7 @@ class RunLog:
     """
 
     def __init__(self, store: Store, command: str, **started: Any) -> None:
-        self.name, self._store = store.new_run(), store
+        self.name, self._store, self.computed = store.new_run(), store, 0
         self._entries: dict[str, Any] = {**circumstances(command), "started": _now(), "failed": [], **started}
 
     def write(self, **entries: Any) -> None:
@@ -78,6 +78,11 @@ class RunLog:
         self._entries |= entries
         self._store.log_run(self.name, self._entries)
 
+    def begin(self) -> None:
+        """Note that it goes on, for the first time or for one more round."""
+        self._entries.pop("ended", None)
+        self.write(state="running", blocks_computed=self.computed)
+
     def end(self, state: str, **entries: Any) -> None:
         """The last entries.
 
@@ -86,6 +91,29 @@ class RunLog:
             **entries: what JSON can hold.
         """
         self.write(ended=_now(), state=state, **entries)
+
+
+def log_of(plan: Plan, request: Request) -> RunLog:
+    """The log of a run that computes a plan.
+
+    Args:
+        plan: of a store that has room for it.
+        request: what was asked for.
+
+    Returns:
+        A log, of which nothing is written yet.
+    """
+    store = plan.store
+    assert store is not None
+    return RunLog(
+        store,
+        request.command,
+        config=request.model_dump(mode="json"),
+        code=as_hex(loaded(plan.sweep.system_name).digest),
+        stale_blocks_kept=int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
+        blocks_stored=int(store.stored.sum()),
+        workers=[],
+    )
 
 
 def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Observer) -> Outcome:
@@ -117,11 +145,12 @@ def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Obser
 def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: Filing) -> Outcome:
     """Compute until nothing is missing, or nothing more can be done."""
     observer.say(announcement(plan))
+    log = log_of(plan, config)
     with workers_of(plan, config, observer) as dask:
         if dask is not None and dask.client.dashboard_link:
             observer.say(f"dashboard: {dask.client.dashboard_link}")
         while True:
-            outcome = compute(plan, config, dask, stop, observer, files)
+            outcome = compute(plan, config, dask, stop, observer, files, log)
             files.wait()
             plan = planned(plan.sweep, config, open_store(plan.path), "keep")
             if plan.complete or outcome.interrupted or outcome.failed:
@@ -176,9 +205,9 @@ def workers_of(plan: Plan, config: Request, observer: Observer) -> Iterator[Dask
 
 
 def compute(
-    plan: Plan, config: Request, dask: Dask | None, stop: Stop, observer: Observer, files: Filing
+    plan: Plan, config: Request, dask: Dask | None, stop: Stop, observer: Observer, files: Filing, log: RunLog
 ) -> Outcome:
-    """Compute the missing blocks, file them, and keep a log of the run in the store.
+    """Compute the missing blocks, file them, and keep the log of the run in the store.
 
     Args:
         plan: of a store that has room for it.
@@ -187,6 +216,7 @@ def compute(
         stop: whether the run is to stop.
         observer: is told of progress and outcome.
         files: files the blocks.
+        log: of the run.
 
     Returns:
         What became of the blocks.
@@ -197,15 +227,7 @@ def compute(
     store, code = plan.store, loaded(plan.sweep.system_name)
     assert store is not None
     store.add_code_version(as_hex(code.digest), code.version)
-    log = RunLog(
-        store,
-        config.command,
-        config=config.model_dump(mode="json"),
-        code=as_hex(code.digest),
-        stale_blocks_kept=int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
-        workers=[],
-    )
-    log.write(state="running", blocks_computed=0)
+    log.begin()
     jobs = plan.jobs(_execution(config, log.name))
     files.expect(plan.rows, plan.missing)
     began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
@@ -218,8 +240,9 @@ def compute(
                 outcome = _through_dask(jobs, config, dask, stop, progress, log, observer.say)
     finally:
         _remove_notes(store, log.name)
-        failed = failures(plan, outcome)
-        log.end("interrupted" if outcome.interrupted else "ended", blocks_computed=outcome.computed, failed=failed)
+        log.computed += outcome.computed
+        state, failed = "interrupted" if outcome.interrupted else "ended", failures(plan, outcome)
+        log.end(state, blocks_computed=log.computed, failed=failed)
     if isinstance(config.cluster, SchedulerCluster) and dask is not None:
         count = max(count, len(dask.workers))  # some came later
     for line in outcome_lines(plan, outcome, time.monotonic() - began, count):

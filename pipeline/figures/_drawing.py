@@ -38,6 +38,7 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
     dataset = requested_part(plan)
     folder = plan.path.parent / "figures"
     folder.mkdir(parents=True, exist_ok=True)
+    store_name = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
     written = []
     for name in names:
         with mpl.rc_context(STYLE):
@@ -46,7 +47,7 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
             beside = [open_complete(plan.path.parent / f"{other}{suffix}.zarr") for other in others]
             figure = module.draw(dataset, *beside)
             _annotate(figure, plan, dataset)
-            stem = plan.path.stem if list(names) == [name] else f"{plan.path.stem}-{name}"
+            stem = store_name if list(names) == [name] else f"{store_name}-{name}"
             written += _save(figure, folder / stem, _metadata(plan, command))
     return written
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.store import Store, is_driven
-from pipeline.words import between, moment, one_line
+from pipeline.words import between, counted, moment, one_line
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Run:
     state: str
     """ended, interrupted, merged, running or killed."""
     computed: int
-    """Blocks."""
+    """Blocks; of a run that has not ended, those by which the store has grown since."""
     failed: int
     """Blocks; of a merge, those of the source that can't be read."""
     taken: int
@@ -44,9 +44,9 @@ class Run:
 
     def _facts(self) -> Iterator[str]:
         if self.state == "merged":
-            yield f"{self.taken} blocks taken over from {self.source}"
+            yield f"{counted(self.taken, 'block')} taken over from {self.source}"
         else:
-            yield f"{self.computed} blocks computed"
+            yield f"{counted(self.computed, 'block')} computed"
         if self.failed:
             yield f"{self.failed} failed"
         if self.commit:
@@ -89,14 +89,14 @@ def history_of(store: Store) -> History:
     names = [name for name in store.files.sizes("runs") if re.fullmatch(r"\d{6,}\.json", name)]
     numbers = sorted(int(name.removesuffix(".json")) for name in names)
     runs = [_run(*of_one) for of_one in zip(numbers, records, strict=False)]  # one may have begun in between
-    last = len(runs) - 1 if driven else -1
-    return History(
-        store.path,
-        [
-            replace(run, state="killed") if run.state == "running" and k != last else run
-            for k, run in enumerate(runs)
-        ],
-    )
+    stored = int(store.stored.sum())
+    for k in reversed(range(len(runs))):
+        if runs[k].state == "running":
+            state = "running" if driven and k == len(runs) - 1 else "killed"
+            computed = max(0, stored - records[k].get("blocks_stored", stored))
+            runs[k] = replace(runs[k], state=state, computed=computed)
+        stored = records[k].get("blocks_stored", stored - runs[k].taken)
+    return History(store.path, runs)
 
 
 def _run(number: int, record: dict[str, Any]) -> Run:

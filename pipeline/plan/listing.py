@@ -84,7 +84,7 @@ def stores_in(root: Path) -> Listing:
 
 
 def _listed(path: Path) -> Listed:
-    if path.is_dir() and not os.path.lexists(path / "zarr.json"):
+    if path.is_dir() and not (os.path.lexists(path / "zarr.json") or (path / "runs" / "zarr.json").exists()):
         within = len(list(path.glob("*.zarr")))
         there = f"; stores are in it, see action=list path={path}" if within else ""
         raise RequestError([f"no store: it has no zarr.json{there}"])

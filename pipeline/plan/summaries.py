@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.plan.cost import Prediction
 from pipeline.plan.planning import Plan
 from pipeline.request import Value, shown
-from pipeline.words import duration, size, span
+from pipeline.words import counted, duration, size, span
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ class Status:
             yield f"{self.path}: nothing stored yet"
             return
         share = f"{self.stored / self.blocks:.0%}"
-        extent = f"{self.points} points × {self.members} members"
-        yield f"{self.path}: {self.stored} of {self.blocks} blocks ({share}), {extent}"
+        extent = f"{counted(self.points, 'point')} × {counted(self.members, 'member')}"
+        yield f"{self.path}: {self.stored} of {counted(self.blocks, 'block')} ({share}), {extent}"
         if self.runs:
             last = self.runs[-1]
             yield f"last run: started {last['started']}, {_state(last, self.driven)}"
@@ -184,14 +184,14 @@ def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
 def _state(run: dict[str, Any], driven: bool) -> str:
     if run["state"] == "running":
         return "running now" if driven else "killed; the same command resumes"
-    return f"{run['state']} {run['ended']}, {run['blocks_computed']} blocks computed"
+    return f"{run['state']} {run['ended']}, {counted(run['blocks_computed'], 'block')} computed"
 
 
 def _named_blocks(plan: Plan, which: np.ndarray, most: int = 4) -> str:
     """The number of some blocks, and the first of them by point and number."""
     found = np.argwhere(which)
     named = [f"{plan.sweep.named(plan.sweep.points[k])} block {block}" for k, block in found[:most]]
-    return f"{len(found)} blocks ({', '.join(named)}{', …' if len(found) > most else ''})"
+    return f"{counted(len(found), 'block')} ({', '.join(named)}{', …' if len(found) > most else ''})"
 
 
 def _failed_last_time(plan: Plan) -> list[str]:

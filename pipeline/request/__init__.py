@@ -14,10 +14,10 @@ from pipeline.request.clusters import (
 from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, parse, several
 from pipeline.request.config import EXPORTS, Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
 from pipeline.request.messages import label_of, shown, values_of
-from pipeline.request.sweep import Point, Sweep, Value, define, point_ids, point_seed
+from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
-    "CONF", "EXPORTS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known",
+    "CONF", "EXPORTS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known",
     "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime",

@@ -25,6 +25,9 @@ Value = float | int | str | bool | tuple[Any, ...] | None
 Point = tuple[Value, ...]
 """The swept values of a point, in the order of the axes."""
 
+MOST_BLOCKS = 10**8
+"""Of a store: what is known of each takes some 50 bytes of memory."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -159,6 +162,17 @@ def _bits(value: Value) -> bytes:
     return struct.pack("<q", value) if isinstance(value, int) else struct.pack("<d", value)
 
 
+def _refuse_too_many(sweep: Sweep) -> None:
+    if (count := len(sweep.points) * sweep.blocks) > MOST_BLOCKS:
+        raise RequestError(
+            [
+                f"ensemble.members: expected at most {MOST_BLOCKS} blocks, got {count} ({len(sweep.points)} points × "
+                f"{sweep.members} members, in blocks of {sweep.block_members}); ask for fewer, or set "
+                "store.block_members higher"
+            ]
+        )
+
+
 def define(config: Config) -> Sweep:
     """The sweep a request asks for.
 
@@ -184,7 +198,7 @@ def define(config: Config) -> Sweep:
     if faults:
         raise RequestError(faults)
     points = _checked(config, system, kinds, _combine(axes, values, config.sampling, config.ensemble.seed, kinds))
-    return Sweep(
+    sweep = Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
         axes=axes,
@@ -196,6 +210,8 @@ def define(config: Config) -> Sweep:
         records=config.store.records,
         method=config.sampling.method,
     )
+    _refuse_too_many(sweep)
+    return sweep
 
 
 def _finite(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:
@@ -290,7 +306,9 @@ def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
     """Each axis cut to evenly spread values, ends kept, until the grid has at most `most` points."""
     if most is None or not values:
         return values
-    longest = max(1, int(most ** (1 / len(values)) + 1e-9))
+    lengths = range(max(map(len, values)), 1, -1)
+    fits = (length for length in lengths if math.prod(min(length, len(column)) for column in values) <= most)
+    longest = next(fits, 1)
     return [
         [
             column[k]

@@ -28,7 +28,19 @@ class _Wanted(NamedTuple):
 
 
 class _Changed(Exception):  # noqa: N818 (a state of a store)
-    """A block is not where it was, or not what it was: it was filed or replaced meanwhile, or it is damaged."""
+    """A block is not where it was, or not what it was: it was filed or replaced meanwhile, or it is damaged.
+
+    Args:
+        what: file and fault, the same for all blocks of the file that have it.
+        where: the block, if the fault does not name it.
+    """
+
+    def __init__(self, what: str, where: str = "") -> None:
+        super().__init__(what, where)
+        self.what = what
+
+    def __str__(self) -> str:
+        return " ".join(part for part in self.args if part)
 
 
 def read(
@@ -179,7 +191,7 @@ def _plain(store: Store, array: Array, tile: tuple[int, int], filed: list[tuple[
     differs = hashes_of(values) != store.books["hashes"][rows, blocks, k]
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
-        raise _Changed(_exchanged(store, file, array, *filed[first]))
+        raise _exchanged(store, file, array, *filed[first])
     for (row, block), numbers in zip(filed, values, strict=True):
         yield row, block, numbers
 
@@ -209,14 +221,12 @@ def _check(store: Store, array: Array, row: int, block: int, values: np.ndarray,
     within = (slice(None), *(slice(lengths[dim]) for dim in array.dims[2:]))
     k = store.layout.hashed.index(array.name)
     if hash_of(np.ascontiguousarray(values[within])) != int(store.books["hashes"][row, block, k]):
-        raise _Changed(_exchanged(store, file, array, row, block))
+        raise _exchanged(store, file, array, row, block)
 
 
-def _exchanged(store: Store, file: str, array: Array, row: int, block: int) -> str:
-    return (
-        f"{file}: its numbers of {array.name} for {_named(store, row, block)} are not those that were computed: it "
-        "was exchanged, or is older than the rest"
-    )
+def _exchanged(store: Store, file: str, array: Array, row: int, block: int) -> _Changed:
+    what = "it was exchanged or edited, or is older than the rest: its numbers are not those that were computed"
+    return _Changed(f"{file}: {what}", f"({_named(store, row, block)})")
 
 
 def _named(store: Store, row: int, block: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import Damaged, RequestError
-from pipeline.request import Point, Sweep, label_of
+from pipeline.request import MOST_BLOCKS, Point, Sweep, label_of
 from pipeline.store.blocks import filled_up
 from pipeline.store.chunks import decoded, encoded
 from pipeline.store.files import Folder
@@ -187,6 +187,13 @@ def _grow(store: Store, sweep: Sweep, ordered: Sequence[Point]) -> None:
     _check_room(store, sweep, new)
     _check_labels(store, sweep, new)
     layout = store.layout.grown(store.n_points + len(new), blocks)
+    if not layout.is_possible:
+        raise RequestError(
+            [
+                f"{store.path}: expected at most {MOST_BLOCKS} blocks with all that it holds, got {layout.points} "
+                f"points × {layout.blocks} blocks; choose another store.name"
+            ]
+        )
     if new:
         _write_points(store.folder, layout, sweep, new, store.asked, first=store.n_points)
     _write_documents(store.folder, layout)

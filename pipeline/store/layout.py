@@ -13,7 +13,7 @@ asked                      point                   the largest number of members
 variables of the system    point, member, …        float64, NaN where not computed
 status                     point, member           0 missing, 1 done, 2 diverged
 hashes                     point, block, variable  of every variable of a block; in the order of the root's `hashed`
-digest                     point, block            0 not filed, else what binds sweep, point, block and hashes
+digest                     point, block            0 not filed, else what binds sweep, point, block, code and hashes
 code, machine, seconds     point, block            digests of the code and machine that made it; time it took
 """
 
@@ -26,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pipeline.digest import as_hex, digest_of
-from pipeline.request import Sweep
+from pipeline.request import MOST_BLOCKS, Sweep
 from pipeline.schema import kind_of
 from pipeline.store.chunks import LEVEL, hash_of
 from pipeline.systems import COMPUTED, DIVERGED, MISSING, Dimension
@@ -35,10 +35,9 @@ SCHEMA = 3
 BOOKKEEPING = {"hashes": "<u8", "digest": "<u8", "code": "<u8", "machine": "<u8", "seconds": "<f8"}
 """Arrays (point, block, …) of what is known of a block."""
 TILE_BLOCKS, TILE_BYTES = 2048, 256_000_000
-_LEAST_ROWS = 256
+_ROOM, _MOST_ROWS = 3, 256
+"""Files have room for three times the points that a store is made for, up to 256: for points that come later."""
 _POINTS_A_CHUNK = 4096
-_MOST_BLOCKS = 10**8
-"""A store with more of them can't be opened: what is known of each takes some 50 bytes of memory."""
 _AT_BYTES = 1_000_000
 _AXIS_TYPES = {"whole": "<i8", "real": "<f8", "label": "string"}
 _ZARR_TYPES = {"<f8": "float64", "<i8": "int64", "<u8": "uint64", "|u1": "uint8", "string": "string"}
@@ -178,7 +177,7 @@ class Layout:
         least = [self.block_members, *self.tile, self.points, self.blocks]
         sizes = [dimension.size for dimension in self.dimensions]
         whole = all(type(number) is int for number in (*least, *sizes)) and min(least) > 0 <= min(sizes, default=0)
-        return whole and self.points * self.blocks <= _MOST_BLOCKS
+        return whole and self.points * self.blocks <= MOST_BLOCKS
 
     @cached_property
     def room(self) -> dict[str, int]:
@@ -439,9 +438,12 @@ def layout_of(sweep: Sweep) -> Layout:
 
 
 def _tile(points: int, block_bytes: int) -> tuple[int, int]:
-    """Points and blocks of a file: as many points as the sweep has, within bounds, by as many blocks as fill it."""
+    """Points and blocks of a file: all points of the sweep and some to come, by as many blocks as fill it.
+
+    So few points with many blocks take as few files as many points with few blocks.
+    """
     most = int(min(TILE_BLOCKS, max(1, TILE_BYTES // max(1, block_bytes))))
-    rows = min(most, max(points, _LEAST_ROWS))
+    rows = min(most, max(points, min(_ROOM * points, _MOST_ROWS)))
     return rows, max(1, most // rows)
 
 

@@ -19,7 +19,7 @@ from pipeline.store.files import Archive, Files, Folder
 from pipeline.store.layout import BOOKKEEPING, SCHEMA, Array, Document, Layout
 from pipeline.store.lock import is_driven_elsewhere
 from pipeline.store.stores import GROUP, GROUPS, ROOT, UNKNOWN, Fault, Store, reason
-from pipeline.words import refused_address
+from pipeline.words import counted, refused_address
 
 _TILE_FILE = re.compile(r"c\.(0|[1-9]\d*)\.(0|[1-9]\d*)((?:\.0)*)")
 _TRIES, _WAIT_SECONDS = 20, 0.05
@@ -91,6 +91,8 @@ def _root(path: Path, files: Files) -> Layout:
         attributes = document["attributes"]
         schema, is_ours = attributes.get("schema"), "fingerprint" in attributes
     except FileNotFoundError as error:
+        if ROOT in files.sizes("runs"):  # which no other folder has
+            raise Damaged(f"{path}/{ROOT}: lost; the rest of a store is there; {remedy}") from error
         raise RequestError(
             [f"{path}: expected a store written by this pipeline, got no {ROOT}; move it away"]
         ) from error
@@ -309,7 +311,8 @@ def digest_of_header(layout: Layout, header: Header) -> int:
     """The digest of a pending block."""
     block = header.block
     coordinates = [block.coordinates[name] for name in layout.varying]
-    numbers = [layout.sweep_id, block.point, block.block, *coordinates, *(p.hash for p in header.parts.values())]
+    hashes = [part.hash for part in header.parts.values()]
+    numbers = [layout.sweep_id, block.point, block.block, block.code, *coordinates, *hashes]
     return int(digests_of(np.array([numbers], dtype=np.uint64))[0])
 
 
@@ -373,12 +376,13 @@ def _check_tiles(store: Store, sizes: Mapping[str, Mapping[str, int]]) -> None:
             size = sizes[name].get(file.partition("/")[2])
             if size is None or size < 0:
                 what = "lost" if size is None else "expected a file, got something else"
-                store.faults.append(Fault(file, f"{what}; {int(filed[span].sum())} blocks are filed in it"))
+                count = counted(int(filed[span].sum()), "block")
+                store.faults.append(Fault(file, f"{what}; {count} filed in it"))
                 store.damaged[span] |= filed[span]
 
 
 def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> None:
-    """Every digest has to be the one of sweep, point, block and hashes; there is none without hashes."""
+    """Every digest has to be the one of sweep, point, block, code and hashes; there is none without hashes."""
     books, layout = store.books, store.layout
     where = np.argwhere(books["digest"] != 0)
     rows, blocks = where[:, 0], where[:, 1]
@@ -387,6 +391,7 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
             np.full(len(where), layout.sweep_id, dtype=np.uint64),
             store.ids[rows],
             blocks.astype(np.uint64),
+            books["code"][rows, blocks],
             coordinate_hashes(store)[rows],
             books["hashes"][rows, blocks],
         ]
@@ -398,11 +403,6 @@ def _check_digests(store: Store, pending: Mapping[tuple[int, int], Header]) -> N
             _note_difference(
                 store, int(row), int(block), "what is recorded does not belong to its point and block"
             )
-    for row, block in where[books["code"][rows, blocks] == 0]:  # code is written before the digest
-        store.damaged[row, block] = True
-        file = layout.arrays["code"].file(row // layout.tile[0], block // layout.tile[1])
-        what = f"it has no entry for a block that is filed: {_of_row(store, int(row))}, block {block}"
-        store.faults.append(Fault(file, f"{what}; it was exchanged, or is older than the rest"))
     lost = books["hashes"].any(axis=2) & (books["digest"] == 0)
     for row, block in np.argwhere(lost):
         if (row, block) not in pending:
@@ -425,7 +425,8 @@ def _note_difference(store: Store, row: int, block: int, what: str) -> None:
     layout = store.layout
     place = row // layout.tile[0], block // layout.tile[1]
     varying = [layout.arrays[f"{name}_at"] for name in layout.varying if name in store.coordinates]
-    beside = [layout.arrays["hashes"].file(*place), *(at.file(row // at.chunk[0]) for at in varying)]
+    books = [layout.arrays[name].file(*place) for name in ("hashes", "code")]
+    beside = [*books, *(at.file(row // at.chunk[0]) for at in varying)]
     named = f"{_of_row(store, row)}, block {block}"
     told = f"{what}: {named}; {' or '.join(['it', *beside])} is lost, was exchanged, or is older than the rest"
     store.faults.append(Fault(layout.arrays["digest"].file(*place), told))

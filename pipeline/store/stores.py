@@ -258,7 +258,7 @@ class Store:
         for fault in self.faults:
             by_file.setdefault(fault.file, []).append(fault.what)
         return [
-            f"{self.path}/{file}: {what[0]}" + (f", and {len(what) - 1} more" if len(what) > 1 else "")
+            f"{self.path}/{file}: {what[0]}" + (f" (and so {len(what) - 1} times more)" if len(what) > 1 else "")
             for file, what in by_file.items()
         ]
 
@@ -317,13 +317,16 @@ def needed(store: Store) -> np.ndarray:
 
 # --- is it the store of a sweep ---------------------------------------------------------------------------
 
+_OTHER_NAME = "store.name: choose another name for this sweep, or undo the changes above"
 
-def check_same_sweep(store: Store, sweep: Sweep) -> None:
+
+def check_same_sweep(store: Store, sweep: Sweep, remedy: str = _OTHER_NAME) -> None:
     """Refuse a store whose numbers are not those of a sweep.
 
     Args:
         store: an open store.
         sweep: what is asked for.
+        remedy: what to do. Default: choose another store.name.
 
     Raises:
         RequestError: one line a difference.
@@ -335,7 +338,7 @@ def check_same_sweep(store: Store, sweep: Sweep) -> None:
         if stored.get(key) != asked.get(key)
     ]
     if faults:
-        raise RequestError([*faults, "store.name: choose another name for this sweep, or undo the changes above"])
+        raise RequestError([*faults, remedy])
 
 
 def _flat(fingerprint: Mapping[str, Any]) -> dict[str, Any]:

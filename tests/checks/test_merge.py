@@ -108,6 +108,7 @@ def test_another_sweep_is_refused_and_nothing_touched(different, key, parts, con
     ended = main(merged(here, other))
     assert ended.code == CONFIG_WRONG
     assert ended.err.startswith(f"error: {key}: ")
+    assert ended.err.splitlines()[-1].startswith("error: source: choose the store of the same sweep")
     assert numbers_and_records(here) == before
 
 

@@ -67,7 +67,7 @@ def test_a_damaged_file_is_named_and_repaired(name, damage, path, template, tmp_
     ended = main(here(tmp_path, *VERIFY))
     assert ended.code == BLOCKS_FAILED
     assert any(line.startswith("damaged: ") and array.file(0) in line for line in ended.out.splitlines())
-    assert ended.out.endswith("blocks are wrong; verify.repair=true computes them again\n")
+    assert ended.out.endswith("wrong; verify.repair=true computes what is wrong again\n")
     if (path / array.file(0)).is_dir():
         refused = main(here(tmp_path, *VERIFY, "verify.repair=true"))
         assert refused.code == CONFIG_WRONG
@@ -90,11 +90,35 @@ def test_one_damaged_block_of_a_file_costs_no_other(path, template, tmp_path, ma
     assert ended.code == BLOCKS_FAILED
     first, last = ended.out.splitlines()[1:]
     assert first.startswith("damaged: T=2, block 0: weight/c.0.0.0: ")
-    assert last == "1 blocks are wrong; verify.repair=true computes them again"
+    assert last == "1 block is wrong; verify.repair=true computes what is wrong again"
     repaired = main(here(tmp_path, *VERIFY, "verify.repair=true"))
     assert repaired.code == COMPLETE
-    assert "computed 1 blocks" in repaired.out
+    assert "computed 1 block in" in repaired.out
     assert_same_values(path, template)
+
+
+def test_blocks_of_a_file_that_was_exchanged_are_told_in_one_line(path, configure, tmp_path, main):
+    """A file of the same variable of other members, as a copy of another store has it."""
+    other = tmp_path / "other" / "kuramoto_T.zarr"
+    fill(define(configure(tmp_path / "other", "ensemble.seed=2")), other)
+    shutil.copyfile(other / "final_error" / "c.0.0", path / "final_error" / "c.0.0")
+    ended = main(here(tmp_path, *VERIFY))
+    assert ended.code == BLOCKS_FAILED
+    line, last = ended.out.splitlines()[1:]
+    assert line.startswith("damaged: T=1, block 0; T=1, block 1; T=2, block 0; T=2, block 1; and 2 blocks more: ")
+    assert "final_error/c.0.0: it was exchanged" in line
+    assert last.startswith("6 blocks are wrong; ")
+
+
+def test_a_store_without_its_root_is_told_to_be_restored_by_every_action(path, tmp_path, main):
+    (path / "zarr.json").unlink()
+    before = files(path)
+    for action in ("status", "run", "figures", "explain", "verify"):
+        ended = main(here(tmp_path, f"action={action}"))
+        assert ended.code == BLOCKS_FAILED, action
+        assert ended.err.startswith(f"error: {path}/zarr.json: lost; "), action
+        assert "restore it from a copy" in ended.err
+    assert files(path) == before
 
 
 def test_edited_metadata_is_named_and_mended(path, template, tmp_path, main):
@@ -107,7 +131,10 @@ def test_edited_metadata_is_named_and_mended(path, template, tmp_path, main):
         assert ended.code == BLOCKS_FAILED
         assert "final_error/zarr.json" in ended.err
     assert main(here(tmp_path, *VERIFY)).code == BLOCKS_FAILED
-    assert main(here(tmp_path, *VERIFY, "verify.repair=true")).code == COMPLETE
+    repaired = main(here(tmp_path, *VERIFY, "verify.repair=true"))
+    assert repaired.code == COMPLETE
+    assert f"mended: {document}: " in repaired.out
+    assert repaired.out.splitlines()[-1] == "all blocks are as they should be"
     assert document.read_bytes() == sound
     assert_same_values(path, template)
 

@@ -194,7 +194,7 @@ def test_a_block_that_raises_is_tried_three_times_and_reported_and_the_rest_goes
     before = records(path)
     again = main(stubbed(tmp_path, "cluster.workers=1"))
     assert again.code == COMPLETE
-    assert "computed 1 blocks" in again.out
+    assert "computed 1 block " in again.out
     after = records(path)
     assert {name: after[name] for name in before} == before
     assert main(stubbed(tmp_path, "action=status")).code == COMPLETE

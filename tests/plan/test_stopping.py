@@ -132,6 +132,8 @@ def test_a_run_adds_members_where_they_are_needed_and_says_what_it_reached(asked
     assert (np.sort(~stored, axis=1) == ~stored).all()  # from the first block on without a gap
     assert len(set(members.tolist())) > 1
     assert members.max() <= 64
+    (record,) = open_store(tmp_path / "kuramoto_T.zarr").runs()  # one run, whatever its rounds
+    assert (record["state"], record["blocks_computed"]) == ("ended", stored.sum())
     again = main(asked(tmp_path, AIM))
     assert (again.code, again.out) == (COMPLETE, f"{last}\n")
 

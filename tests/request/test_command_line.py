@@ -8,7 +8,7 @@ import pytest
 from hydra import initialize, version
 from hydra.core.global_hydra import GlobalHydra
 
-from pipeline.errors import CONFIG_WRONG, RequestError
+from pipeline.errors import CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.request import compose, parse, several
 from tests.command import ROOT, tiny
 
@@ -270,6 +270,19 @@ def test_several_requests_are_carried_out_and_end_in_the_worst_code(tmp_path, ma
     ended = main([*line, "--multirun", "settings.eta=1,high"])
     assert (ended.code, ended.err) == (CONFIG_WRONG, "error: settings.eta: expected a number, got 'high'\n")
     assert "store " in ended.out
+
+
+def test_the_status_of_several_sweeps_is_told_though_the_first_is_incomplete(tmp_path, main):
+    ended = main([*tiny(tmp_path, "action=status"), "-m", "store.name=one,two"])
+    assert (ended.code, ended.err) == (INTERRUPTED, "")
+    assert [f"{name}.zarr" in ended.out for name in ("one", "two")] == [True, True]
+    ended = main(
+        [*tiny(tmp_path, "action=figures", "figures.draw=[kuramoto_T]"), "-m", "store.name=one,two,three"]
+    )
+    assert ended.code == INTERRUPTED
+    assert "one.zarr" in ended.err
+    assert "two.zarr" not in ended.err
+    assert "2 further requests not begun" in ended.out
 
 
 def test_several_values_without_multirun_are_refused(tmp_path, main):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import RequestError
+from pipeline.errors import CONFIG_WRONG, RequestError
 from pipeline.request import define, point_seed
 from pipeline.request.config import Axis
+from tests.command import tiny
 
 many_examples = settings(max_examples=100, deadline=None, derandomize=True)
 few_examples = settings(max_examples=15, deadline=None, derandomize=True)
@@ -91,6 +92,20 @@ def test_thinning_keeps_the_ends_and_the_order(sweep, points):
     assert thinned.points == tuple(sorted(thinned.points))
     if points > 1:
         assert (thinned.points[0], thinned.points[-1]) == (full.points[0], full.points[-1])
+
+
+@pytest.mark.parametrize(("points", "kept"), [(10, 10), (9, 8), (4, 4), (3, 1)])
+def test_thinning_a_plane_with_a_short_axis_spends_its_budget_on_the_long_one(sweep, points, kept):
+    defined = sweep("axes.T.values=[1,2,3,4,5]", "axes.eta.values=[1,2]", f"sampling.points={points}")
+    assert len(defined.points) == kept
+
+
+def test_more_blocks_than_a_store_can_have_are_refused_before_anything_is_made(tmp_path, main):
+    for action in ("explain", "run"):
+        ended = main(tiny(tmp_path, "ensemble.members=1000000000000", f"action={action}"))
+        assert ended.code == CONFIG_WRONG
+        assert ended.err.startswith("error: ensemble.members: expected at most 100000000 blocks, got 375000000000")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_thinning_a_plane_keeps_its_corners_and_its_budget(sweep):

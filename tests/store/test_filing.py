@@ -1,6 +1,7 @@
 """Filing: blocks that wait go into the files of their tile, with the same numbers, digests and encoded bytes."""
 
 import importlib
+import math
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from pipeline.errors import COMPLETE
 from pipeline.execution import compute_block
 from pipeline.plan import make_plan
 from pipeline.store import ask, filing, only_driver, open_store, open_sweep, prepare
+from pipeline.store import layout as layouts
 from pipeline.store.chunks import index_size, shard_index
 from pipeline.store.layout import BOOKKEEPING
 from tests.command import elsewhere
@@ -204,6 +206,15 @@ def test_a_block_that_is_computed_again_takes_the_place_of_the_one_that_is_filed
         assert (open_sweep(path)["order_parameter"].sel(T=1) == 2).all()
         assert blocks(path)[(2.0,), 0] == blocks(templates / "small")[(2.0,), 0]
         file_all(path)
+
+
+@given(points=st.integers(1, 5000), blocks=st.integers(1, 5000))
+def test_tiles_are_as_high_as_a_sweep_has_points_so_that_few_points_take_few_files(points, blocks):
+    rows, columns = layouts._tile(points, 1)
+    assert rows * columns <= layouts.TILE_BLOCKS
+    tiles = math.ceil(points / rows) * math.ceil(blocks / columns)
+    assert tiles <= 4 + points * blocks / 600
+    assert rows in (min(points, layouts.TILE_BLOCKS), 3 * points, 256)  # room for points to come
 
 
 @pytest.mark.parametrize("blocks_in_a_tile", [1, 2])

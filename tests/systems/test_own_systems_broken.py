@@ -183,7 +183,7 @@ FAILING = {
 def test_what_a_model_gives_is_refused_before_it_is_stored(case, model, capsys):
     arguments = [*model(FAILING[case]), "cluster=serial"]
     assert exit_code(arguments) == BLOCKS_FAILED
-    assert "0 of 1 blocks" in status_of(arguments, capsys)
+    assert "0 of 1 block " in status_of(arguments, capsys)
 
 
 def status_of(arguments, capsys):
