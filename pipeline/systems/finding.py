@@ -185,9 +185,20 @@ def _load(name: str, module: str, version: dict[str, str]) -> System:
     try:
         with kernels_kept_by(f"{name}-{as_hex(digest)}"):
             imported = importlib.import_module(module)
+        _forgive_caches(module)
     except (Exception, SystemExit) as error:
         raise RequestError([f"system: {module} can't be imported: {_described(error)}"]) from error
     return _system_in(imported)
+
+
+def _forgive_caches(module: str) -> None:
+    """Let a system's kernels be compiled anew where what is kept of them is damaged."""
+    if "numba" in sys.modules:
+        from sim.kernel_cache import forgive_caches_of
+
+        for name in _of_a_user(module):
+            if name in sys.modules:
+                forgive_caches_of(sys.modules[name])
 
 
 def _system_in(module: ModuleType) -> System:

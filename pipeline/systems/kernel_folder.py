@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sim.kernel_folder import kernels_root
+from sim.kernel_folder import kernel_folder
 
 _VARIABLE = "NUMBA_CACHE_DIR"
 _one_at_a_time = threading.RLock()
@@ -26,7 +26,8 @@ def kernels_kept_by(key: str) -> Iterator[None]:
         key: name and code digest of a system.
     """
     with _one_at_a_time:
-        yield from _kept_in(kernels_root() / f"kernels-{key}")
+        folder = kernel_folder(key)
+        yield from _kept_in(folder) if folder else (None,)
 
 
 def _kept_in(folder: Path) -> Iterator[None]:
