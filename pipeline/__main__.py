@@ -7,9 +7,10 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pipeline.actions import carry_out, requested
-from pipeline.console import Console, complain, say
+from pipeline.console import Console, complain, open_closed_streams, say
 from pipeline.errors import (
     BLOCKS_FAILED,
     CONFIG_WRONG,
@@ -29,9 +30,11 @@ _INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
 def main() -> None:
     """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
     gc.set_threshold(100_000, 20, 20)  # imports make many objects and no garbage: a tenth of a short command
+    open_closed_streams()
     code = exit_code(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)  # all is closed and written; to take the interpreter apart costs a third of a second
 
 

@@ -1,10 +1,11 @@
 """What a terminal or a batch log sees: lines, faults, progress."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TextIO
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, TextIO, cast
 
 from pipeline.execution import BlockReport, Progress
 from pipeline.plan import Plan
@@ -27,10 +28,26 @@ def complain(lines: Iterable[str]) -> None:
         _print(f"error: {line}", sys.stderr)
 
 
-def _print(line: str, file: TextIO) -> None:
-    """Print a line; what the terminal's encoding has no sign for, or a file's name no meaning, is a question mark."""
+def _print(line: str, file: TextIO | None) -> None:
+    """Print a line; what the terminal's encoding has no sign for, or a file's name no meaning, is a question mark.
+
+    That nobody listens, or a log's disk is full, ends no run.
+    """
     encoding = getattr(file, "encoding", None) or "utf-8"
-    print(line.encode(encoding, errors="replace").decode(encoding), file=file, flush=True)
+    with suppress(OSError, ValueError):
+        print(line.encode(encoding, errors="replace").decode(encoding), file=file, flush=True)
+
+
+def open_closed_streams() -> None:
+    """Put nothing in the place of standard streams that are closed, lest a store's file gets their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (as long as the process)
 
 
 class Console:
@@ -91,16 +108,37 @@ def _log_lines(blocks: int) -> Iterator[Update]:
     yield update
 
 
+class _Deaf:
+    """A stream to which nothing can fail to be written: terminals go away while runs go on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def _terminal_bar(blocks: int) -> Iterator[Update]:
+    from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    terminal = Terminal(file=cast(TextIO, _Deaf(sys.stdout)), force_terminal=True)
     columns = (
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %  {task.fields[note]}  elapsed"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=terminal) as bar:
         task = bar.add_task("", total=1.0, note=f"0/{blocks} blocks")
 
         def update(share: float, ended: int, left: float, diverged: int) -> None:

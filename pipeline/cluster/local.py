@@ -2,22 +2,24 @@
 
 import multiprocessing.spawn as spawn
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any
 
-import dask
 from distributed import Client, Security
 from distributed import LocalCluster as DaskLocalCluster
 
-from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
+from pipeline.cluster.options import SINGLE_THREADED, dask_options
 from pipeline.request import LocalCluster
 
-# Ctrl-C in a terminal, and a batch system's TERM, reach every process of the group; the driver alone decides what
-# becomes of blocks. Dask ends workers by message, or by KILL.
+# Ctrl-C in a terminal, its end, and a batch system's TERM, reach every process of the group; the driver alone decides
+# what becomes of blocks. Dask ends workers by message, or by KILL.
 _WORKER_PRELOAD = """
 import signal
-for number in (signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 """
 _SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "__DASK_PARENT_PID")
@@ -34,16 +36,17 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
     Yields:
         The client; the workers end with it.
     """
+    _start_tracker()
     with (
         _main_module_hidden(),
         _environment_kept(),
-        dask.config.set({**DASK_OPTIONS, "distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
+        dask_options(config.dashboard, **{"distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
         DaskLocalCluster(
             n_workers=config.worker_count,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
+            dashboard_address="127.0.0.1:0" if config.dashboard else None,
             preload=[_WORKER_PRELOAD],
             security=Security.temporary(),  # in memory; other users of this machine are strangers
             silence_logs="CRITICAL",
@@ -51,6 +54,17 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def _start_tracker() -> None:
+    """Start Python's own process that looks after semaphores, so that the end of a terminal does not end it.
+
+    It heeds no SIGINT and no SIGTERM, but a SIGHUP. What is ignored here stays ignored in a process that is started.
+    """
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        resource_tracker.ensure_running()
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import dask
 from distributed import Client
 from distributed.utils import silence_logging_cmgr
 
-from pipeline.cluster.options import DASK_OPTIONS
+from pipeline.cluster.options import dask_options
 from pipeline.cluster.security import security
 from pipeline.errors import ClusterLost, RequestError
 from pipeline.request import SchedulerCluster, refuse_open_comms
@@ -39,7 +38,7 @@ def scheduler_client(config: SchedulerCluster) -> Iterator[Client]:
     except ValueError as error:
         raise RequestError([f"cluster: expected {error}"]) from error
     tls = security(config.tls) if config.tls else None
-    with dask.config.set(DASK_OPTIONS), silence_logging_cmgr("CRITICAL"):
+    with dask_options(), silence_logging_cmgr("CRITICAL"):
         try:
             client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))
         except (OSError, TimeoutError) as error:

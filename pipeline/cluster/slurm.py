@@ -10,13 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dask
 import psutil
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed import Client, Security
 from distributed.deploy.adaptive import Adaptive
 
-from pipeline.cluster.options import DASK_OPTIONS, SINGLE_THREADED
+from pipeline.cluster.options import SINGLE_THREADED, dask_options
 from pipeline.cluster.security import security, temporary_certificates
 from pipeline.errors import RequestError
 from pipeline.request import SlurmCluster
@@ -115,12 +114,12 @@ def slurm_client(config: SlurmCluster) -> Iterator[Client]:
         RequestError: no certificates can be made in the folder of logs.
     """
     with (
-        dask.config.set(DASK_OPTIONS),
+        dask_options(config.dashboard),
         temporary_certificates(config.logs) as folder,
         _Jobs(
             config,
             **_job_options(config, security(folder)),
-            scheduler_options={"dashboard_address": "127.0.0.1:0"},
+            scheduler_options={"dashboard": config.dashboard, "dashboard_address": "127.0.0.1:0"},
             silence_logs="CRITICAL",
         ) as jobs,
         Client(jobs) as client,
@@ -223,6 +222,7 @@ def _job_options(config: SlurmCluster, tls: Security) -> dict[str, Any]:
         "job_extra_directives": [f"--output={config.logs.resolve()}/worker-%j.out", *config.directives],
         "job_script_prologue": [
             *(f"export {name}={value}" for name, value in SINGLE_THREADED.items()),
+            *([] if config.dashboard else ["export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES=[]"]),
             *config.setup,
         ],
         "worker_extra_args": [

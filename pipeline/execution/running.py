@@ -147,7 +147,7 @@ def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: F
     observer.say(announcement(plan))
     log = log_of(plan, config)
     with workers_of(plan, config, observer) as dask:
-        if dask is not None and dask.client.dashboard_link:
+        if dask is not None and getattr(config.cluster, "dashboard", True) and dask.client.dashboard_link:
             observer.say(f"dashboard: {dask.client.dashboard_link}")
         while True:
             outcome = compute(plan, config, dask, stop, observer, files, log)

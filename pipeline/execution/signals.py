@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Stop:
     """Whether and since when a signal asks to stop."""
@@ -23,7 +25,7 @@ class Stop:
 
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
-    """Note SIGINT and SIGTERM instead of dying of them; off the main thread, where Python allows none, do nothing.
+    """Note signals that ask to stop instead of dying of them; off the main thread, where there are none, do nothing.
 
     Yields:
         Whether and since when a signal asks to stop.
@@ -35,7 +37,8 @@ def stop_on_signals() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield stop
     finally:

@@ -41,7 +41,9 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
     store_name = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
     written = []
     for name in names:
-        with mpl.rc_context(STYLE):
+        with mpl.rc_context():
+            mpl.rcdefaults()  # a user's own style may need fonts, or TeX, that are not here
+            mpl.rcParams.update(STYLE)
             module = import_module(f"{__package__}.{name}")
             others = getattr(module, "BESIDE", ())
             beside = [open_complete(plan.path.parent / f"{other}{suffix}.zarr") for other in others]

@@ -1,6 +1,5 @@
 """Where a request runs: the checked sections of conf/cluster/, told apart by `kind`."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -83,11 +82,16 @@ class LocalCluster(_Cluster):
 
     kind: Literal["local"]
     workers: int | None = Field(ge=1)
+    dashboard: bool
 
     @property
     def worker_count(self) -> int:
         """Worker processes: as asked, else one for each core this process may use."""
-        return self.workers or len(os.sched_getaffinity(0))
+        if self.workers is not None:
+            return self.workers
+        from dask.system import cpu_count  # knows of masks and quotas, on every system
+
+        return int(cpu_count())
 
 
 class SerialCluster(Section):
@@ -120,6 +124,7 @@ class SlurmCluster(_Cluster):
     walltime: Walltime
     margin_seconds: float = Field(gt=0, allow_inf_nan=False)
     interface: Word
+    dashboard: bool
     directives: list[Option]
     setup: list[Line]
     logs: Path

@@ -4,7 +4,6 @@ import contextlib
 import signal
 import types
 
-import dask
 import distributed
 import pytest
 from hypothesis import example, given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.actions import requested
 from pipeline.cluster import dask_client
+from pipeline.cluster.options import DASK_OPTIONS
 from pipeline.errors import BLOCKS_FAILED, COMPLETE
 from pipeline.execution import BlockReport, Stop, batches, blocks, worker
 from pipeline.execution.batches import MOST_BLOCKS, TASK_SECONDS, Batches
@@ -313,8 +313,8 @@ def test_a_block_that_kills_its_worker_in_a_batch_fails_alone_and_nothing_is_com
     """
     monkeypatch.setenv("KILLING", str(IN_A_BATCH))
     path, killer = tmp_path / "kuramoto_T.zarr", (IN_A_BATCH - 1, 0)
-    with dask.config.set({"distributed.scheduler.allowed-failures": allowed}):
-        ran = main(stubbed(tmp_path, *MANY))
+    monkeypatch.setitem(DASK_OPTIONS, "distributed.scheduler.allowed-failures", allowed)
+    ran = main(stubbed(tmp_path, *MANY))
     assert ran.code == BLOCKS_FAILED
     assert ran.out.count("blocks to compute") == 1, "a later round would compute what this one lost"
     (failure,) = [line for line in ran.out.splitlines() if line.startswith("failed: ")]

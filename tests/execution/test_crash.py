@@ -235,6 +235,7 @@ def assert_interrupted(process, root):
         (signal.SIGINT, True),
         pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+        (signal.SIGHUP, True),
     ],
 )
 def test_a_signal_lets_running_blocks_finish_ends_the_run_and_the_same_command_resumes(

@@ -6,13 +6,13 @@ import re
 import sys
 from pathlib import Path
 
-import dask
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cluster import dask_client
+from pipeline.cluster.options import DASK_OPTIONS
 from pipeline.cluster.security import write_certificates
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
 from pipeline.execution import Outcome, batches, compute_block
@@ -209,7 +209,8 @@ def test_a_block_that_kills_its_worker_is_tried_alone_and_reported_and_the_rest_
     """
     gate, path = Gate(tmp_path), tmp_path / "kuramoto_T.zarr"
     gate.open()
-    with monkeypatch.context() as environment, dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    with monkeypatch.context() as environment:
+        environment.setitem(DASK_OPTIONS, "distributed.scheduler.allowed-failures", 1)
         for name, value in {**gate.environment, "KILLING": "2"}.items():
             environment.setenv(name, value)
         ran = main(stubbed(tmp_path))

@@ -1,0 +1,138 @@
+"""Others on a host, and what a user has set for Dask and matplotlib: neither gets into a run."""
+
+import http.client
+import re
+import socket
+import ssl
+from io import BytesIO
+
+import matplotlib as mpl
+import psutil
+import pytest
+import yaml
+from matplotlib.image import imread
+
+from pipeline.errors import COMPLETE
+from tests import command
+from tests.command import Gate, connects, stubbed, worker_processes
+from tests.contents import block_bytes
+
+PAGES = (
+    "/status",
+    "/info/main/workers.html",
+    "/json/counts.json",
+    "/metrics",
+    "/health",
+    "/",
+)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return block_bytes(command.filled(tmp_path_factory.mktemp("expected")))
+
+
+@pytest.fixture
+def at_work(tmp_path, start):
+    """A driver whose workers are at work on blocks that wait."""
+    gate = Gate(tmp_path)
+    process = start(stubbed(tmp_path), tmp_path / "log", **gate.environment)
+    gate.wait_for(2)
+    yield process
+    gate.open()
+    assert process.wait(command.PATIENCE) == COMPLETE
+
+
+def ports_of(*pids):
+    """The TCP ports on which some processes listen: port → address."""
+    found = {}
+    for pid in pids:
+        for connection in psutil.Process(pid).net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                found[connection.laddr.port] = connection.laddr.ip
+    return found
+
+
+def page(port, path):
+    """What a port answers to a browser: a status, or None where it speaks no HTTP."""
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        asked.request("GET", path)
+        return asked.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        asked.close()
+
+
+def lets_in(port):
+    """Whether a port carries on with who has no certificate of the run."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+            context.wrap_socket(plain) as wrapped,
+        ):
+            wrapped.sendall(b"\0" * 64)  # TLS 1.3: a client that is refused learns it as it reads
+            return bool(wrapped.recv(1))
+    except OSError:
+        return False
+
+
+def test_other_users_of_a_host_learn_nothing_and_are_not_let_in(at_work):
+    """Any process may connect to a port of the loopback interface, whoever's it is."""
+    ports = ports_of(at_work.pid, *worker_processes(at_work.pid))
+    assert len(ports) >= 3  # the scheduler's and two workers'
+    assert set(ports.values()) == {"127.0.0.1"}
+    answers = {(port, path): page(port, path) for port in ports for path in PAGES}
+    assert {asked: answer for asked, answer in answers.items() if answer not in (None, 404)} == {}
+    assert [port for port in ports if lets_in(port)] == []
+    of_scheduler = ports_of(at_work.pid)
+    assert [port for port in of_scheduler if connects(f"tcp://127.0.0.1:{port}", None)] == []
+
+
+def test_the_dashboard_is_there_if_it_is_asked_for(tmp_path, start):
+    gate = Gate(tmp_path)
+    process = start(stubbed(tmp_path, "cluster.dashboard=true"), tmp_path / "log", **gate.environment)
+    gate.wait_for(2)
+    (port,) = re.findall(r"dashboard: http://127.0.0.1:(\d+)/status", (tmp_path / "log").read_text())
+    assert page(int(port), "/status") == 200
+    gate.open()
+    assert process.wait(command.PATIENCE) == COMPLETE
+
+
+SETTINGS = {
+    "temporary-directory": "/dev/null/x",
+    "distributed": {
+        "comm": {"require-encryption": True, "default-scheme": "ucx", "timeouts": {"connect": "1ms"}},
+        "scheduler": {"allowed-failures": "many", "worker-ttl": "1ms", "http": {"routes": ["no.such.module"]}},
+        "worker": {"memory": {"terminate": 0.001}, "preload": ["no_such_module"], "daemon": False},
+        "nanny": {"preload": ["no_such_module"], "environ": {"OMP_NUM_THREADS": "x"}},
+    },
+}
+
+
+def test_what_a_user_has_set_for_dask_does_not_get_into_a_run(tmp_path, expected):
+    (tmp_path / "dask.yaml").write_text(yaml.safe_dump(SETTINGS))
+    environment = {
+        "DASK_CONFIG": str(tmp_path), "DASK_TEMPORARY_DIRECTORY": "/dev/null/x",
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True", "DASK_DISTRIBUTED__WORKER__RESOURCES": "{GPU: 2}",
+    }  # fmt: skip
+    ended = command.run(stubbed(tmp_path), **environment)
+    assert (ended.returncode, ended.stderr) == (COMPLETE, "")
+    assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
+
+
+def test_what_a_user_has_set_for_matplotlib_does_not_get_into_a_figure(tmp_path, main):
+    draw = command.elsewhere(tmp_path, "cluster=serial", "figures.draw=[kuramoto_T]")
+    assert main(draw).code == COMPLETE
+    first = (tmp_path / "figures" / "kuramoto_T.png").read_bytes()
+    with mpl.rc_context({"text.usetex": True, "font.family": "no such font", "axes.facecolor": "red"}):
+        assert main([*draw, "action=figures"]).code == COMPLETE
+        assert mpl.rcParams["text.usetex"]
+    assert _pixels(first) == _pixels((tmp_path / "figures" / "kuramoto_T.png").read_bytes())
+
+
+def _pixels(png):
+    return imread(BytesIO(png)).tobytes()
