@@ -185,7 +185,7 @@ def take_over(config: Config, observer: Observer) -> Ended:
         merged = checks.merge(define(config), path, config.source, lock)
         store = open_store(path)
         assert store is not None
-        log = RunLog(store, config.command, source=str(config.source), blocks_taken=merged.taken)
+        log = RunLog(store, lock, config.command, source=str(config.source), blocks_taken=merged.taken)
         log.end("merged", blocks_computed=0, failed=merged.damaged)
     lines = [
         f"{path}: {counted(merged.taken, 'block')} taken over from {config.source}, {merged.known} were there already",
@@ -445,7 +445,7 @@ def _repair(
         bad[checked.k, checked.block] = True
     again = replace(plan, stored=plan.stored & ~bad, requested=bad)
     with filing(plan.store, lock, in_spite=True) as files, workers_of(plan, request, observer) as dask:
-        outcome = compute(again, request, dask, stop, observer, files, log_of(again, request))
+        outcome = compute(again, request, dask, stop, observer, files, log_of(again, request, lock))
     if outcome.interrupted:
         raise Interrupted
     open_store(plan.path)  # tells what could not be mended

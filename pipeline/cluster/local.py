@@ -46,7 +46,8 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0" if config.dashboard else None,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": config.dashboard},
             preload=[_WORKER_PRELOAD],
             security=Security.temporary(),  # in memory; other users of this machine are strangers
             silence_logs="CRITICAL",

@@ -61,12 +61,13 @@ class RunLog:
 
     Args:
         store: that the run fills.
+        lock: of the store, held.
         command: what was typed.
         **started: further entries.
     """
 
-    def __init__(self, store: Store, command: str, **started: Any) -> None:
-        self.name, self._store, self.computed = store.new_run(), store, 0
+    def __init__(self, store: Store, lock: Lock, command: str, **started: Any) -> None:
+        self.name, self._store, self._lock, self.computed = store.new_run(), store, lock, 0
         self._entries: dict[str, Any] = {**circumstances(command), "started": _now(), "failed": [], **started}
 
     def write(self, **entries: Any) -> None:
@@ -76,6 +77,7 @@ class RunLog:
             **entries: what JSON can hold.
         """
         self._entries |= entries
+        self._lock.ensure_held()
         self._store.log_run(self.name, self._entries)
 
     def begin(self) -> None:
@@ -93,12 +95,13 @@ class RunLog:
         self.write(ended=_now(), state=state, **entries)
 
 
-def log_of(plan: Plan, request: Request) -> RunLog:
+def log_of(plan: Plan, request: Request, lock: Lock) -> RunLog:
     """The log of a run that computes a plan.
 
     Args:
         plan: of a store that has room for it.
         request: what was asked for.
+        lock: of the store, held.
 
     Returns:
         A log, of which nothing is written yet.
@@ -107,6 +110,7 @@ def log_of(plan: Plan, request: Request) -> RunLog:
     assert store is not None
     return RunLog(
         store,
+        lock,
         request.command,
         config=request.model_dump(mode="json"),
         code=as_hex(loaded(plan.sweep.system_name).digest),
@@ -139,13 +143,13 @@ def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Obser
         ask(plan.store, plan.rows, plan.members)
         if plan.complete:
             return Outcome()
-        return _rounds(plan, config, stop, observer, files)
+        return _rounds(plan, config, lock, stop, observer, files)
 
 
-def _rounds(plan: Plan, config: Config, stop: Stop, observer: Observer, files: Filing) -> Outcome:
+def _rounds(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Observer, files: Filing) -> Outcome:
     """Compute until nothing is missing, or nothing more can be done."""
     observer.say(announcement(plan))
-    log = log_of(plan, config)
+    log = log_of(plan, config, lock)
     with workers_of(plan, config, observer) as dask:
         if dask is not None and getattr(config.cluster, "dashboard", True) and dask.client.dashboard_link:
             observer.say(f"dashboard: {dask.client.dashboard_link}")

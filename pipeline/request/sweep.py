@@ -2,6 +2,7 @@
 
 import math
 import struct
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ Value = float | int | str | bool | tuple[Any, ...] | None
 Point = tuple[Value, ...]
 """The swept values of a point, in the order of the axes."""
 
+_SHOWN = 60
+"""Characters of a value that is refused."""
 MOST_BLOCKS = 10**8
 """Of a store: what is known of each takes some 50 bytes of memory."""
 
@@ -188,13 +191,14 @@ def define(config: Config) -> Sweep:
     axes, system = tuple(config.axes), find(config.system)
     kinds = [kind_of(system.settings, name) for name in axes]
     values = [axis.spread() for axis in config.axes.values()]
+    if faults := _unstorable(axes, values, kinds):
+        raise RequestError(faults)
     faults = [
         f"axes.{name}: {shown(value)} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
         for value, count in Counter(map(frozen, column)).items()
         if count > 1 and config.sampling.method != "zip"
     ]
-    faults += _finite(axes, values, kinds)
     if faults:
         raise RequestError(faults)
     points = _checked(config, system, kinds, _combine(axes, values, config.sampling, config.ensemble.seed, kinds))
@@ -214,14 +218,33 @@ def define(config: Config) -> Sweep:
     return sweep
 
 
-def _finite(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:
-    """Faults of axes with numbers that are not finite, which no point could be found by."""
+def _unstorable(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:
+    """Faults of axes with values that no store can hold, or no point be found by."""
     return [
-        f"axes.{name}: expected finite numbers, got {shown(value)}"
+        f"axes.{name}: expected {what}, got {shown(value)[:_SHOWN]}"
         for name, column, kind in zip(axes, values, kinds, strict=True)
         for value in column
-        if kind == "real" and isinstance(value, float) and not math.isfinite(value)
+        if (what := _expected_instead(value, kind))
     ]
+
+
+def _expected_instead(value: Any, kind: Kind) -> str:
+    """What a store can hold where a value is none of it; empty if it can."""
+    if kind == "label":
+        return "" if _is_text_or_list(value) else "text in UTF-8, numbers, booleans or lists of them"
+    if not isinstance(value, int | float):
+        return ""  # the bounds of the system say what is wrong with it
+    if kind == "whole" and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "whole numbers of 64 bits"
+    return "" if abs(value) <= sys.float_info.max else "finite numbers"
+
+
+def _is_text_or_list(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_text_or_list, value))
+    if isinstance(value, str):
+        return value.isascii() or value.encode(errors="ignore").decode() == value
+    return value is None or isinstance(value, int | float)
 
 
 def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequence[Point]) -> list[Point]:

@@ -139,15 +139,15 @@ def _read_again(store: Store, array: Array, wanted: _Wanted) -> Values:
     """The blocks of a tile; where they change while they are read, once more from the first, as they are then."""
     now: Store | None = store
     for tries in range(_TRIES):
-        if now is None or now.layout.sweep_id != store.layout.sweep_id:
-            raise Damaged(f"{store.path}: it was removed or exchanged while it was read; open it again")
+        if now is None or not now.is_still(store.identity):
+            raise Damaged(f"{store.path}: it was removed or exchanged since it was opened; open it again")
         try:
             yield from _read_tile(now, array, wanted)
             return
         except _Changed as changed:
-            if tries == _TRIES - 1 or (tries >= _LEAST_TRIES - 1 and not is_driven(store.path)):
+            if tries == _TRIES - 1 or (tries >= _LEAST_TRIES - 1 and not is_driven(store.files.root)):
                 raise Damaged(f"{store.path}/{changed}; restore it from a copy, or see action=verify") from changed
-        now = open_store(store.path)
+        now = open_store(store.files.root)
 
 
 def _read_tile(store: Store, array: Array, wanted: _Wanted) -> Values:

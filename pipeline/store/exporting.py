@@ -7,7 +7,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -32,6 +32,7 @@ _GROUP_BYTES = 64_000_000
 """Scalars that are kept in memory while a CSV file is written."""
 _METADATA_BYTES = 1_000_000
 """More than a netCDF file has beside its numbers."""
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
 _KEPT = re.compile(r"zarr\.json|c\.[\d.]+|[0-9a-f]{16}-\d+|[0-9a-f]+\.json")
 """Names of a store's files: metadata, chunks, pending blocks, records; no lock, and nothing half-written."""
 
@@ -104,10 +105,15 @@ def _written_aside(file: Path) -> Iterator[Path]:
         with aside.open("rb") as written:
             os.fsync(written.fileno())
         rename(aside, file)
+    except UnicodeEncodeError as error:
+        raise RequestError([f"to: expected a name in UTF-8, got {str(file)!r}"]) from error
     except OSError as error:
+        if error.errno in _NO_PLACE:
+            raise RequestError([f"to: {file}: {error.strerror}; expected a file that can be written"]) from error
         raise OSError(error.errno, error.strerror or one_line(error), str(file)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def _provenance(store: Store, command: str) -> Document:

@@ -4,6 +4,7 @@ A file appears complete or not at all: it is written aside and renamed. What is 
 in its place would be waited for without end.
 """
 
+import errno
 import os
 import re
 import stat
@@ -27,6 +28,9 @@ class NoFile(OSError):  # noqa: N818 (a state of a path)
 
 class Files(Protocol):
     """Files by their names below one root, `/` between folders. All methods raise OSError."""
+
+    root: Path
+    """A folder, or an archive."""
 
     def read(self, name: str) -> bytes:
         """A whole file."""
@@ -52,7 +56,7 @@ class Folder:
         """A whole file."""
         descriptor, size = self._opened(name)
         try:
-            return _read(descriptor, 0, size)
+            return _read(self.root / name, descriptor, 0, size)
         finally:
             os.close(descriptor)
 
@@ -60,7 +64,7 @@ class Folder:
         """Some bytes of a file, fewer at its end."""
         descriptor, size = self._opened(name)
         try:
-            return _read(descriptor, start, min(count, max(0, size - start)))
+            return _read(self.root / name, descriptor, start, min(count, max(0, size - start)))
         finally:
             os.close(descriptor)
 
@@ -95,14 +99,15 @@ class Folder:
             put(aside, parts, durable)
             rename(aside, path)
         except OSError as error:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink()
             if isinstance(error, IsADirectoryError):
                 raise NoFile(error.errno, "no regular file: move it away", str(path)) from error
             raise
 
     def make(self, folder: str) -> None:
-        """Make a folder, unless it is there."""
-        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        """Make a folder, unless it is there, in one that has to be."""
+        (self.root / folder).mkdir(exist_ok=True)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -167,9 +172,9 @@ class Archive:
         offset, size = self._entry(name)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            lengths = _LOCAL_HEADER.unpack(_read(descriptor, offset, _LOCAL_HEADER.size))
+            lengths = _LOCAL_HEADER.unpack(_read(self.root, descriptor, offset, _LOCAL_HEADER.size))
             content = offset + _LOCAL_HEADER.size + sum(lengths)
-            return _read(descriptor, content + start, min(count, max(0, size - start)))
+            return _read(self.root, descriptor, content + start, min(count, max(0, size - start)))
         except struct.error as error:
             raise NoFile(None, "cut short", str(self.root)) from error
         finally:
@@ -209,13 +214,16 @@ def disk_use(path: Path) -> tuple[int, int]:
     return sum(sizes), len(sizes)
 
 
-def _read(descriptor: int, start: int, count: int) -> bytes:
+def _read(file: str | Path, descriptor: int, start: int, count: int) -> bytes:
     """Some bytes of an open file, fewer if it is cut short meanwhile."""
     parts = []
-    while count > 0 and (part := os.pread(descriptor, count, start)):
-        parts.append(part)
-        start, count = start + len(part), count - len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        while count > 0 and (part := os.pread(descriptor, count, start)):
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    except MemoryError as error:
+        raise OSError(errno.EFBIG, f"{count} bytes are more than fit into memory", str(file)) from error
 
 
 # The three steps in which a store changes: the tests let writers die at each of them.

@@ -359,7 +359,8 @@ def _labels(long_name: str, units: str, **more: Any) -> dict[str, Any]:
 
 
 def _canonical(told: Any) -> bytes:
-    return json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(told, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="surrogatepass")  # names of files may be no UTF-8
 
 
 def _checksum(attributes: Mapping[str, Any]) -> str:
@@ -376,7 +377,11 @@ def sealed(record: Mapping[str, Any]) -> bytes:
         The content of its file.
     """
     told = json.loads(json.dumps(dict(record)))
-    return json.dumps({**told, "checksum": _checksum(told)}, indent=1, ensure_ascii=False).encode()
+    whole = {**told, "checksum": _checksum(told)}
+    try:
+        return json.dumps(whole, indent=1, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # the name of a file that is no UTF-8
+        return json.dumps(whole, indent=1).encode()
 
 
 def unsealed(content: bytes) -> Document:

@@ -110,7 +110,7 @@ class Lock:
 
     def __init__(self, store: Path, kind: str, left_after: float, opened: ExitStack) -> None:
         self._store, self._kind, self._left_after, self._opened = store, kind, left_after, opened
-        self._runs = self._file = self._held = -1  # descriptors
+        self._folder = self._runs = self._file = self._held = -1  # descriptors
 
     def take(self) -> None:
         """Lock the store if it is there. Raises as `only_driver`."""
@@ -158,13 +158,19 @@ class Lock:
                 raise
 
     def ensure_held(self) -> None:
-        """Refuse to go on if another driver took the lock, as this process stood still for too long.
+        """Refuse to go on if the path leads to another store since, or another driver took the lock.
 
-        To be called before whatever only the driver may change. Only a lock of kind `file` can be lost so.
+        To be called before whatever only the driver may change. Only a lock of kind `file` can be taken, where this
+        process stood still for too long.
 
         Raises:
-            Interrupted: the lock is another's now.
+            Interrupted: the store was moved, or the lock is another's now.
         """
+        if self._file >= 0 and not _leads_to(self._store, self._folder):
+            raise Interrupted(
+                f"{self._store}: moved, removed or exchanged while this driver was at work on it; move it back, and "
+                "the same command goes on"
+            )
         if self._held >= 0 and not self._is_mine():
             raise Interrupted(
                 f"{self._store}/{HELD_FILE}: removed, or taken by another driver as this one stood still for more "
@@ -180,7 +186,7 @@ class Lock:
 
     def _release(self) -> None:
         self._opened.close()
-        self._runs = self._file = self._held = -1
+        self._folder = self._runs = self._file = self._held = -1
 
     def _take(self, folder: Path) -> bool:
         """Lock the store in a folder. False if the path leads to another one since.
@@ -203,7 +209,7 @@ class Lock:
             )
         if not (_leads_to(folder, directory) and _leads_to("lock", file, self._runs)):
             return False
-        self._file = file
+        self._folder, self._file = directory, file
         self._take_held() if self._kind == "file" else self._refuse_held()
         self.died = bool(os.pread(file, 1, 0))
         _driven_here.add(_identity(directory))
@@ -274,7 +280,8 @@ class Lock:
         """Whether a file was not touched for long, by the clock of the file system."""
         touched = os.fstat(self._open_regular(name, os.O_RDONLY)).st_mtime  # opened: NFS then asks the server
         os.utime(self._file)
-        return os.fstat(self._file).st_mtime - touched > self._left_after
+        age = os.fstat(self._file).st_mtime - touched
+        return abs(age) > self._left_after  # who is at work touches it again, whatever time it had got
 
     def _is_mine(self) -> bool:
         return _leads_to(_HELD, self._held, self._runs)

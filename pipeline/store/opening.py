@@ -45,7 +45,7 @@ def open_store(path: str | os.PathLike[str], in_spite: bool = False) -> Store | 
     path = Path(path)
     if not path.exists():
         return None
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if not path.is_dir() and not (path.is_file() and zipfile.is_zipfile(path)):
         raise RequestError(
             [f"{path}: expected a store, a folder or a zip archive of one, got another file; move it away"]
         )
@@ -67,7 +67,8 @@ def _is_changing(store: Store) -> bool:
 
 
 def _opened(path: Path) -> Store:
-    files: Files = Archive(path) if path.is_file() else Folder(path)
+    root = Path(os.path.abspath(path))  # a Dataset is read later, whatever the working directory is then
+    files: Files = Archive(root) if path.is_file() else Folder(root)
     try:
         layout = _root(path, files)
         store = Store(path, files, layout)

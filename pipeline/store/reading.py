@@ -17,7 +17,7 @@ from xarray.core import indexing
 from pipeline.errors import Damaged, NotComplete, RequestError
 from pipeline.store.arrays import read
 from pipeline.store.opening import open_store
-from pipeline.store.stores import Store, needed
+from pipeline.store.stores import Identity, Store, needed
 
 Layout = Literal["grid", "points"]
 
@@ -45,7 +45,7 @@ class _StoredArray(BackendArray):
 
     def __init__(self, store: Store, name: str, rows: np.ndarray, members: np.ndarray) -> None:
         self._store: Store | None = store
-        self._path, self._sweep_id, self._name = store.path, store.layout.sweep_id, name
+        self._path, self._identity, self._name = store.files.root, store.identity, name
         self._rows, self._members = rows, members
         array = store.layout.arrays[name]
         self.dtype = np.dtype(array.dtype)
@@ -96,7 +96,7 @@ class _StoredArray(BackendArray):
 
     def _opened(self) -> Store:
         if self._store is None:
-            self._store = _reopened(self._path, self._sweep_id, os.getpid())
+            self._store = _reopened(self._path, self._identity, os.getpid())
         return self._store
 
 
@@ -116,10 +116,10 @@ class _LazyArray(indexing.LazilyIndexedArray):
 
 
 @lru_cache(maxsize=4)
-def _reopened(path: Path, sweep_id: int, process: int) -> Store:
+def _reopened(path: Path, identity: Identity, process: int) -> Store:
     """A store as another process opened it; once a process."""
     store = open_store(path)
-    if store is None or store.layout.sweep_id != sweep_id:
+    if store is None or not store.is_still(identity):
         raise Damaged(f"{path}: expected the store that the Dataset is of, got another or none; open it again")
     return store
 

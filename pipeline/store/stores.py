@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.digest import digest_of
 from pipeline.errors import Damaged, RequestError
 from pipeline.request import Point, Sweep, Value, point_ids, values_of
 from pipeline.store.blocks import MACHINES, PENDING, Header, Location
@@ -26,6 +27,16 @@ GROUP: Document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 """The zarr.json of the folders `runs` and `pending`: plain readers list them as groups and find no array in them."""
 GROUPS = ("runs", PENDING)
 _RECORD = re.compile(r"(\d{6,})\.json")
+
+
+class Identity(NamedTuple):
+    """What tells a store that has grown, or was filed, from another in its place."""
+
+    sweep_id: int
+    points: int
+    """How many there were."""
+    rows: int
+    """A digest of their ids, row by row."""
 
 
 class Fault(NamedTuple):
@@ -97,6 +108,25 @@ class Store:
     def block_members(self) -> int:
         """Members a block."""
         return self.layout.block_members
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What it is, as it is now."""
+        return self._identity(self.n_points)
+
+    def is_still(self, identity: Identity) -> bool:
+        """Whether it is the store of an earlier opening: the same points in the same rows, more after them perhaps.
+
+        Args:
+            identity: of the earlier opening.
+
+        Returns:
+            True if rows of that opening are rows of this one.
+        """
+        return self.n_points >= identity.points and self._identity(identity.points) == identity
+
+    def _identity(self, points: int) -> Identity:
+        return Identity(self.layout.sweep_id, points, digest_of(self.ids[:points].tobytes()))
 
     @cached_property
     def location(self) -> Location:

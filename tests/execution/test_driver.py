@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from pipeline.cluster import dask_client
 from pipeline.cluster.options import DASK_OPTIONS
 from pipeline.cluster.security import write_certificates
-from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.execution import Outcome, batches, compute_block
 from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.request import define
 from pipeline.store import open_store, open_sweep
 from tests import command
 from tests.command import Gate, connects, filled, stubbed
-from tests.contents import block_bytes, fill, numbered_blocks, prepared, records, stored_blocks
+from tests.contents import block_bytes, files, fill, numbered_blocks, prepared, records, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
 
@@ -221,6 +221,23 @@ def test_a_block_that_kills_its_worker_is_tried_alone_and_reported_and_the_rest_
     expected = block_bytes(filled(tmp_path_factory.mktemp("here")))
     assert {where for where in expected if block_bytes(path).get(where) != expected[where]} == {((2.0,), 0)}
     assert gate.begun().count((2, 0)) == 4
+
+
+def test_a_driver_whose_store_was_moved_ends_and_leaves_nothing_in_its_place(tmp_path, start):
+    """And nothing changes in a store that took its place, which another driver made meanwhile."""
+    gate, path, moved = Gate(tmp_path), tmp_path / "kuramoto_T.zarr", tmp_path / "moved.zarr"
+    first = start(stubbed(tmp_path), tmp_path / "log", **gate.environment)
+    gate.wait_for(2)
+    path.rename(moved)
+    filled(tmp_path, "axes.T.values=[3,1,4]")
+    before = files(path)
+    gate.open()
+    assert first.wait(command.PATIENCE) == INTERRUPTED
+    assert "moved, removed or exchanged" in (tmp_path / "log").read_text()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    now = files(path)
+    assert {name: now[name] for name in before} == before
+    assert {name.split("/")[0] for name in now.keys() - before.keys()} <= {"pending", "runs"}
 
 
 # --- models of a user's own ---------------------------------------------------------------------------------

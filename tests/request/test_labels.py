@@ -12,6 +12,7 @@ from tests.systems.own import MODEL
 
 ERRORS = "axes.error.values=[square,absolute]"
 VOWELS, DIGITS = "data/patterns/vowels.txt", "data/patterns/digits.txt"
+TEXT, WHOLE = "expected text in UTF-8, numbers, booleans or lists of them", "expected whole numbers of 64 bits"
 HYPERCUBE = ("sampling.method=latin_hypercube", "sampling.points=4", "axes.eta.values=[1,2]")
 TYPES = """
     mode: str = "slow"
@@ -20,6 +21,7 @@ TYPES = """
     order: Literal[1, 2, 4] = 1
     most: int | None = None
     any_of: str | bool | int | None = None
+    anything: Any = 0
 """
 
 
@@ -39,7 +41,9 @@ def network(tmp_path):
 @pytest.fixture
 def model(own, tmp_path):
     """A sweep of a small system whose settings have many types, and the path of its store."""
-    own.put("model.py", "from typing import Literal\n" + MODEL.replace("    a: float\n", f"    a: float{TYPES}"))
+    own.put(
+        "model.py", "from typing import Any, Literal\n" + MODEL.replace("    a: float\n", f"    a: float{TYPES}")
+    )
     own.put("system/model.yaml", "# @package _global_\nsystem: model\nsettings: {a: 1.0, steps: 2}\n")
     few = ("store.name=own", "ensemble.members=4", "store.block_members=2")
 
@@ -74,7 +78,8 @@ def test_booleans_and_nested_values_are_points(model):
     sweep, _ = model("axes.flag.values=[true,false]", "axes.sizes.values=[[2,1],[]]")
     assert sweep.points == ((True, (2, 1)), (True, ()), (False, (2, 1)), (False, ()))
     assert sweep.settings_at(sweep.points[0]) | {"a": 0} == {
-        "a": 0, "mode": "slow", "flag": True, "sizes": [2, 1], "order": 1, "most": None, "any_of": None, "steps": 2
+        "a": 0, "mode": "slow", "flag": True, "sizes": [2, 1], "order": 1, "most": None, "any_of": None,
+        "anything": 0, "steps": 2,
     }  # fmt: skip
     assert sweep.named(sweep.points[0]) == "flag=true, sizes=[2, 1]"
 
@@ -111,6 +116,7 @@ def test_an_axis_of_labels_is_thinned_as_one_of_numbers(model):
             (ERRORS.replace("absolute", "square"), "axes.eta.values=[1,1]", "sampling.method=zip"),
             "axes: the same combination of values appears twice; expected distinct points",
         ),
+        (("axes.iterations.values=[9223372036854775808]",), f"axes.iterations: {WHOLE}, got 9223372036854775808"),
         ((f"axes.patterns.values=[{VOWELS}]",), f"axes.patterns.values[0]: expected a valid list, got {VOWELS}"),
     ],
 )
@@ -118,6 +124,12 @@ def test_labels_that_can_not_be_swept_are_refused(network, overrides, said):
     with pytest.raises(RequestError) as refused:
         network(*overrides)
     assert refused.value.faults == [said]
+
+
+@pytest.mark.parametrize("value", ["{a: 1}", "[1, {a: 1}]", "'\udcff'", "[[a, '\udcff']]"])
+def test_values_that_no_label_stands_for_are_refused(model, value):
+    with pytest.raises(RequestError, match=f"axes.anything: {TEXT}, got "):
+        model(f"axes.anything.values=[{value}]")
 
 
 @pytest.mark.parametrize("pair", ["'true',true", "'1',1", "'null',null"])

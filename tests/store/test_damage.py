@@ -65,6 +65,60 @@ def test_a_disk_without_any_room_is_told_by_the_driver(mounted):
     assert "Traceback" not in ran.stderr
 
 
+def test_an_export_to_where_nothing_can_be_written_is_refused(mounted, configure, tmp_path, main):
+    path = tmp_path / "kuramoto_T.zarr"
+    fill(define(configure(tmp_path)), path)
+    folder = mounted("1m")
+    remount(folder, "ro")
+    for name in ("a.csv", "a.nc", "a.zarr.zip"):
+        ended = main([f"path={path}", "action=export", f"to={folder / name}"])
+        assert (ended.code, ended.err.count("\n")) == (CONFIG_WRONG, 1)
+        assert ended.err.startswith(f"error: to: {folder / name}: ")
+
+
+def test_a_store_in_a_folder_whose_name_is_no_utf8_is_run_read_and_told_of(tmp_path, main):
+    folder = tmp_path / os.fsdecode(b"ma\xdf")
+    folder.mkdir()
+    arguments = elsewhere(tmp_path, "cluster=serial", f"store.root='{folder}'")
+    for action in ("run", "status", "history", "list", "verify"):
+        assert main([*arguments, f"action={action}"]).code == COMPLETE, action
+    assert main([*arguments, "action=export", f"to='{folder / 'a.csv'}'"]).code == COMPLETE
+    refused = main([*arguments, "action=export", f"to='{folder / 'a.nc'}'"])
+    assert (refused.code, "expected a name in UTF-8" in refused.err) == (CONFIG_WRONG, True)
+
+
+SPARSE = (
+    "zarr.json",
+    "T/c.0",
+    "asked/c.0",
+    "digest/c.0.0",
+    "final_error/c.0.0",
+    "error/c.0.0.0",
+    "runs/000001.json",
+)
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_a_file_that_is_larger_than_memory_is_told_by_its_name(name, configure, tmp_path, main):
+    path = tmp_path / "kuramoto_T.zarr"
+    assert main(elsewhere(tmp_path, "cluster=serial")).code == COMPLETE
+    os.truncate(path / name, 2**43)  # without a block on the disk
+    for action in ("verify", "export", "history", "list", "status", "run"):
+        ended = main([*elsewhere(tmp_path, "cluster=serial"), f"action={action}", f"to={tmp_path / action}.csv"])
+        assert ended.code in (COMPLETE, BLOCKS_FAILED), action
+        assert "Traceback" not in ended.err
+        if action == "verify" and not name.startswith("runs"):
+            assert name in ended.err + ended.out
+
+
+def test_a_special_file_at_the_path_of_a_store_is_none(tmp_path, main):
+    os.mkfifo(tmp_path / "kuramoto_T.zarr")
+    for action in ("run", "status", "verify"):
+        ended = main(elsewhere(tmp_path, "cluster=serial", f"action={action}"))
+        assert (ended.code, ended.err.count("\n")) == (CONFIG_WRONG, 1)
+        assert "expected " in ended.err
+
+
 def test_a_folder_that_can_only_be_read_is_read_but_not_run(mounted, configure, main):
     folder = mounted("20m")
     fill(define(configure(folder)), folder / "kuramoto_T.zarr")

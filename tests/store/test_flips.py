@@ -11,7 +11,7 @@ from pipeline.console import Console
 from pipeline.errors import COMPLETE, INTERRUPTED
 from pipeline.execution import RunLog
 from pipeline.request import Origin
-from pipeline.store import open_store
+from pipeline.store import only_driver, open_store
 from tests import tiny_store
 from tests.command import STUBS
 from tests.tiny_store import fill, read_all, told_of
@@ -32,8 +32,9 @@ def store(tmp_path_factory, small_tiles):
     fill(path, *TINY, file=False)
     opened = open_store(path)
     opened.add_code_version("0123456789abcdef", {"compute": "fedcba9876543210"})
-    log = RunLog(opened, "a command", config={"figures": {"draw": []}})
-    log.end("complete", blocks_computed=4, failed=["T=5, block 1: no"])
+    with only_driver(path) as lock:
+        log = RunLog(opened, lock, "a command", config={"figures": {"draw": []}})
+        log.end("complete", blocks_computed=4, failed=["T=5, block 1: no"])
     return path
 
 

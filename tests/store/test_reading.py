@@ -1,6 +1,7 @@
 """Reading a store: what `open_sweep` shows of points, holes, missing blocks, ragged dimensions and labels."""
 
 import importlib
+import pickle
 
 import numpy as np
 import pytest
@@ -252,6 +253,31 @@ def test_a_store_that_was_exchanged_for_another_since_it_was_opened_is_refused(s
     fill(sweep(*SMALL, "ensemble.seed=2"), path)
     with pytest.raises(Damaged, match=r"a\.zarr"):
         lazy.load()
+
+
+@pytest.mark.parametrize("later", [("axes.T.values=[2,1]",), ("axes.T.values=[1,3,2]",), ("axes.T.values=[1]",)])
+def test_a_store_of_the_same_sweep_with_other_rows_is_refused_by_a_dataset_of_the_first(
+    later, sweep, copy_of, tmp_path
+):
+    """Its numbers would be shown under the points that had those rows."""
+    path = copy_of("small")
+    lazy = open_sweep(path)
+    passed_on = pickle.dumps(lazy)
+    path.rename(tmp_path / "away.zarr")
+    fill(sweep("axes.T.values=[1,2]", *later, "ensemble.members=8"), path)
+    with pytest.raises(Damaged, match=r"a\.zarr"):
+        lazy.load()
+    with pytest.raises(Damaged, match=r"a\.zarr"):
+        pickle.loads(passed_on).load()
+
+
+def test_a_dataset_is_read_whatever_the_working_directory_is_by_then(copy_of, templates, tmp_path, monkeypatch):
+    path = copy_of("small")
+    monkeypatch.chdir(path.parent)
+    lazy = open_sweep(path.name)
+    monkeypatch.chdir(tmp_path.parent)
+    assert pickle.loads(pickle.dumps(lazy)).load().equals(open_sweep(templates / "small").load())
+    assert lazy.load().equals(open_sweep(templates / "small").load())
 
 
 def test_blocks_that_are_filed_again_and_again_while_they_are_read_are_found(sweep, tmp_path, monkeypatch):
