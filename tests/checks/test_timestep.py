@@ -13,7 +13,7 @@ def test_shorter_steps_of_the_same_noise_give_nearly_the_same_member_while_chaos
     settings = {
         "oscillators": 6, "frequencies": None, "frequency_half_width": 1.0, "eta": 3.0, "sigma": 0.2, "delay": 5,
         "T": 0.5, "dt": 0.05, "iterations": 4, "weight_control": 0.01, "target_order_parameter": 0.6,
-        "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
+        "target_mean_abs_weight": 1.0, "fixed_discarded": 1.0, "fixed_duration": 10.0, "trace_duration": 0.0,
     }  # fmt: skip
     runs = [
         kuramoto.SYSTEM.compute(kuramoto.SYSTEM.refined(settings, factor), 3, np.arange(8), 4)["weight"]
@@ -30,11 +30,16 @@ def test_every_observable_of_every_chosen_point_is_reported(cluster, tmp_path, m
     ended = main(elsewhere(tmp_path, f"cluster={cluster}", *options))
     assert (ended.code, ended.err) == (COMPLETE, "")
     rows = ended.out.splitlines()
-    assert len(rows) == 1 + 2 * 3 * 2 + 1
+    assert len(rows) == 1 + 2 * 4 * 2 + 1
     for point in ("T=1", "T=3"):
-        for observable in ("final_order_parameter", "final_error", "final_mean_abs_weight"):
+        for observable in (
+            "final_order_parameter",
+            "final_error",
+            "final_mean_abs_weight",
+            "fixed_order_parameter",
+        ):
             assert sum(row.startswith(f"{point}  {observable} ") for row in rows) == 2
-    assert rows[-1].endswith("of 12 means move by more than their interval")
+    assert rows[-1].endswith("of 16 means move by more than their interval")
     assert not (tmp_path / "kuramoto_T.zarr").exists()
 
 

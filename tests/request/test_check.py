@@ -15,7 +15,7 @@ from tests.contents import files, fill
 
 REAL_SETTINGS = (
     "frequency_half_width", "eta", "sigma", "dt", "T", "weight_control", "target_order_parameter",
-    "target_mean_abs_weight", "trace_duration",
+    "target_mean_abs_weight", "fixed_discarded", "fixed_duration", "trace_duration",
 )  # fmt: skip
 
 
@@ -224,7 +224,8 @@ def request_as_composed():
         "settings": {
             "oscillators": 10, "frequencies": None, "frequency_half_width": 1.0, "eta": 3.0, "sigma": 0.2,
             "delay": 5, "T": 50.0, "dt": 0.05, "iterations": 50, "weight_control": 0.01,
-            "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
+            "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0,
+            "fixed_discarded": 100.0, "fixed_duration": 1000.0, "trace_duration": 0.0,
         },
         "ensemble": {"members": 8, "seed": 1, "noise": "independent", "precision": None},
         "axes": {},
