@@ -299,7 +299,8 @@ def mean_with_fixed_weights(
     oscillators, moved, total = len(phasor) // 2, phasor.copy(), np.empty((1, LANES))
     for time in (discarded, duration):
         run_steps(size_of(oscillators), couplings, dt, moved, weight, steps_in(time, dt), total)
-    return total[0] / (oscillators * steps_in(duration, dt))
+    mean: np.ndarray = total[0] / (oscillators * steps_in(duration, dt))
+    return mean
 
 
 def learn(

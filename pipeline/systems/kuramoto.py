@@ -156,6 +156,24 @@ def _work(settings: Settings) -> float:
     return step_work(settings) * (moved + rested) + iterations * map_work(settings)
 
 
+def advice(settings: Settings) -> list[str]:
+    """Whether an Euler step is too long, by the natural frequencies and the weights at the start.
+
+    Args:
+        settings: of a Kuramoto system.
+
+    Returns:
+        One line if a step may turn an oscillator by more than 1 rad: |dφ_i/dt| ≤ |ω_i| + ⟨|w|⟩ for equal weights.
+    """
+    given = settings["frequencies"]
+    fastest = settings["frequency_half_width"] if given is None else max(map(abs, given))
+    if (fastest + settings["target_mean_abs_weight"]) * settings["dt"] <= 1:
+        return []
+    return [
+        "dt: a step may turn an oscillator by more than 1 rad, as (max |ω_i| + W) dt > 1; choose a shorter one"
+    ]
+
+
 OSCILLATOR_DIMENSIONS = (
     Dimension(
         "edge",
@@ -186,6 +204,9 @@ OSCILLATOR_SYMBOLS = {
     "fixed_discarded": (r"t_\mathrm{discarded}", "time"),
     "fixed_duration": (r"t_\mathrm{fixed}", "time"),
 }
+
+OSCILLATOR_WHOLE = {"T": "dt"}
+"""An interval is so many Euler steps."""
 
 SUCCESS_WITHIN = 0.05
 """A member is successful if its r, averaged with the weights fixed after learning, is this close to R_target."""
@@ -248,4 +269,6 @@ SYSTEM = System(
     },
     estimands=OSCILLATOR_ESTIMANDS,
     refined=_with_shorter_steps,
+    whole=OSCILLATOR_WHOLE,
+    advice=advice,
 )

@@ -8,7 +8,9 @@ from pipeline.systems.kuramoto import (
     OSCILLATOR_DIMENSIONS,
     OSCILLATOR_ESTIMANDS,
     OSCILLATOR_SYMBOLS,
+    OSCILLATOR_WHOLE,
     OscillatorSettings,
+    advice,
     fixed_steps,
     frequencies,
     map_work,
@@ -142,4 +144,6 @@ SYSTEM = System(
     shortened=shortened,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
     estimands=OSCILLATOR_ESTIMANDS,
+    whole=OSCILLATOR_WHOLE,
+    advice=advice,
 )
