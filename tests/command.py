@@ -16,15 +16,13 @@ TINY = (
     "+sweep=kuramoto_T",
     "axes.T.values=[1,2,3]",
     "settings.iterations=40",
-    "settings.fixed_discarded=1",
-    "settings.fixed_duration=10",
     "ensemble.members=16",
     "store.block_members=8",
     "store.records=5",
     "figures.draw=[]",
     "cluster.workers=2",
 )
-"""A sweep of three points × two blocks, each computed in a millisecond."""
+"""A sweep of three points × two blocks, each computed in milliseconds."""
 
 STUBS = ROOT / "tests" / "stubs"
 STUB = ("--config-dir", str(STUBS), "system=stub_kuramoto")
