@@ -117,6 +117,8 @@ def run(config: Config, observer: Observer) -> Ended:
     with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
+        for warning in plan.advice:
+            observer.say(f"warning: {warning}")
         file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
         plan = planned(sweep, config, open_store(path))
         outcome = complete(plan, config, lock, stop, observer)

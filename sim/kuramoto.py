@@ -18,6 +18,9 @@ T, dt       T, dt                       time            T ≥ dt > 0
 β           weight_control              –               ≥ 0
 R_target    target_order_parameter      –               0 … 1
 W           target_mean_abs_weight      –               > 0
+
+Whether learning has succeeded is judged afterwards: r, with the weights fixed and the phases carried on, averaged
+over `fixed_duration` once `fixed_discarded` has passed.
 """
 
 from typing import NamedTuple
@@ -33,6 +36,7 @@ from sim.kuramoto_step import (
     connect,
     phasors,
     renormalise,
+    run_steps,
     set_weights,
     size_of,
     sum_over_steps,
@@ -57,6 +61,10 @@ class Settings(NamedTuple):
     weight_control: float
     target_order_parameter: float
     target_mean_abs_weight: float
+    fixed_discarded: float = 100.0
+    """Time with fixed weights, after learning, that is not averaged over."""
+    fixed_duration: float = 1000.0
+    """Time with fixed weights, after that, over which r is averaged; at least one Euler step."""
 
     @property
     def steps(self) -> int:
@@ -79,6 +87,8 @@ class Learned(NamedTuple):
     """(member,) mean ε over the last 1 % of iterations."""
     final_mean_abs_weight: np.ndarray
     """(member,) mean ⟨|w|⟩ over the last 1 % of iterations."""
+    fixed_order_parameter: np.ndarray
+    """(member,) mean r after learning, with the weights fixed."""
     weight: np.ndarray
     """(member, edge) w_ij at the end, i < j, row by row."""
     phase: np.ndarray
@@ -270,6 +280,29 @@ def initial_phases(seed: int, member: int, oscillators: int) -> np.ndarray:
     return phase[:, 0].copy()
 
 
+def mean_with_fixed_weights(
+    couplings: Couplings, phasor: np.ndarray, weight: np.ndarray, dt: float, discarded: float, duration: float
+) -> np.ndarray:
+    """r of eight members averaged over a duration, their weights fixed.
+
+    Args:
+        couplings: made by `connect`.
+        phasor: (2N, 8) rows cos φ_0, sin φ_0, cos φ_1, … at the start; left as they are.
+        weight: (edge, 8) w_ij.
+        dt: Euler step, time.
+        discarded: time that passes first.
+        duration: time averaged over, at least one Euler step.
+
+    Returns:
+        (8,) mean r; NaN where a weight is no finite number.
+    """
+    oscillators, moved, total = len(phasor) // 2, phasor.copy(), np.empty((1, LANES))
+    for time in (discarded, duration):
+        run_steps(size_of(oscillators), couplings, dt, moved, weight, steps_in(time, dt), total)
+    mean: np.ndarray = total[0] / (oscillators * steps_in(duration, dt))
+    return mean
+
+
 def learn(
     settings: Settings,
     frequencies: np.ndarray,
@@ -314,6 +347,7 @@ def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block, trac
         final_order_parameter=(),
         final_error=(),
         final_mean_abs_weight=(),
+        fixed_order_parameter=(),
         weight=(edge_count,),
         phase=(oscillators,),
         initial_trace=(trace_steps,),
@@ -325,5 +359,7 @@ def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block, trac
     _evolve(size, couplings, settings.dt, phasor.copy(), start, out.initial_trace)
     _learn(size, settings, settings.steps, couplings, block, phasor, out)
     angles(phasor, out.phase)
+    fixed = settings.dt, settings.fixed_discarded, settings.fixed_duration
+    out.fixed_order_parameter[:] = mean_with_fixed_weights(couplings, phasor, out.weight, *fixed)
     _evolve(size, couplings, settings.dt, phasor, out.weight, out.final_trace)
     return collect(out, block.kept)

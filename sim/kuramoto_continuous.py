@@ -29,7 +29,7 @@ import numpy as np
 from sim.elementary import absolute, where_less
 from sim.ensemble import MAX_MEAN_ABS_WEIGHT, Block, collect, eight_by_eight, lanes_last
 from sim.kernel_cache import kernel
-from sim.kuramoto import angles, draw_phasors, mean_abs_weight
+from sim.kuramoto import angles, draw_phasors, mean_abs_weight, mean_with_fixed_weights
 from sim.kuramoto_step import Couplings, Size, connect, set_weights, size_of, sum_over_steps, working_arrays
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, load, store
@@ -51,6 +51,10 @@ class Settings(NamedTuple):
     weight_control: float
     target_order_parameter: float
     target_mean_abs_weight: float
+    fixed_discarded: float = 100.0
+    """Time with fixed weights, after learning, that is not averaged over."""
+    fixed_duration: float = 1000.0
+    """Time with fixed weights, after that, over which r is averaged; at least one Euler step."""
 
 
 class Learned(NamedTuple):
@@ -68,6 +72,8 @@ class Learned(NamedTuple):
     """(member,) mean ε over the last 1 % of steps."""
     final_mean_abs_weight: np.ndarray
     """(member,) mean ⟨|w|⟩ over the last 1 % of steps."""
+    fixed_order_parameter: np.ndarray
+    """(member,) mean r after learning, with the weights fixed, as in `sim.kuramoto`."""
     weight: np.ndarray
     """(member, edge) w_ij at the end, i < j, row by row."""
     phase: np.ndarray
@@ -234,6 +240,7 @@ def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block) -> L
         final_order_parameter=(),
         final_error=(),
         final_mean_abs_weight=(),
+        fixed_order_parameter=(),
         weight=(len(couplings.order),),
         phase=(oscillators,),
     )
@@ -243,4 +250,6 @@ def _learn_block(settings: Settings, frequencies: np.ndarray, block: Block) -> L
     steps = _StepCounts(*(steps_in(duration, settings.dt) for duration in durations))
     _learn(size_of(oscillators), settings, steps, couplings, block, phasor, out)
     angles(phasor, out.phase)
+    fixed = settings.dt, settings.fixed_discarded, settings.fixed_duration
+    out.fixed_order_parameter[:] = mean_with_fixed_weights(couplings, phasor, out.weight, *fixed)
     return collect(out, block.kept)

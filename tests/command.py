@@ -22,7 +22,7 @@ TINY = (
     "figures.draw=[]",
     "cluster.workers=2",
 )
-"""A sweep of three points × two blocks, each computed in a millisecond."""
+"""A sweep of three points × two blocks, each computed in milliseconds."""
 
 STUBS = ROOT / "tests" / "stubs"
 STUB = ("--config-dir", str(STUBS), "system=stub_kuramoto")

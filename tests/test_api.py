@@ -264,7 +264,7 @@ def _near(dataset):
     """Which members reached their target."""
     target = json.loads(dataset.attrs["settings"]).get("target_order_parameter")
     target = dataset["target_order_parameter"].values[:, None] if target is None else target
-    return np.abs(dataset["final_order_parameter"].values - target) < 0.05
+    return np.abs(dataset["fixed_order_parameter"].values - target) < 0.05
 
 
 OSCILLATORS = {

@@ -36,7 +36,7 @@ def test_a_million_blocks_are_explained_in_seconds_and_within_a_gigabyte(shape, 
     members = 80 if "num: 100}" in shape else 8
     out, seconds, kilobytes = explain(
         "store.name=a", f"store.root={tmp_path}", "store.block_members=8", "settings.iterations=100",
-        "axes.T={start: 1, stop: 100, num: 1000}", f"axes.eta={shape}", f"ensemble.members={members}",
+        "axes.T={start: 1, stop: 100.9, num: 1000}", f"axes.eta={shape}", f"ensemble.members={members}",
         "action=explain",
     )  # fmt: skip
     assert "blocks      1000000: 0 stored, 1000000 to compute" in out

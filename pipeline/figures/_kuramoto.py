@@ -21,13 +21,13 @@ def reached(dataset: xarray.Dataset, order_parameter: xarray.DataArray) -> xarra
     """Whether an order parameter is as close to the target as the system's estimand `success` wants it."""
     success = find("kuramoto").estimands["success"]
     target = {"target_order_parameter": setting(dataset, "target_order_parameter")}
-    near: xarray.DataArray = success.of_members({"final_order_parameter": order_parameter}, target)
+    near: xarray.DataArray = success.of_members({"fixed_order_parameter": order_parameter}, target)
     return near
 
 
 def successful(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.DataArray:
-    """Members that reached the target, by R averaged over the last 1 % of iterations or by another given R."""
-    by = dataset["final_order_parameter"] if order_parameter is None else order_parameter
+    """Members that reached the target, by r averaged with the weights fixed after learning or by another given R."""
+    by = dataset["fixed_order_parameter"] if order_parameter is None else order_parameter
     return is_valid(dataset) & reached(dataset, by)
 
 

@@ -32,8 +32,8 @@ def draw(dataset: xarray.Dataset) -> Figure:
     if len(shown) == 1:
         axes[1].set_visible(False)
     for prefix, label, colour in SCHEMES:
-        final = dataset[f"{prefix}final_order_parameter"]
-        success = intervals.fraction(reached(dataset, final), dataset["status"] != MISSING)
+        fixed = dataset[f"{prefix}fixed_order_parameter"]
+        success = intervals.fraction(reached(dataset, fixed), dataset["status"] != MISSING)
         interval_points(axes[2], T, success, label, colour)
         weights = dataset[f"{prefix}final_mean_abs_weight"].where(is_valid(dataset))
         interval_points(axes[3], T, intervals.mean(weights), label, colour)

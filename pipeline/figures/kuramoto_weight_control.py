@@ -1,4 +1,7 @@
-"""Figure 6: R and ⟨|w|⟩ of all members against the strength β of the weight control."""
+"""Figure 6: R and ⟨|w|⟩ of all members against the strength β of the weight control.
+
+R is r averaged with the weights fixed after learning, by which success is judged.
+"""
 
 import xarray
 from matplotlib.figure import Figure
@@ -16,7 +19,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
     counted, beta = dataset.where(is_valid(dataset)), dataset["weight_control"]
     figure, (order, weight, success) = panels(1, 3, height=3.2)
     for ax, name, symbol in (
-        (order, "final_order_parameter", "$R$"),
+        (order, "fixed_order_parameter", "$R$"),
         (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$"),
     ):
         interval_points(ax, beta, intervals.mean(counted[name]), "mean, 95 % interval")

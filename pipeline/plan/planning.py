@@ -1,6 +1,6 @@
 """What a request needs that the store lacks, and what computing it will cost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,13 @@ import numpy as np
 
 from pipeline.digest import as_hex
 from pipeline.errors import RequestError
-from pipeline.request import Sweep
+from pipeline.request import Point, Sweep
 from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
 from pipeline.systems import compute_members, described, loaded, search_in
+from pipeline.words import one_line
+
+_MOST_ADVICE = 5
+"""Warnings that are said, of a system that has another one at every point."""
 
 
 class Execution(NamedTuple):
@@ -135,6 +139,34 @@ class Plan:
         if not (per_member > 0).all():
             raise RequestError([f"system: work: expected numbers above 0, got {per_member.min():g}"])
         return per_member * self.sweep.block_members
+
+    @cached_property
+    def advice(self) -> list[str]:
+        """What the system warns of: a line each, with the points that it holds for."""
+        try:
+            warned = self._warned()
+        except Exception as error:
+            raise RequestError([f"system: advice: {described(error, self.sweep.system)}"]) from error
+        told = [f"{line} (at {self._few(at)})" if self.sweep.axes else line for line, at in warned.items()]
+        return told if len(told) <= _MOST_ADVICE else [*told[:_MOST_ADVICE], f"{len(told) - _MOST_ADVICE} more"]
+
+    def _warned(self) -> dict[str, list[Point]]:
+        """The points of each warning."""
+        advise, warned = self.sweep.system.advice, dict[str, list[Point]]()
+        if advise is None:
+            return warned
+        for point in self.sweep.points:
+            lines = advise(self.sweep.settings_at(point))
+            if isinstance(lines, str):
+                raise TypeError(f"expected a list of lines, got {lines!r}")
+            for line in lines:
+                warned.setdefault(one_line(line), []).append(point)
+        return warned
+
+    def _few(self, points: Sequence[Point]) -> str:
+        """The first of some points, and how many others there are."""
+        more = f" and {len(points) - 1} more of {len(self.sweep.points)} points" if len(points) > 1 else ""
+        return f"{self.sweep.named(points[0])}{more}"
 
     @property
     def remaining_work(self) -> float:

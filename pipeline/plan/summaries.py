@@ -42,6 +42,8 @@ class Explanation:
     """Uncompressed size of what is missing."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Settings whose value is not known yet, and why."""
+    warnings: list[str] = field(default_factory=list)
+    """What the system warns of, such as that Euler steps are too long."""
 
     def __str__(self) -> str:
         return "\n".join(f"{name:<12}{text}" for name, text in self._rows())
@@ -63,6 +65,8 @@ class Explanation:
             yield "disk", f"at most {size(self.bytes)} more"
         for why in self.unknown.values():
             yield "not known", why
+        for warning in self.warnings:
+            yield "warning", warning
 
     def _predicted(self) -> str:
         seconds, why = self.prediction
@@ -110,6 +114,7 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         workers=workers,
         bytes=0 if unknown else int(_bytes(plan) * missing.sum()),
         unknown=unknown,
+        warnings=[] if unknown else plan.advice,
     )
 
 

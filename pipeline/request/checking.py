@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import Axis, Config, StoreAlone
 from pipeline.request.messages import describe, expected, shown, suggestion
+from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.systems import System, find
 
 
@@ -111,6 +113,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
         model = settings_model(system, derived.unknown)
         faulty = {fault.split(".from")[0] for fault in derived.faults}
         others = [*_setting_faults(model, system, raw), *_system_faults(system, raw)]
+        others += one_line_a_key(_not_whole(model, system, raw))
         faults += [fault for fault in others if fault.split(":")[0] not in faulty]
     if faults or config is None or system is None:
         raise RequestError(dict.fromkeys(faults))
@@ -277,17 +280,36 @@ def _setting_faults(model: type[BaseModel], system: System, raw: Mapping[str, An
 
 def _value_faults(model: type[BaseModel], settings: dict[str, Any], name: str, raw_axis: Any) -> Iterator[str]:
     """Faults of an axis' values as values of its setting."""
-    try:
-        axis = Axis.model_validate(raw_axis)
-    except ValidationError:
-        return  # described with the rest of the config
-    for k, value in enumerate(axis.spread()):
+    for where, value in _values_of(name, raw_axis):
         try:
             model.model_validate({**settings, name: value})
         except ValidationError as error:
-            where = f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"
             yield from (
                 f"{where}: expected {expected(fault)}, got {shown(value)}"
                 for fault in error.errors(include_url=False)
                 if fault["loc"][:1] == (name,)
             )
+
+
+def _values_of(name: str, raw_axis: Any) -> Iterator[tuple[str, Any]]:
+    """An axis' values, each with the key that it stands at; none if the axis has faults of its own."""
+    with suppress(ValidationError):  # described with the rest of the config
+        axis = Axis.model_validate(raw_axis)
+        for k, value in enumerate(axis.spread()):
+            yield (f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"), value
+
+
+def _not_whole(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -> Iterator[NotWhole]:
+    """Settings and values of axes that are not whole, as far as can be said before the axes combine."""
+    settings, axes, sampling = raw.get("settings"), raw.get("axes"), raw.get("sampling")
+    if not (isinstance(settings, dict) and isinstance(axes, dict)):
+        return
+    is_drawn = isinstance(sampling, dict) and sampling.get("method") == "latin_hypercube"
+    for name, unit in system.whole.items():
+        if unit in axes or (name in axes and is_drawn):
+            continue
+        values = _values_of(name, axes[name]) if name in axes else [(f"settings.{name}", settings.get(name))]
+        for where, value in values:
+            with suppress(ValidationError):  # a fault already
+                point = model.model_validate({**settings, name: value})
+                yield from (fault._replace(key=where) for fault in not_whole(system, point) if fault.key == name)

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from pipeline.digest import digest_of
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
-from pipeline.request.config import Config, Sampling
+from pipeline.request.config import Config
 from pipeline.request.messages import describe, frozen, label_of, shown
+from pipeline.request.whole import TOLERANCE, NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
 
@@ -28,6 +29,8 @@ Point = tuple[Value, ...]
 
 _SHOWN = 60
 """Characters of a value that is refused."""
+MOST_POINTS = 10**6
+"""Of a sweep: each takes some 20 µs to check."""
 MOST_BLOCKS = 10**8
 """Of a store: what is known of each takes some 50 bytes of memory."""
 
@@ -201,7 +204,7 @@ def define(config: Config) -> Sweep:
     ]
     if faults:
         raise RequestError(faults)
-    points = _checked(config, system, kinds, _combine(axes, values, config.sampling, config.ensemble.seed, kinds))
+    points = _checked(config, system, kinds, _combine(axes, values, config, system, kinds))
     sweep = Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
@@ -252,6 +255,7 @@ def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequenc
     axes, model = tuple(config.axes), settings_model(system, config.unknown)
     points: list[Point] = []
     faults: list[str] = []
+    fractional: list[NotWhole] = []
     for point in raw:
         swept = {axis: _thawed(value) for axis, value in zip(axes, point, strict=True)}
         try:
@@ -259,9 +263,12 @@ def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequenc
         except ValidationError as error:
             faults += [_in_axes(line, axes, point) for line in describe(error, model)]
             continue
+        fractional += not_whole(system, settings)
         points.append(
             tuple(_as_kind(getattr(settings, axis), kind) for axis, kind in zip(axes, kinds, strict=True))
         )
+    keys = {name: f"{'axes' if name in axes else 'settings'}.{name}" for name in system.whole}
+    faults += one_line_a_key(fault._replace(key=keys[fault.key]) for fault in fractional)
     if faults:
         raise RequestError(dict.fromkeys(faults))
     if len(_told_apart(points, kinds)) < len(points):
@@ -306,11 +313,15 @@ def _in_axes(fault: str, axes: Sequence[str], point: Point) -> str:
 
 
 def _combine(
-    axes: Sequence[str], values: list[list[Any]], sampling: Sampling, seed: int, kinds: Sequence[Kind]
+    axes: Sequence[str], values: list[list[Any]], config: Config, system: System, kinds: Sequence[Kind]
 ) -> list[Point]:
     """Points from the axes' values, in the order in which they are asked for."""
+    sampling = config.sampling
     if sampling.method == "product":
-        return list(product(*_thinned([list(map(frozen, column)) for column in values], sampling.points)))
+        thinned = _thinned([list(map(frozen, column)) for column in values], sampling.points)
+        if (count := math.prod(map(len, thinned))) > MOST_POINTS:
+            raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
+        return list(product(*thinned))
     if not axes:
         raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
     if sampling.method == "zip":
@@ -322,7 +333,11 @@ def _combine(
         raise RequestError(["sampling.points: missing; latin_hypercube needs the number of points"])
     if labelled := [name for name, kind in zip(axes, kinds, strict=True) if kind == "label"]:
         raise RequestError([f"axes.{name}: expected numbers to sample between, got labels" for name in labelled])
-    return _latin_hypercube(values, sampling.points, seed, [kind == "whole" for kind in kinds])
+    steps: dict[str, float | str] = {name: 1 for name, kind in zip(axes, kinds, strict=True) if kind == "whole"}
+    for name, unit in system.whole.items():
+        if unit in axes or unit in config.settings:  # else it is not known yet
+            steps[name] = unit if unit in axes else config.settings[unit]
+    return _latin_hypercube(dict(zip(axes, values, strict=True)), sampling.points, config.ensemble.seed, steps)
 
 
 def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
@@ -341,20 +356,54 @@ def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
     ]
 
 
-def _latin_hypercube(values: list[list[float]], points: int, seed: int, integers: Sequence[bool]) -> list[Point]:
+def _latin_hypercube(
+    values: Mapping[str, list[float]], points: int, seed: int, steps: Mapping[str, float | str]
+) -> list[Point]:
     """Points that stratify every axis between its least and its greatest value.
 
-    An axis whose values are all positive and span a factor of ten or more is stratified in its logarithm.
+    An axis whose values are all positive and span a factor of ten or more is stratified in its logarithm. One with a
+    step, a number or another axis, gets the nearest multiples of it.
     """
     from scipy.stats import qmc  # half a second to import, and few sweeps need it
 
     unit = qmc.LatinHypercube(d=len(values), rng=np.random.default_rng(seed)).random(points)
-    columns = []
-    for column, values_of_axis, whole in zip(unit.T, values, integers, strict=True):
-        low, high = min(values_of_axis), max(values_of_axis)
+    columns, drawn = dict(zip(values, unit.T, strict=True)), dict[str, np.ndarray]()
+    for name in sorted(values, key=lambda name: isinstance(steps.get(name), str)):  # after the axis of its step
+        low, high = min(values[name]), max(values[name])
         if low > 0 and high >= 10 * low:
-            sampled = np.exp(np.log(low) + column * (np.log(high) - np.log(low)))
+            sampled = np.exp(np.log(low) + columns[name] * (np.log(high) - np.log(low)))
         else:
-            sampled = low + column * (high - low)
-        columns.append([round(value) if whole else float(f"{value:.12g}") for value in sampled])
-    return list(zip(*columns, strict=True))
+            sampled = low + columns[name] * (high - low)
+        if name in steps:
+            of = steps[name]
+            step = np.abs(drawn[of] if isinstance(of, str) else of)
+            sampled = _whole_steps(name, sampled, low, high, step)
+        drawn[name] = np.array([float(f"{value:.12g}") for value in sampled])
+    return list(zip(*(drawn[name].tolist() for name in values), strict=True))
+
+
+def _whole_steps(name: str, sampled: np.ndarray, low: float, high: float, step: np.ndarray) -> np.ndarray:
+    """Multiples of a step, () or (point,), near sampled values (point,) and within their range.
+
+    They are different ones if the step is the same for all and there are enough.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, last = low / step, high / step
+        least, most = np.ceil(first - TOLERANCE * abs(first)), np.floor(last + TOLERANCE * abs(last))
+    none = ~(np.isfinite(most) & (least <= most))
+    if none.any():
+        of = f"{np.atleast_1d(step)[np.atleast_1d(none)][0]:.12g} from {low:.12g} to {high:.12g}"
+        raise RequestError([f"axes.{name}: expected a range that has multiples of its step, got none of {of}"])
+    counts = np.clip(np.rint(sampled / step), least, most)
+    if step.ndim == 0 and len(counts) <= most - least + 1:
+        counts = _moved_apart(counts, sampled, float(most))
+    whole: np.ndarray = counts * step
+    return whole
+
+
+def _moved_apart(counts: np.ndarray, sampled: np.ndarray, most: float) -> np.ndarray:
+    """Whole numbers in the order of what was sampled, those that are equal moved up, or down below the greatest."""
+    order, ranks, apart = np.argsort(sampled), np.arange(len(counts)), np.empty_like(counts)
+    upward = np.maximum.accumulate(counts[order] - ranks) + ranks
+    apart[order] = np.minimum(upward, most - ranks[::-1])
+    return apart

@@ -3,7 +3,7 @@
 A system is one module that assigns `SYSTEM = System(…)`. Four fields are required; all others have defaults.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from pipeline.errors import RequestError
+from pipeline.schema import kind_of
 from pipeline.words import one_line
 
 Settings = Mapping[str, Any]
@@ -118,7 +119,8 @@ class System:
     """A dynamical system, as the pipeline knows it.
 
     Raises:
-        ValueError: variables with unknown dimensions, names that appear twice, or names that a store uses itself.
+        ValueError: variables with unknown dimensions, names that appear twice, names that a store uses itself, or
+            `whole` of what are no numbers among the settings.
     """
 
     settings: type[BaseModel]
@@ -140,6 +142,11 @@ class System:
     """(settings, share) → settings of about that share of the work, for a pilot. None: a pilot takes a whole member."""
     refined: Callable[[Settings, int], dict[str, Any]] | None = None
     """(settings, factor) → settings with Euler steps that much shorter and the same noise. None: there are no steps."""
+    whole: Mapping[str, str] = field(default_factory=dict)
+    """Setting → setting that it is a whole number of, both numbers: {"T": "dt"}. Other values are refused."""
+    advice: Callable[[Settings], Sequence[str]] | None = None
+    """(settings) → warnings, such as that a step is too long. Points with the same text are told of in one line, so
+    that it should say no value of the point. None: there are none."""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.settings, type) and issubclass(self.settings, BaseModel)):
@@ -166,6 +173,16 @@ class System:
                 raise ValueError(
                     f"{variable.name}: expected dimensions of the system, got {', '.join(sorted(unknown))}"
                 )
+        self._check_whole()
+
+    def _check_whole(self) -> None:
+        if not isinstance(self.whole, Mapping):
+            raise ValueError(f'whole: expected settings by name, like {{"T": "dt"}}, got {self.whole!r}')
+        for name in (*self.whole, *self.whole.values()):
+            if name not in self.settings.model_fields or kind_of(self.settings, name) == "label":
+                raise ValueError(f"whole: expected settings that are numbers, got {name!r}")
+        if both := sorted(set(self.whole) & set(self.whole.values())):
+            raise ValueError(f"whole: expected whole numbers of settings that need not be whole, got {both[0]!r}")
 
     @property
     def _parts(self) -> list[Dimension | Variable]:

@@ -36,6 +36,8 @@ class OscillatorSettings(Section):
     weight_control: NonNegative
     target_order_parameter: Fraction
     target_mean_abs_weight: Positive
+    fixed_discarded: NonNegative
+    fixed_duration: Positive
 
     @field_validator("frequencies")
     @classmethod
@@ -45,12 +47,12 @@ class OscillatorSettings(Section):
             raise ValueError(f"expected one frequency for each of the {oscillators} oscillators, got {len(value)}")
         return value
 
-    @field_validator("T")
+    @field_validator("T", "fixed_duration")
     @classmethod
     def _at_least_one_step(cls, value: float, info: ValidationInfo) -> float:
         dt = info.data.get("dt")
         if dt is not None and value < dt:
-            raise ValueError(f"expected at least one Euler step, T ≥ dt = {dt:g}")
+            raise ValueError(f"expected at least one Euler step, {info.field_name} ≥ dt = {dt:g}")
         return value
 
 
@@ -118,11 +120,58 @@ def map_work(settings: Settings) -> float:
     return 40 * n * (n - 1)
 
 
+def fixed_steps(settings: Settings) -> int:
+    """Euler steps with fixed weights, by which success is judged.
+
+    Args:
+        settings: of a Kuramoto system.
+
+    Returns:
+        Those discarded and those averaged over.
+    """
+    return sum(steps_in(settings[name], settings["dt"]) for name in ("fixed_discarded", "fixed_duration"))
+
+
+def shortened(settings: Settings, share: float) -> dict[str, Any]:
+    """Settings of a Kuramoto system with fewer iterations and a shorter time with fixed weights.
+
+    Args:
+        settings: of the point.
+        share: of each that is kept; at least an iteration and an Euler step are.
+
+    Returns:
+        All settings.
+    """
+    fixed = {
+        "fixed_discarded": settings["fixed_discarded"] * share,
+        "fixed_duration": max(settings["dt"], settings["fixed_duration"] * share),
+    }
+    return {**fewer_iterations(settings, share), **fixed}
+
+
 def _work(settings: Settings) -> float:
     steps = steps_in(settings["T"], settings["dt"])
     iterations = float(settings["iterations"])
-    moved, traced = iterations * steps, 2 * _trace_steps(settings)
-    return step_work(settings) * (moved + traced) + iterations * map_work(settings)
+    moved, rested = iterations * steps, 2 * _trace_steps(settings) + fixed_steps(settings)
+    return step_work(settings) * (moved + rested) + iterations * map_work(settings)
+
+
+def advice(settings: Settings) -> list[str]:
+    """Whether an Euler step is too long, by the natural frequencies and the weights at the start.
+
+    Args:
+        settings: of a Kuramoto system.
+
+    Returns:
+        One line if a step may turn an oscillator by more than 1 rad: |dφ_i/dt| ≤ |ω_i| + ⟨|w|⟩ for equal weights.
+    """
+    given = settings["frequencies"]
+    fastest = settings["frequency_half_width"] if given is None else max(map(abs, given))
+    if (fastest + settings["target_mean_abs_weight"]) * settings["dt"] <= 1:
+        return []
+    return [
+        "dt: a step may turn an oscillator by more than 1 rad, as (max |ω_i| + W) dt > 1; choose a shorter one"
+    ]
 
 
 OSCILLATOR_DIMENSIONS = (
@@ -152,15 +201,20 @@ OSCILLATOR_SYMBOLS = {
     "weight_control": (r"\beta", "1"),
     "target_order_parameter": (r"R_\mathrm{target}", "1"),
     "target_mean_abs_weight": ("W", "1"),
+    "fixed_discarded": (r"t_\mathrm{discarded}", "time"),
+    "fixed_duration": (r"t_\mathrm{fixed}", "time"),
 }
 
+OSCILLATOR_WHOLE = {"T": "dt"}
+"""An interval is so many Euler steps."""
+
 SUCCESS_WITHIN = 0.05
-"""A member is successful if |R − R_target| is below this."""
+"""A member is successful if its r, averaged with the weights fixed after learning, is this close to R_target."""
 
 
 def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
     near: np.ndarray = (
-        np.abs(values["final_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
+        np.abs(values["fixed_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
     )
     return near
 
@@ -170,7 +224,7 @@ OSCILLATOR_ESTIMANDS = {
     "error": mean_of("final_error"),
     "mean_abs_weight": mean_of("final_mean_abs_weight"),
     "median_error": median_of("final_error"),
-    "success": Estimand("fraction", ("final_order_parameter",), _reached),
+    "success": Estimand("fraction", ("fixed_order_parameter",), _reached),
 }
 
 
@@ -198,6 +252,7 @@ SYSTEM = System(
         Variable("final_order_parameter", (), "R, mean over the last 1 % of iterations"),
         Variable("final_error", (), "error, mean over the last 1 % of iterations"),
         Variable("final_mean_abs_weight", (), "<|w|>, mean over the last 1 % of iterations"),
+        Variable("fixed_order_parameter", (), "mean r after learning, with the weights fixed"),
         Variable("weight", ("edge",), "weights w_ij after learning"),
         Variable("phase", ("oscillator",), "phases after learning", "rad"),
         Variable("initial_trace", ("time",), "order parameter r(t) before learning"),
@@ -206,7 +261,7 @@ SYSTEM = System(
     compute=compute,
     lanes=8,
     work=_work,
-    shortened=fewer_iterations,
+    shortened=shortened,
     symbols={
         **OSCILLATOR_SYMBOLS,
         "iterations": ("n", "iterations"),
@@ -214,4 +269,6 @@ SYSTEM = System(
     },
     estimands=OSCILLATOR_ESTIMANDS,
     refined=_with_shorter_steps,
+    whole=OSCILLATOR_WHOLE,
+    advice=advice,
 )

@@ -3,14 +3,18 @@
 import numpy as np
 from pydantic import ValidationInfo, field_validator
 
-from pipeline.systems import Dimension, Settings, System, Variable, evenly_spread, fewer_iterations
+from pipeline.systems import Dimension, Settings, System, Variable, evenly_spread
 from pipeline.systems.kuramoto import (
     OSCILLATOR_DIMENSIONS,
     OSCILLATOR_ESTIMANDS,
     OSCILLATOR_SYMBOLS,
+    OSCILLATOR_WHOLE,
     OscillatorSettings,
+    advice,
+    fixed_steps,
     frequencies,
     map_work,
+    shortened,
     step_work,
 )  # fmt: skip
 from sim.sizes import steps_in
@@ -45,8 +49,13 @@ def _recorded_intervals(settings: Settings, records: int) -> np.ndarray:
 
 _COMPARED = (
     "order_parameter", "error", "mean_abs_weight", "final_order_parameter", "final_error", "final_mean_abs_weight",
+    "fixed_order_parameter",
 )  # fmt: skip
 """What is stored of the discrete scheme too, as `discrete_…`."""
+
+
+_SHARED = "dt", "target_order_parameter", "target_mean_abs_weight", "fixed_discarded", "fixed_duration"
+"""Settings that mean the same in both schemes."""
 
 
 def compute(settings: Settings, seed: int, members: np.ndarray, records: int) -> dict[str, np.ndarray]:
@@ -65,7 +74,7 @@ def compute(settings: Settings, seed: int, members: np.ndarray, records: int) ->
 
     T, dt, intervals = settings["T"], settings["dt"], _intervals(settings)
     steps, recorded = steps_in(T, dt), _recorded_intervals(settings, records)
-    shared = {name: settings[name] for name in ("dt", "target_order_parameter", "target_mean_abs_weight")}
+    shared = {name: settings[name] for name in _SHARED}
     own = kuramoto_continuous.Settings(
         eta=settings["eta"] / T,
         sigma=settings["sigma"] / np.sqrt(T),
@@ -92,7 +101,7 @@ def compute(settings: Settings, seed: int, members: np.ndarray, records: int) ->
 def _work(settings: Settings) -> float:
     steps = steps_in(settings["T"], settings["dt"])
     work = 2 * step_work(settings) * steps + map_work(settings) * (steps + 1)
-    return _intervals(settings) * work
+    return _intervals(settings) * work + 2 * step_work(settings) * fixed_steps(settings)
 
 
 SYSTEM = System(
@@ -114,6 +123,7 @@ SYSTEM = System(
         Variable("final_order_parameter", (), "R, mean over the last 1 % of the time"),
         Variable("final_error", (), "error, mean over the last 1 % of the time"),
         Variable("final_mean_abs_weight", (), "<|w|>, mean over the last 1 % of the time"),
+        Variable("fixed_order_parameter", (), "mean r after learning, with the weights fixed"),
         Variable("weight", ("edge",), "weights w_ij after learning"),
         Variable("phase", ("oscillator",), "phases after learning", "rad"),
         Variable("discrete_order_parameter", ("time",), "R of the discrete scheme, mean over an interval T"),
@@ -122,11 +132,18 @@ SYSTEM = System(
         Variable("discrete_final_order_parameter", (), "R of the discrete scheme, mean over the last 1 %"),
         Variable("discrete_final_error", (), "error of the discrete scheme, mean over the last 1 %"),
         Variable("discrete_final_mean_abs_weight", (), "<|w|> of the discrete scheme, mean over the last 1 %"),
+        Variable(
+            "discrete_fixed_order_parameter",
+            (),
+            "mean r of the discrete scheme after learning, with the weights fixed",
+        ),
     ),
     compute=compute,
     lanes=8,
     work=_work,
-    shortened=fewer_iterations,
+    shortened=shortened,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
     estimands=OSCILLATOR_ESTIMANDS,
+    whole=OSCILLATOR_WHOLE,
+    advice=advice,
 )

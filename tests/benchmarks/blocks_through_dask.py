@@ -27,7 +27,8 @@ MAPPED = 20_000
 SETTINGS = {
     "oscillators": 10, "frequencies": None, "frequency_half_width": 1.0, "eta": 3.0, "sigma": 0.2, "delay": 5,
     "T": 50.0, "dt": 0.05, "iterations": 50, "weight_control": 0.01, "target_order_parameter": 0.6,
-    "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
+    "target_mean_abs_weight": 1.0, "fixed_discarded": 100.0, "fixed_duration": 1000.0,
+    "trace_duration": 0.0,
 }  # fmt: skip
 
 STORE = Location("nowhere", 1, {"iteration": 5}, (), (("error", ("iteration",)), ("final_error", ())))

@@ -140,11 +140,11 @@ def test_edited_metadata_is_named_and_mended(path, template, tmp_path, main):
 
 
 def test_no_figure_is_drawn_from_a_damaged_file(path, tmp_path, main):
-    _flip(path / "final_order_parameter" / "c.0.0")
+    _flip(path / "fixed_order_parameter" / "c.0.0")
     ended = main(here(tmp_path, "action=figures", "figures.draw=[kuramoto_T]"))
     assert ended.code == BLOCKS_FAILED
     (line,) = ended.err.splitlines()
-    assert line.startswith(f"error: {path}/final_order_parameter/c.0.0: can't be read: its checksum does not fit")
+    assert line.startswith(f"error: {path}/fixed_order_parameter/c.0.0: can't be read: its checksum does not fit")
     assert line.endswith("see action=verify")
     assert not (tmp_path / "figures" / "kuramoto_T.png").exists()
 

@@ -87,6 +87,16 @@ def learn(settings, frequencies, phases, noise):
     return Learned(np.array(R), np.array(error), np.array(mean_abs_weight), np.array(weights), phases)
 
 
+def fixed_order_parameter(settings, frequencies, phases, weights):
+    """The mean of r (…,) over `settings.fixed_duration` with fixed weights, once `settings.fixed_discarded` has passed.
+
+    phases: (…, N) at the end of learning; weights: (…, edge) w_ij then.
+    """
+    discarded, averaged = (round(t / settings.dt) for t in (settings.fixed_discarded, settings.fixed_duration))
+    _, r = evolve(phases, weights, frequencies, settings.dt, discarded + averaged)
+    return np.mean(r[discarded:], axis=0)
+
+
 def final_average(values):
     """The mean over the last 1 % of iterations, at least one; values: (iteration, …)."""
     return np.mean(values[len(values) - max(1, len(values) // 100) :], axis=0)

@@ -15,7 +15,7 @@ from tests.contents import files, fill
 
 REAL_SETTINGS = (
     "frequency_half_width", "eta", "sigma", "dt", "T", "weight_control", "target_order_parameter",
-    "target_mean_abs_weight", "trace_duration",
+    "target_mean_abs_weight", "fixed_discarded", "fixed_duration", "trace_duration",
 )  # fmt: skip
 
 
@@ -81,7 +81,25 @@ BAD = {
     "spacing lost": (["axes.T.values=null", "axes.T.start=1", "axes.T.stop=3"], ["axes.T"]),
     "values and spacing": (["axes.T.start=1", "axes.T.stop=3", "axes.T.num=3"], ["axes.T"]),
     "logarithm of zero": (["axes.T={values:null,start:0,stop:3,num:3,scale:log}"], ["axes.T"]),
-    "combination out of bounds": (["axes.dt.values=[0.05,1.5]"], ["axes.T"]),
+    "combination out of bounds": (["axes.T.values=[1,3]", "axes.dt.values=[0.05,1.5]"], ["axes.T"]),
+    "part of a step": (["~axes.T", "settings.T=0.44", "settings.dt=0.3"], ["settings.T"]),
+    "parts of steps in an axis": (
+        ["axes.T.values=[1,1.02,2,2.96]"], ["axes.T.values[1]", "axes.T.values[3]"]
+    ),
+    "parts of steps in a range": (["axes.T={values:null,start:1,stop:2,num:30}"], ["axes.T"]),
+    "parts of a swept step": (["~axes.T", "settings.T=1", "axes.dt.values=[0.05,0.3,0.4]"], ["settings.T"]),
+    "parts of steps where both are swept": (
+        ["axes.dt.values=[0.05,0.3,0.4]", "axes.eta.values=[1,2]"], ["axes.T"]
+    ),
+    "parts of steps in a zip": (
+        ["sampling.method=zip", "axes.T.values=[1,2]", "axes.dt.values=[0.1,0.3]"], ["axes.T"]
+    ),
+    "hypercube within a step": (
+        ["sampling.method=latin_hypercube", "sampling.points=2", "axes.T.values=[1.01,1.04]"], ["axes.T"]
+    ),
+    "hypercube of too few steps": (
+        ["sampling.method=latin_hypercube", "sampling.points=4", "axes.T.values=[1,1.1]"], ["axes"]
+    ),
     "zip of unequal lengths": (["sampling.method=zip", "axes.eta.values=[1,2]"], ["axes"]),
     "hypercube without points": (["sampling.method=latin_hypercube"], ["sampling.points"]),
     "several": (
@@ -224,7 +242,8 @@ def request_as_composed():
         "settings": {
             "oscillators": 10, "frequencies": None, "frequency_half_width": 1.0, "eta": 3.0, "sigma": 0.2,
             "delay": 5, "T": 50.0, "dt": 0.05, "iterations": 50, "weight_control": 0.01,
-            "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0, "trace_duration": 0.0,
+            "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0,
+            "fixed_discarded": 100.0, "fixed_duration": 1000.0, "trace_duration": 0.0,
         },
         "ensemble": {"members": 8, "seed": 1, "noise": "independent", "precision": None},
         "axes": {},

@@ -100,6 +100,13 @@ def test_thinning_a_plane_with_a_short_axis_spends_its_budget_on_the_long_one(sw
     assert len(defined.points) == kept
 
 
+def test_more_points_than_can_be_checked_are_refused_before_they_are_made(tmp_path, main):
+    axes = [f"axes.{name}={{start: 0.1, stop: 1, num: 1000, values: null}}" for name in ("eta", "sigma", "weight_control")]
+    ended = main(tiny(tmp_path, *axes, "action=explain"))
+    assert ended.code == CONFIG_WRONG
+    assert ended.err == "error: axes: expected at most 1000000 points, got 3000000000; ask for fewer values\n"
+
+
 def test_more_blocks_than_a_store_can_have_are_refused_before_anything_is_made(tmp_path, main):
     for action in ("explain", "run"):
         ended = main(tiny(tmp_path, "ensemble.members=1000000000000", f"action={action}"))
@@ -121,8 +128,50 @@ def test_a_latin_hypercube_has_one_point_in_every_stratum_of_every_axis(sweep, s
         "axes.T.values=[10,20,50]", "axes.eta.values=[0.1,30]", "axes.target_order_parameter.values=[0,1]",
     )  # fmt: skip
     T, eta, target = np.array(defined.points).T
-    for unit in ((T - 10) / 40, np.log(eta / 0.1) / math.log(300), target):
+    for unit in (np.log(eta / 0.1) / math.log(300), target):
         assert sorted(np.floor(unit * 16).astype(int)) == list(range(16))
+    beyond = np.sort(T) - np.linspace(10, 50, 17)[:-1]  # the beginning of each stratum
+    assert -0.0251 < beyond.min() <= beyond.max() < 40 / 16 + 0.0251  # half a step of 0.05
+
+
+@pytest.mark.parametrize("ends", ["[1,4]", "[0.3,4]"], ids=["linear", "logarithmic"])
+@pytest.mark.parametrize(("dt", "points"), [(0.1, 5), (0.1, 31), (0.1, 30), (0.3, 10)])
+def test_a_latin_hypercube_over_an_interval_has_whole_steps_all_different(sweep, ends, dt, points):
+    drawn = sweep(
+        "sampling.method=latin_hypercube",
+        f"sampling.points={points}",
+        f"axes.T.values={ends}",
+        f"settings.dt={dt}",
+    )
+    T = np.array(drawn.points)[:, 0]
+    steps = T / dt
+    np.testing.assert_allclose(steps, np.round(steps), rtol=1e-9, atol=0)
+    assert len(set(np.round(steps))) == points
+    assert 0.3 <= T.min() <= T.max() <= 4
+    assert T.min() >= 1 or ends == "[0.3,4]"
+
+
+def test_steps_of_a_latin_hypercube_stay_where_they_were_drawn_if_they_are_far_apart(sweep):
+    axes = (*HYPERCUBE, "axes.T.values=[0.1,1000]")
+    coarse, fine = (np.array(sweep(*axes, f"settings.dt={dt}").points)[:, 0] for dt in (0.1, 1e-6))
+    far = fine > 2  # strata a factor of 10^(4/16) wide: wider than steps from there on
+    assert far.sum() > 8
+    np.testing.assert_allclose(coarse[far], fine[far], rtol=0, atol=0.0501)
+
+
+def test_a_latin_hypercube_over_interval_and_step_has_whole_steps_at_every_point(sweep):
+    T, dt = np.array(sweep(*HYPERCUBE, "axes.T.values=[1,3]", "axes.dt.values=[0.01,0.2]").points).T
+    np.testing.assert_allclose(T / dt, np.round(T / dt), rtol=1e-9, atol=0)
+    assert 1 <= T.min() <= T.max() <= 3
+    assert sorted(np.floor(np.log(dt / 0.01) / math.log(20) * 16).astype(int)) == list(range(16))
+
+
+def test_a_latin_hypercube_has_as_many_whole_values_as_there_are(sweep):
+    hypercube = ("sampling.method=latin_hypercube", "~axes.T", "settings.T=1")
+    defined = sweep(*hypercube, "sampling.points=20", "axes.delay.values=[1,20]")
+    assert sorted(defined.points) == [(delay,) for delay in range(1, 21)]
+    defined = sweep(*hypercube, "sampling.points=50", "axes.delay.values=[2,19]", "axes.eta.values=[1,2]")
+    assert {delay for delay, _ in defined.points} == set(range(2, 20))
 
 
 def test_a_latin_hypercube_is_the_same_every_time_and_another_for_another_seed(sweep):

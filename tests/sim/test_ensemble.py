@@ -17,11 +17,11 @@ SEED, MEMBERS = 7, 48
 
 INTERVALS = kuramoto.Settings(
     eta=3.0, sigma=0.2, delay=3, T=2.0, dt=0.05, iterations=30, weight_control=0.1,
-    target_order_parameter=0.6, target_mean_abs_weight=1.0,
+    target_order_parameter=0.6, target_mean_abs_weight=1.0, fixed_discarded=0.3, fixed_duration=2.0,
 )  # fmt: skip
 CONTINUOUS = kuramoto_continuous.Settings(
     eta=2.0, sigma=0.4, delay=0.6, T=1.0, dt=0.05, duration=10.0, weight_control=0.05,
-    target_order_parameter=0.6, target_mean_abs_weight=1.0,
+    target_order_parameter=0.6, target_mean_abs_weight=1.0, fixed_discarded=0.3, fixed_duration=2.0,
 )  # fmt: skip
 NETWORK = network.Settings(
     hidden=3, eta=10.0, sigma=0.2, delay=3, iterations=100, robust_eta=0.0, robust_sigma=0.0, threshold=0.22,

@@ -11,6 +11,7 @@ from sim import kuramoto, kuramoto_continuous, noise
 from sim.ensemble import COMPUTED, DIVERGED
 from sim.kuramoto_continuous import Settings
 from sim.memory import load, store
+from tests.reference import kuramoto as discrete_reference
 from tests.reference import kuramoto_continuous as reference
 
 SEED = 11
@@ -24,6 +25,8 @@ DEFAULT = Settings(
     weight_control=0.05,
     target_order_parameter=0.6,
     target_mean_abs_weight=1.0,
+    fixed_discarded=0.3,
+    fixed_duration=0.5,
 )
 
 
@@ -81,6 +84,12 @@ def test_five_hundred_steps_are_the_oracles(chosen, oscillators):
             (got.final_order_parameter[row], R[last].mean()),
             (got.final_error[row], np.abs(R - 0.6)[last].mean()),
             (got.final_mean_abs_weight[row], mean_abs[last].mean()),
+            (
+                got.fixed_order_parameter[row],
+                discrete_reference.fixed_order_parameter(
+                    chosen, kuramoto.equidistant_frequencies(oscillators), expected.phase, expected.weight[-1]
+                ),
+            ),
         ]
         for mine, its in pairs:
             np.testing.assert_allclose(mine, its, rtol=0, atol=1e-10)
@@ -125,6 +134,7 @@ def test_a_member_that_diverges_is_marked():
     assert 0 < diverged.sum() < 16
     np.testing.assert_array_equal(np.isnan(got.weight).all(axis=1), diverged)
     np.testing.assert_array_equal(np.isnan(got.final_error), diverged)
+    np.testing.assert_array_equal(np.isnan(got.fixed_order_parameter), diverged)
     assert (learn(DEFAULT).status == COMPUTED).all()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sim import kuramoto, noise
 from sim.elementary import SMALL_ANGLE
 from sim.ensemble import COMPUTED, DIVERGED, MAX_MEAN_ABS_WEIGHT
-from sim.kuramoto import Settings
+from sim.kuramoto import Learned, Settings
 from tests.reference import kuramoto as reference
 from tests.reference.kuramoto import phase_distance
 
@@ -30,6 +30,8 @@ DEFAULT = Settings(
     weight_control=0.1,
     target_order_parameter=0.6,
     target_mean_abs_weight=1.0,
+    fixed_discarded=0.3,
+    fixed_duration=0.5,
 )
 
 
@@ -64,6 +66,10 @@ def assert_learns_as_the_oracle(chosen, frequencies, members, tolerance):
         (got.final_error, reference.final_average(expected.error)),
         (got.final_mean_abs_weight, reference.final_average(expected.mean_abs_weight)),
         (got.weight, expected.weight[-1]),
+        (
+            got.fixed_order_parameter,
+            reference.fixed_order_parameter(chosen, frequencies, expected.phase, expected.weight[-1]),
+        ),
     ]
     for values, expected_values in pairs:
         np.testing.assert_allclose(values, expected_values, rtol=0, atol=tolerance)
@@ -102,7 +108,7 @@ def test_thirty_iterations_with_large_steps_are_the_oracles(oscillators):
 )
 @few_examples
 def test_any_settings_learn_as_the_oracle(eta, sigma, delay, weight_control, target, mean_weight, oscillators):
-    chosen = Settings(eta, sigma, delay, 0.2, 0.05, 30, weight_control, target, mean_weight)
+    chosen = Settings(eta, sigma, delay, 0.2, 0.05, 30, weight_control, target, mean_weight, 0.0, 0.4)
     frequencies = np.random.default_rng(8).normal(size=oscillators)
     assert_learns_as_the_oracle(chosen, frequencies, np.arange(3), tolerance=1e-10)
 
@@ -184,6 +190,42 @@ def test_traces_do_not_change_what_is_learnt():
     np.testing.assert_array_equal(without.phase, with_traces.phase)
 
 
+@pytest.mark.parametrize("oscillators", [10, 13])
+@pytest.mark.parametrize(("discarded", "averaged"), [(0.0, 1.0), (0.25, 0.05), (2.0, 3.5)])
+def test_the_order_parameter_with_fixed_weights_is_the_mean_of_the_trace_after_learning(
+    oscillators, discarded, averaged
+):
+    chosen = DEFAULT._replace(fixed_discarded=discarded, fixed_duration=averaged)
+    first, steps = round(discarded / DEFAULT.dt), round((discarded + averaged) / DEFAULT.dt)
+    got = learn(chosen, kuramoto.equidistant_frequencies(oscillators), np.arange(9), trace_steps=steps)
+    expected = got.final_trace[:, first:].mean(axis=1)
+    # They differ in when phasors are renormalised alone
+    np.testing.assert_allclose(got.fixed_order_parameter, expected, rtol=0, atol=1e-12)
+
+
+def test_how_long_weights_are_fixed_changes_nothing_else():
+    frequencies = kuramoto.equidistant_frequencies(10)
+    short, long = (
+        learn(DEFAULT._replace(fixed_duration=duration), frequencies, np.arange(9), trace_steps=5)
+        for duration in (0.05, 50.0)
+    )
+    for name in Learned._fields:
+        same = np.array_equal(getattr(short, name), getattr(long, name))
+        assert same == (name != "fixed_order_parameter")
+
+
+def test_by_default_weights_are_fixed_for_a_hundred_and_a_thousand_time_units():
+    chosen = Settings(*DEFAULT[:9])
+    assert (chosen.fixed_discarded, chosen.fixed_duration) == (100.0, 1000.0)
+    # Identical oscillators that attract each other: r = 1 long before a hundred time units have passed, not at first
+    together = chosen._replace(eta=0.0, sigma=0.0, weight_control=0.0, iterations=1, T=0.05)
+    frequencies = np.ones(10)
+    at_first = learn(together._replace(fixed_discarded=0.0), frequencies, np.arange(8))
+    later = learn(together, frequencies, np.arange(8))
+    assert (at_first.fixed_order_parameter < 1 - 1e-4).all()
+    np.testing.assert_allclose(later.fixed_order_parameter, 1, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("frequency", [1.0, 30.0], ids=["small steps", "large steps"])
 @pytest.mark.parametrize("oscillators", [10, 13])
 def test_phasors_stay_on_the_circle_however_long_an_interval(oscillators, frequency):
@@ -238,6 +280,7 @@ def test_a_diverged_member_is_nan_from_there_on():
     assert 10 < diverged.sum() < 86
     assert np.isnan(got.weight[diverged]).all()
     assert np.isnan(got.final_trace[diverged]).all()
+    assert np.isnan(got.fixed_order_parameter[diverged]).all()
     for record in (got.order_parameter, got.error, got.mean_abs_weight):
         missing = np.isnan(record)
         assert not missing[:, 0].any()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BlockError, RequestError
+from pipeline.schema import Positive, Section
 from pipeline.systems import COMPUTED, DIVERGED, compute_members, find, known_systems, loaded, search_in, streams
 from pipeline.systems.interface import RESERVED, System
 from tests.systems.own import MODEL
@@ -101,9 +102,36 @@ IMPORT_FAULTS = {
     "a name twice": ('Variable("y"', 'Variable("x"', "SYSTEM ="),
     "a variable named as a dimension": ('Variable("x"', 'Variable("step"', "SYSTEM ="),
     **{f"the reserved name {name}": ('Variable("x"', f'Variable("{name}"', "SYSTEM =") for name in RESERVED},
+    "whole numbers of no setting": ("    compute=compute,", "    compute=compute,\n    whole={'a': 'b'},", "SYSTEM ="),
     "no compute": ("    compute=compute,\n", "", "SYSTEM ="),
     "a syntax error": ("def compute(", "def compute((", "def compute(("),
 }  # fmt: skip
+
+
+WRONG_WHOLE = {
+    "no setting": {"x": "a"},
+    "a whole number of no setting": {"a": "x"},
+    "a label": {"name": "a"},
+    "a whole number of a label": {"a": "mode"},
+    "a whole number of itself": {"a": "a"},
+    "a chain": {"a": "b", "b": "n"},
+    "no mapping": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_WHOLE)
+def test_whole_numbers_of_what_are_no_numbers_among_the_settings_are_refused(case):
+    class Settings(Section):
+        a: float
+        b: Positive
+        n: int
+        name: str
+        mode: float | None
+
+    parts = {"settings": Settings, "dimensions": (), "variables": (), "compute": lambda *_: {}}
+    assert System(**parts, whole={"a": "b", "n": "b"}).whole["a"] == "b"
+    with pytest.raises(ValueError, match=r"^whole: expected .*, got "):
+        System(**parts, whole=WRONG_WHOLE[case])
 
 
 @pytest.mark.parametrize("case", IMPORT_FAULTS)
