@@ -239,6 +239,7 @@ _SINGLE_MINUS_TWO_LOG = (
     -0.4494549632072449,
     0.29204678535461426,
 )
+_MINUS_TWO_LOG_TWO = -1.6525916635146132e-07  # −2 log 2 in single precision, over 2^23
 _SINGLE_SIGN = 31  # where a single-precision number has its sign
 _SINGLE_EXPONENT = 0xFF800000  # and its exponent, with the sign
 _SINGLE_SQRT_HALF_BITS = 0x3F3504F3
@@ -251,8 +252,8 @@ def _radius(word: Vector) -> Vector:
     exponent = (scaled - _ROOT_OF_RANGE_BITS) & _SINGLE_EXPONENT  # e 2^23, u = 2^e m
     mantissa = (scaled - exponent).as_singles()  # m 2^32, m in [√½, √2)
     x = fma(mantissa, mantissa.lift(2.0**-32), mantissa.lift(-1.0))
-    turns = exponent.rounded(signed=True)
-    return sqrt(fma(turns, turns.lift(-2 * math.log(2) * 2.0**-23), x * horner(x, _SINGLE_MINUS_TWO_LOG)))
+    power = exponent.rounded(signed=True)
+    return sqrt(fma(power, power.lift(_MINUS_TWO_LOG_TWO), x * horner(x, _SINGLE_MINUS_TWO_LOG)))
 
 
 def _direction(word: Vector) -> tuple[Vector, Vector]:

@@ -101,8 +101,6 @@ def move_weights(
 ) -> None:
     """Apply the learning map to every weight; the equation is in the module's docstring.
 
-    Normals are drawn four at a time, one turn ahead, to hide the latency of log.
-
     Args:
         weights: (count, 8) w(n), a view of the ring.
         earlier: (count, 8) the weights that ε(n) is attributed to, w(n) itself in the map above; a view of the
@@ -114,17 +112,17 @@ def move_weights(
         state: four HALVES, made by `sim.noise.stream` for this iteration.
     """
     count = weights.shape[0]
-    (first, second, third, fourth), state = next_normals(state)
-    for k in range(0, count - 3, 4):
+    rest = count % 4
+    for k in range(0, count - rest, 4):
+        (first, second, third, fourth), state = next_normals(state)
         _move(weights, earlier, delayed, k, drift, amplitude, growth, first)
         _move(weights, earlier, delayed, k + 1, drift, amplitude, growth, second)
         _move(weights, earlier, delayed, k + 2, drift, amplitude, growth, third)
         _move(weights, earlier, delayed, k + 3, drift, amplitude, growth, fourth)
-        (first, second, third, fourth), state = next_normals(state)
-    rest = count % 4
     if rest > 0:
+        (first, second, third, _), state = next_normals(state)
         _move(weights, earlier, delayed, count - rest, drift, amplitude, growth, first)
-    if rest > 1:
-        _move(weights, earlier, delayed, count - rest + 1, drift, amplitude, growth, second)
-    if rest > 2:
-        _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, third)
+        if rest > 1:
+            _move(weights, earlier, delayed, count - rest + 1, drift, amplitude, growth, second)
+        if rest > 2:
+            _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, third)
