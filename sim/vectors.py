@@ -170,10 +170,10 @@ class Vector:
         convert = self.builder.sitofp if signed else self.builder.uitofp
         return Vector(self.builder, convert(self.value, _SINGLES_IR))
 
-    def widened(self) -> "tuple[Vector, Vector]":
+    def widened(self) -> tuple["Vector", "Vector"]:
         """SINGLES as two FLOATS: of the first and of the last eight lanes."""
-        first, last = self._in_two()
-        return tuple(Vector(self.builder, self.builder.fpext(part, FLOATS_IR)) for part in (first, last))
+        first, last = (Vector(self.builder, self.builder.fpext(part, FLOATS_IR)) for part in self._in_two())
+        return first, last
 
     def joined(self) -> "Vector":
         """HALVES as WORDS: lane k is the low half of a word, lane k + 8 the high one."""
@@ -187,8 +187,8 @@ class Vector:
         return Vector(self.builder, _shuffled(self.builder, halves_of_words, low_then_high))
 
     def _in_two(self) -> tuple[ir.Value, ir.Value]:
-        lanes = range(2 * LANES)
-        return tuple(_shuffled(self.builder, self.value, part) for part in (lanes[:LANES], lanes[LANES:]))
+        first, last = range(LANES), range(LANES, 2 * LANES)
+        return _shuffled(self.builder, self.value, first), _shuffled(self.builder, self.value, last)
 
     def where(self, comparison: str, other: "Vector | float", yes: "Vector", no: "Vector | float") -> "Vector":
         """Lane by lane `yes` where `self comparison other`, else `no`; a NaN compares false.
