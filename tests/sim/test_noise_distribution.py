@@ -68,15 +68,26 @@ def test_moments_distribution_and_tails_of_a_hundred_million_numbers_are_normal(
     assert_normal(long, largest_tail=5.0)
 
 
-def test_pairs_of_a_stream_fill_the_plane_evenly(short):
-    for lag in (1, 2, 4):
-        assert normality.grid(short[:-lag], short[lag:]) > normality.ALPHA
+LAGS = (1, 8, 16, 24, 32)
+"""Places apart in samples, where eight members take turns: neighbours, then a member's own numbers, of which those 16
+apart are pairs of one radius."""
+
+
+def pairs(drawn, lag):
+    """Disjoint pairs of numbers `lag` places apart."""
+    blocks = drawn[: len(drawn) // (2 * lag) * 2 * lag].reshape(-1, 2, lag)
+    return blocks[:, 0].ravel(), blocks[:, 1].ravel()
+
+
+@pytest.mark.parametrize("lag", LAGS)
+def test_pairs_of_a_stream_fill_the_plane_evenly(short, lag):
+    assert normality.grid(*pairs(short, lag)) > normality.ALPHA
 
 
 @pytest.mark.slow
-def test_pairs_of_long_streams_fill_the_plane_evenly(long):
-    for lag in (1, 2, 3, 4, 8):
-        assert normality.grid(long[:-lag], long[lag:], cells=256) > normality.ALPHA
+@pytest.mark.parametrize("lag", LAGS)
+def test_pairs_of_long_streams_fill_the_plane_evenly(long, lag):
+    assert normality.grid(*pairs(long, lag), cells=256) > normality.ALPHA
 
 
 # --- every radius ---------------------------------------------------------------------------------------------
