@@ -64,6 +64,7 @@ def test_moments_distribution_and_tails_are_normal(short):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_moments_distribution_and_tails_of_a_hundred_million_numbers_are_normal(long):
     assert_normal(long, largest_tail=5.0)
 
@@ -85,6 +86,7 @@ def test_pairs_of_a_stream_fill_the_plane_evenly(short, lag):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lag", LAGS)
 def test_pairs_of_long_streams_fill_the_plane_evenly(long, lag):
     assert normality.grid(*pairs(long, lag), cells=256) > normality.ALPHA
