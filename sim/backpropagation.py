@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.elementary import box_muller, fma, fnma, logistic
+from sim.elementary import fma, fnma, logistic
 from sim.ensemble import Block, eight_by_eight, member_first
 from sim.kernel_cache import kernel
 from sim.memory import align_stack, broadcast, empty_rows, in_lanes, load, store
 from sim.network import Patterns, error_of, hidden_states, output_sums
-from sim.noise import INITIAL_WEIGHTS, stream, xoshiro
+from sim.noise import INITIAL_WEIGHTS, fill_normals, stream
 from sim.vectors import LANES, inlined
 
 _SQUARE = (0, 0)  # the power of the error, as in sim.network.Settings
@@ -89,12 +89,9 @@ def _descend(
     x, sums = empty_rows(hidden * count), empty_rows(outputs * count)
     size = hidden * (patterns.inputs + 1) + outputs * (hidden + 1)
     weights, slope = empty_rows(size), empty_rows(size)
-    s0, s1, s2, s3 = stream(block.seed, load(block.members, 0), 0, INITIAL_WEIGHTS)
+    fill_normals(stream(block.seed, load(block.members, 0), 0, INITIAL_WEIGHTS), weights)
     for k in range(size):
-        word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-        normal, _ = box_muller(word, other)
-        store(weights, k, INITIAL_SCALE * normal)
+        store(weights, k, INITIAL_SCALE * load(weights, k))
     recorded, record = block.recorded, 0
     for n in range(iterations):
         hidden_states(weights, patterns, hidden, x)

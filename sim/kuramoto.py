@@ -44,7 +44,7 @@ from sim.kuramoto_step import (
 )
 from sim.learning import delayed_change, move_weights, start_generations, weights_at
 from sim.memory import align_stack, broadcast, copy_rows, empty_rows, in_lanes, load, store
-from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, stream, xoshiro
+from sim.noise import INITIAL_PHASES, WEIGHT_NOISE, next_word, stream
 from sim.sizes import steps_in
 from sim.vectors import LANES, Vector, inlined
 
@@ -156,9 +156,9 @@ def draw_phasors(seed: np.uint64, members: np.ndarray, phasor: np.ndarray) -> No
         members: (1, 8) member numbers.
         phasor: (2N, 8), filled with rows cos φ_0, sin φ_0, cos φ_1, …
     """
-    s0, s1, s2, s3 = stream(seed, load(members, 0), 0, INITIAL_PHASES)
+    state = stream(seed, load(members, 0), 0, INITIAL_PHASES)
     for i in range(phasor.shape[0] // 2):
-        word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
+        word, state = next_word(state)
         c, s = unit_circle(word)
         store(phasor, 2 * i, c)
         store(phasor, 2 * i + 1, s)

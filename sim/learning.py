@@ -11,9 +11,9 @@ which is read for the last time as it is overwritten.
 
 import numpy as np
 
-from sim.elementary import cartesian, fma, fnma, polar
+from sim.elementary import fma, fnma
 from sim.memory import broadcast, empty_rows, load, store
-from sim.noise import xoshiro
+from sim.noise import next_normals
 from sim.vectors import LANES, Vector, inlined
 
 
@@ -72,15 +72,6 @@ def weights_at(generations: np.ndarray, iteration: int) -> np.ndarray:
 
 
 @inlined
-def _draw(state: tuple[Vector, ...]) -> tuple[tuple[Vector, Vector, Vector], tuple[Vector, ...]]:
-    """Two normals in polar form, and the generator's next state."""
-    s0, s1, s2, s3 = state
-    word, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-    other, s0, s1, s2, s3 = xoshiro(s0, s1, s2, s3)
-    return polar(word, other), (s0, s1, s2, s3)
-
-
-@inlined
 def _move(
     weights: np.ndarray,
     earlier: np.ndarray,
@@ -110,8 +101,6 @@ def move_weights(
 ) -> None:
     """Apply the learning map to every weight; the equation is in the module's docstring.
 
-    Each pair of normals is drawn one turn ahead, to hide the latency of log.
-
     Args:
         weights: (count, 8) w(n), a view of the ring.
         earlier: (count, 8) the weights that ε(n) is attributed to, w(n) itself in the map above; a view of the
@@ -120,15 +109,20 @@ def move_weights(
         drift: FLOATS, η [ε(n) − ε(n−Δ)].
         amplitude: FLOATS, σ ε(n).
         growth: FLOATS, g(n), or None for 0.
-        state: four WORDS, the generator's state for this iteration's noise.
+        state: four HALVES, made by `sim.noise.stream` for this iteration.
     """
     count = weights.shape[0]
-    drawn, state = _draw(state)
-    for k in range(0, count - 1, 2):
-        normal, next_normal = cartesian(drawn[0], drawn[1], drawn[2])
-        drawn, state = _draw(state)
-        _move(weights, earlier, delayed, k, drift, amplitude, growth, normal)
-        _move(weights, earlier, delayed, k + 1, drift, amplitude, growth, next_normal)
-    if count % 2:
-        normal, _ = cartesian(drawn[0], drawn[1], drawn[2])
-        _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, normal)
+    rest = count % 4
+    for k in range(0, count - rest, 4):
+        (first, second, third, fourth), state = next_normals(state)
+        _move(weights, earlier, delayed, k, drift, amplitude, growth, first)
+        _move(weights, earlier, delayed, k + 1, drift, amplitude, growth, second)
+        _move(weights, earlier, delayed, k + 2, drift, amplitude, growth, third)
+        _move(weights, earlier, delayed, k + 3, drift, amplitude, growth, fourth)
+    if rest > 0:
+        (first, second, third, _), state = next_normals(state)
+        _move(weights, earlier, delayed, count - rest, drift, amplitude, growth, first)
+        if rest > 1:
+            _move(weights, earlier, delayed, count - rest + 1, drift, amplitude, growth, second)
+        if rest > 2:
+            _move(weights, earlier, delayed, count - 1, drift, amplitude, growth, third)

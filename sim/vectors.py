@@ -1,7 +1,8 @@
 """Eight ensemble members side by side in one vector register.
 
 A kernel written with this module computes eight members at once: its numbers are `FLOATS` (eight doubles)
-or `WORDS` (eight 64-bit words), one lane a member. Operators lower to plain IEEE operations and fused
+or `WORDS` (eight 64-bit words), one lane a member. Noise is made of `SINGLES` (sixteen single-precision numbers) and
+`HALVES` (sixteen 32-bit words), two lanes a member: k and k + 8. Operators lower to plain IEEE operations and fused
 multiply-adds, never to reassociated or approximate ones. So a lane's result depends on that lane alone and is
 bitwise the same on every processor, whatever vector width it has. `sim.memory` loads and stores vectors,
 `sim.elementary` has the functions of them.
@@ -12,7 +13,7 @@ while the kernel compiles, which is how a sum over ten oscillators becomes strai
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from llvmlite import ir
@@ -26,48 +27,40 @@ LANES = 8
 Result = TypeVar("Result")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_DOUBLE, _WORD, _INT32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_DOUBLE, _WORD, _SINGLE, _INT32 = ir.DoubleType(), ir.IntType(64), ir.FloatType(), ir.IntType(32)
 FLOATS_IR, _WORDS_IR = ir.VectorType(_DOUBLE, LANES), ir.VectorType(_WORD, LANES)
+_SINGLES_IR, _HALVES_IR = ir.VectorType(_SINGLE, 2 * LANES), ir.VectorType(_INT32, 2 * LANES)
+_SUFFIXES = {_DOUBLE: "f64", _WORD: "i64", _SINGLE: "f32", _INT32: "i32"}
 
 
 class _LaneType(types.Type):
     """A numba type that is one LLVM vector."""
 
 
-class _FloatLanes(_LaneType):
-    def __init__(self) -> None:
-        super().__init__(name=f"float64x{LANES}")
+def _lane_type(name: str, vector_type: ir.Type) -> types.Type:
+    """A numba type of this name that is this LLVM vector."""
+    kind = type(name, (_LaneType,), {})
+
+    class Model(models.PrimitiveModel):
+        def __init__(self, manager: Any, lane_type: types.Type) -> None:
+            super().__init__(manager, lane_type, vector_type)
+
+    register_model(kind)(Model)
+    return kind(name=name)
 
 
-class _WordLanes(_LaneType):
-    def __init__(self) -> None:
-        super().__init__(name=f"uint64x{LANES}")
-
-
-FLOATS, WORDS = _FloatLanes(), _WordLanes()
-_IR_TYPES = {FLOATS: FLOATS_IR, WORDS: _WORDS_IR}
-
-
-@register_model(_FloatLanes)
-class _FloatModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, lane_type: types.Type) -> None:
-        super().__init__(manager, lane_type, FLOATS_IR)
-
-
-@register_model(_WordLanes)
-class _WordModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, lane_type: types.Type) -> None:
-        super().__init__(manager, lane_type, _WORDS_IR)
+FLOATS, WORDS = _lane_type("float64x8", FLOATS_IR), _lane_type("uint64x8", _WORDS_IR)
+SINGLES, HALVES = _lane_type("float32x16", _SINGLES_IR), _lane_type("uint32x16", _HALVES_IR)
 
 
 class Vector:
-    """Eight doubles or eight words while a kernel compiles; operators emit the instruction for all lanes.
+    """A vector of any kind while a kernel compiles; operators emit the instruction for all lanes.
 
     A Python or numba scalar operand is broadcast to all lanes.
 
     Args:
         builder: where instructions go.
-        value: an LLVM vector of 8 doubles or of 8 64-bit integers.
+        value: an LLVM vector: FLOATS, WORDS, SINGLES or HALVES.
     """
 
     def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
@@ -75,19 +68,19 @@ class Vector:
 
     @property
     def is_float(self) -> bool:
-        """Doubles, not words."""
-        return bool(self.value.type == FLOATS_IR)
+        """Doubles or single-precision numbers, not words."""
+        return self.value.type in (FLOATS_IR, _SINGLES_IR)
 
     def lift(self, other: "Vector | float") -> "Vector":
         """`other` as a vector of this one's kind."""
         if isinstance(other, Vector):
             return other
-        return Vector(self.builder, ir.Constant(self.value.type, [other] * LANES))
+        return Vector(self.builder, ir.Constant(self.value.type, [other] * self.value.type.count))
 
     def _emit(self, float_op: str | None, word_op: str | None, other: "Vector | float") -> "Vector":
         name = float_op if self.is_float else word_op
         if name is None:
-            raise TypeError(f"operator not defined for {'FLOATS' if self.is_float else 'WORDS'}")
+            raise TypeError(f"operator not defined for {'numbers' if self.is_float else 'words'}")
         return Vector(self.builder, getattr(self.builder, name)(self.value, self.lift(other).value))
 
     def __add__(self, other: "Vector | float") -> "Vector":
@@ -142,12 +135,10 @@ class Vector:
         Returns:
             A vector of this one's kind.
         """
-        kind = "f64" if self.is_float else "i64"
+        kind = f"v{self.value.type.count}{_SUFFIXES[self.value.type.element]}"
         operands = [self.value, *(self.lift(other).value for other in others)]
         function_type = ir.FunctionType(self.value.type, [self.value.type] * len(operands))
-        function = cgutils.get_or_insert_function(
-            self.builder.module, function_type, f"llvm.{name}.v{LANES}{kind}"
-        )
+        function = cgutils.get_or_insert_function(self.builder.module, function_type, f"llvm.{name}.{kind}")
         return Vector(self.builder, self.builder.call(function, operands))
 
     def rotate_left(self, places: int) -> "Vector":
@@ -155,12 +146,49 @@ class Vector:
         return self.intrinsic("fshl", self, places)
 
     def as_words(self) -> "Vector":
-        """The same bits, read as words."""
+        """The same bits of FLOATS, read as WORDS."""
         return Vector(self.builder, self.builder.bitcast(self.value, _WORDS_IR))
 
     def as_floats(self) -> "Vector":
-        """The same bits, read as doubles."""
+        """The same bits of WORDS, read as FLOATS."""
         return Vector(self.builder, self.builder.bitcast(self.value, FLOATS_IR))
+
+    def as_halves(self) -> "Vector":
+        """The same bits of SINGLES, read as HALVES."""
+        return Vector(self.builder, self.builder.bitcast(self.value, _HALVES_IR))
+
+    def as_singles(self) -> "Vector":
+        """The same bits of HALVES, read as SINGLES."""
+        return Vector(self.builder, self.builder.bitcast(self.value, _SINGLES_IR))
+
+    def rounded(self, signed: bool) -> "Vector":
+        """The numbers that HALVES stand for, rounded to SINGLES.
+
+        Args:
+            signed: whether they stand for −2^31 … 2^31 − 1, not for 0 … 2^32 − 1.
+        """
+        convert = self.builder.sitofp if signed else self.builder.uitofp
+        return Vector(self.builder, convert(self.value, _SINGLES_IR))
+
+    def widened(self) -> tuple["Vector", "Vector"]:
+        """SINGLES as two FLOATS: of the first and of the last eight lanes."""
+        first, last = (Vector(self.builder, self.builder.fpext(part, FLOATS_IR)) for part in self._in_two())
+        return first, last
+
+    def joined(self) -> "Vector":
+        """HALVES as WORDS: lane k is the low half of a word, lane k + 8 the high one."""
+        low, high = (Vector(self.builder, self.builder.zext(part, _WORDS_IR)) for part in self._in_two())
+        return low | (high << 32)
+
+    def split(self) -> "Vector":
+        """WORDS as HALVES, the opposite of `joined`."""
+        halves_of_words = self.builder.bitcast(self.value, _HALVES_IR)
+        low_then_high = [2 * k for k in range(LANES)] + [2 * k + 1 for k in range(LANES)]
+        return Vector(self.builder, _shuffled(self.builder, halves_of_words, low_then_high))
+
+    def _in_two(self) -> tuple[ir.Value, ir.Value]:
+        first, last = range(LANES), range(LANES, 2 * LANES)
+        return _shuffled(self.builder, self.value, first), _shuffled(self.builder, self.value, last)
 
     def where(self, comparison: str, other: "Vector | float", yes: "Vector", no: "Vector | float") -> "Vector":
         """Lane by lane `yes` where `self comparison other`, else `no`; a NaN compares false.
@@ -213,6 +241,12 @@ class Rows:
 
     def __setitem__(self, row: int | ir.Value, vector: Vector) -> None:
         self.builder.store(vector.value, self._address(row)).align = 8
+
+
+def _shuffled(builder: ir.IRBuilder, vector: ir.Value, lanes: Sequence[int]) -> ir.Value:
+    """A vector of these lanes of another."""
+    places = ir.Constant(ir.VectorType(_INT32, len(lanes)), list(lanes))
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), places)
 
 
 def _broadcast(builder: ir.IRBuilder, scalar: ir.Value, vector_type: ir.Type) -> Vector:

@@ -83,13 +83,12 @@ def test_an_edit_of_another_module_is_not_answered_by_stale_kernels(draw, tmp_pa
     before, *_ = draw()
     elementary = tmp_path / "sim" / "elementary.py"
     source = elementary.read_text()
-    assert source.count("return radius * cosine, radius * sine") == 1
-    elementary.write_text(
-        source.replace("return radius * cosine, radius * sine", "return radius * sine, radius * cosine")
-    )
+    pairs = "*(radius * cosine).widened(), *(radius * sine).widened()"
+    assert source.count(pairs) == 1
+    elementary.write_text(source.replace(pairs, "*(radius * sine).widened(), *(radius * cosine).widened()"))
     after, hits, misses = draw()
     assert (hits, misses) == (0, 1)
-    assert after == [before[1], before[0], before[3], before[2]]
+    assert after == [*before[2:], *before[:2]]
 
 
 def test_undoing_an_edit_finds_the_kernels_of_before(draw, tmp_path):

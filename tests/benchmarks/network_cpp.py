@@ -1,4 +1,7 @@
-"""Our learning loop in C++ (`network_iteration.cpp`): five or ten sums at a time, H, O and Q known or not."""
+"""Our learning loop in C++ (`network_iteration.cpp`): five or ten sums at a time, H, O and Q known or not.
+
+With our noise, and with Box–Muller in doubles, which is compared under noise of its own.
+"""
 
 import ctypes
 import itertools
@@ -10,7 +13,9 @@ import numpy as np
 from sim.vectors import LANES
 from tests.benchmarks import cpp
 from tests.benchmarks.harness import Contestant
-from tests.benchmarks.network_problem import SEED, Problem, ours_alike
+from tests.benchmarks.network_problem import SEED, Problem, contestant, ours_alike
+
+IN_DOUBLES = "C++, noise in doubles"
 
 
 def contestants(problem: Problem) -> Iterator[Contestant]:
@@ -21,11 +26,16 @@ def contestants(problem: Problem) -> Iterator[Contestant]:
     entry = "robust" if problem.settings.robust else "by_error"
     for build, known, nodes in itertools.product(builds, ([], sizes), (5, 10)):
         name = f"{build.name}, {nodes} sums at a time{', sizes known' if known else ''}"
-        yield ours_alike(cpp.FAMILY, name, partial(_start, build, known, f"{entry}_{nodes}"), problem)
+        start = partial(_start, build, known, f"{entry}_{nodes}")
+        yield ours_alike(cpp.FAMILY, name, partial(start, "singles"), problem)
+        yield contestant(IN_DOUBLES, name, partial(start, "doubles"), problem)
 
 
-def _start(build: cpp.Build, known: list[str], entry: str, problem: Problem, members: int) -> "_Compiled":
-    return _Compiled(problem, members, build.library("network_iteration.cpp", *known)[entry])
+def _start(
+    build: cpp.Build, known: list[str], entry: str, noise: str, problem: Problem, members: int
+) -> "_Compiled":
+    function = build.library("network_iteration.cpp", *known)[f"{entry}_{noise}"]
+    return _Compiled(problem, members, function, from_zero=noise == "singles")
 
 
 class _Network(ctypes.Structure):
@@ -43,7 +53,7 @@ class _Learning(ctypes.Structure):
 
 
 class _Compiled:
-    def __init__(self, problem: Problem, members: int, function: Callable) -> None:
+    def __init__(self, problem: Problem, members: int, function: Callable, from_zero: bool) -> None:
         if members != LANES:
             raise ValueError(f"{members} members: the C++ takes {LANES}")
         self.function, self.settings, self.encoded = function, problem.settings, problem.encoded
@@ -55,6 +65,10 @@ class _Compiled:
         self.iteration = 0
         self.generations = cpp.aligned(np.zeros((2, problem.connections, LANES)))
         self.last = cpp.aligned(np.zeros((2, LANES)))
+        if not from_zero:
+            begin = problem.start(members)
+            self.generations[0], self.generations[1] = begin.weights.T, begin.before.T
+            self.last[0], self.last[1] = begin.error, begin.failure
         function.argtypes = [*[ctypes.c_void_p] * 3, ctypes.c_long, ctypes.c_long, *[ctypes.c_void_p] * 2]
         function.restype = None
 

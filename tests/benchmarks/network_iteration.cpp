@@ -1,4 +1,5 @@
 // sim.network.learn in C++: the same layout, noise and operations; delay 1, mean square error, nothing recorded.
+// A second kind of noise is Box–Muller in doubles, two 64-bit words for two normals.
 //
 // Eight members side by side in one vector, arrays (rows, 8). NODES: how many nodes or patterns share a loop, and so
 // how many sums are under way at once. HIDDEN, OUTPUTS and PATTERNS may be defined to have them known while compiling.
@@ -62,54 +63,19 @@ template <int COUNT> static inline void logistic(V (&x)[COUNT]) {
     }
 }
 
-static inline V in_one_two(W word) { return as_floats(word >> 12 | words(0x3FF0000000000000)); }
-
-static inline V minus_two_log(V u) {
-    constexpr double LOG[] = {-3.9999999999998943, -1.3333333335915851, -0.7999998978366476,
-                              -0.5714433229175145, -0.4434849982015498, -0.3921619127950611};
-    W bits = as_words(u), above = bits - words(0x3FE6A09E667F3BCD);
-    W biased = (above + words(0x4000000000000000)) >> 52;
-    V exponent = as_floats(biased | words(0x4330000000000000)) - broadcast(4503599627370496.0 + 1024);
-    V mantissa = as_floats(bits - (above & words(0xFFF0000000000000)));
-    V t = (mantissa - broadcast(1)) / (mantissa + broadcast(1));
-    return fma(exponent, broadcast(-1.3862943611198906), t * horner(t * t, LOG));
-}
-
-static inline void box_muller(W word, W other, V &first, V &second) {
-    constexpr double SIN_PI[] = {3.141592653589635, -5.167712779987959, 2.550164035906745, -0.5992644339357286,
-                                 0.08214479467064854, -0.007364005472115722, 0.0004474920849077101};
-    constexpr double COS_PI[] = {0.9999999999992479, -4.93480220024985, 4.0587121075374375, -1.33526231526157,
-                                 0.2353254365877112, -0.02577631642731586, 0.0018399894372694043};
-    V radius = sqrt(minus_two_log(broadcast(2) - in_one_two(word)));
-    V v = in_one_two(other) - broadcast(1.5), square = v * v;
-    first = radius * as_floats(as_words(horner(square, COS_PI)) ^ other << 63);
-    second = radius * (horner(square, SIN_PI) * v);
-}
-
 // --- noise: sim.noise ----------------------------------------------------------------------------------------
-
-struct Stream {
-    W s0, s1, s2, s3;
-
-    W next() {
-        W word = rotate_left(s0 + s3, 23) + s0, shifted = s1 << 17;
-        s2 ^= s0;
-        s3 ^= s1;
-        s1 ^= s2;
-        s0 ^= s3;
-        s2 ^= shifted;
-        s3 = rotate_left(s3, 45);
-        return word;
-    }
-};
 
 static inline void mix(W &x, W &y, int places) {
     x += y;
     y = rotate_left(y, places) ^ x;
 }
 
+struct Seed {
+    W t0, t1, t2, t3;
+};
+
 // Threefry4x64-20
-static inline Stream stream(uint64_t seed, W members, uint64_t iteration) {
+static inline Seed seed_of(uint64_t seed, W members, uint64_t iteration) {
     constexpr uint64_t PURPOSE = 1, PARITY = 0x1BD11BDAA9FC1A22;
     constexpr int ROTATIONS[8][2] = {{14, 16}, {52, 57}, {23, 40}, {5, 37}, {25, 33}, {46, 12}, {58, 22}, {32, 32}};
     const W keys[5] = {words(seed), members, words(0), words(0), words(seed ^ PARITY) ^ members};
@@ -128,6 +94,84 @@ static inline Stream stream(uint64_t seed, W members, uint64_t iteration) {
     }
     return {x[0], x[1], x[2], x[3]};
 }
+
+// One step of xoshiro++ with words of one or the other size.
+template <typename WORD> struct Xoshiro {
+    WORD s0, s1, s2, s3;
+
+    WORD next(int first, int shift, int second) {
+        WORD word = rotate_left(s0 + s3, first) + s0, shifted = s1 << shift;
+        s2 ^= s0;
+        s3 ^= s1;
+        s1 ^= s2;
+        s0 ^= s3;
+        s2 ^= shifted;
+        s3 = rotate_left(s3, second);
+        return word;
+    }
+};
+
+// Our noise: xoshiro128++, two generators a member, four normals a turn in single precision.
+struct InSingles {
+    static constexpr int TURN = 4;
+    Xoshiro<H> words;
+
+    explicit InSingles(const Seed &seed) : words{split(seed.t0), split(seed.t1), split(seed.t2), split(seed.t3)} {}
+
+    static S radius(H word) {
+        constexpr float LOG[] = {-2.0000386238098145f, 0.9997227787971497f, -0.6641147136688232f,
+                                 0.508743405342102f, -0.4494549632072449f, 0.29204678535461426f};
+        S scaled = unsigned_to_singles(word | 1);
+        H bits = as_halves(scaled), exponent = (bits - (0x3F3504F3 + (32u << 23))) & 0xFF800000;
+        S x = fma(as_singles(bits - exponent), singles(0x1p-32f), singles(-1));
+        return sqrt(fma(signed_to_singles(exponent), singles(-1.6525916635146132e-07f), x * horner(x, LOG)));
+    }
+
+    void next(V (&normals)[TURN]) {
+        constexpr float SIN_PI[] = {3.1415820121765137f, -5.167142391204834f, 2.5418951511383057f,
+                                    -0.5546260476112366f};
+        constexpr float COS_PI[] = {0.9999999403953552f, -4.93479061126709f, 4.058358669281006f,
+                                    -1.3314926624298096f, 0.21883797645568848f};
+        S length = radius(words.next(7, 9, 11));
+        H other = words.next(7, 9, 11);
+        S v = signed_to_singles(other) * singles(0x1p-32f), square = v * v;
+        widen(length * as_singles(as_halves(horner(square, COS_PI)) ^ other << 31), normals[0], normals[1]);
+        widen(length * (horner(square, SIN_PI) * v), normals[2], normals[3]);
+    }
+};
+
+// Noise in doubles: xoshiro256++, two normals a turn.
+struct InDoubles {
+    static constexpr int TURN = 2;
+    Xoshiro<W> words;
+
+    explicit InDoubles(const Seed &seed) : words{seed.t0, seed.t1, seed.t2, seed.t3} {}
+
+    static V in_one_two(W word) { return as_floats(word >> 12 | ::words(0x3FF0000000000000)); }
+
+    static V minus_two_log(V u) {
+        constexpr double LOG[] = {-3.9999999999998943, -1.3333333335915851, -0.7999998978366476,
+                                  -0.5714433229175145, -0.4434849982015498, -0.3921619127950611};
+        W bits = as_words(u), above = bits - ::words(0x3FE6A09E667F3BCD);
+        W biased = (above + ::words(0x4000000000000000)) >> 52;
+        V exponent = as_floats(biased | ::words(0x4330000000000000)) - broadcast(4503599627370496.0 + 1024);
+        V mantissa = as_floats(bits - (above & ::words(0xFFF0000000000000)));
+        V t = (mantissa - broadcast(1)) / (mantissa + broadcast(1));
+        return fma(exponent, broadcast(-1.3862943611198906), t * horner(t * t, LOG));
+    }
+
+    void next(V (&normals)[TURN]) {
+        constexpr double SIN_PI[] = {3.141592653589635, -5.167712779987959, 2.550164035906745, -0.5992644339357286,
+                                     0.08214479467064854, -0.007364005472115722, 0.0004474920849077101};
+        constexpr double COS_PI[] = {0.9999999999992479, -4.93480220024985, 4.0587121075374375, -1.33526231526157,
+                                     0.2353254365877112, -0.02577631642731586, 0.0018399894372694043};
+        W word = words.next(23, 17, 45), other = words.next(23, 17, 45);
+        V length = sqrt(minus_two_log(broadcast(2) - in_one_two(word)));
+        V v = in_one_two(other) - broadcast(1.5), square = v * v;
+        normals[0] = length * as_floats(as_words(horner(square, COS_PI)) ^ other << 63);
+        normals[1] = length * (horner(square, SIN_PI) * v);
+    }
+};
 
 // --- one evaluation ------------------------------------------------------------------------------------------
 
@@ -241,24 +285,22 @@ static inline void move(V weight, V &delayed, V drift, V amplitude, V normal) {
 }
 
 // Eq. 4: before ← the weights of the next iteration.
+template <typename NOISE>
 static inline void move_weights(long count, const V *__restrict weights, V *__restrict before, V drift, V amplitude,
-                                Stream noise) {
-    V normal, other;
-    for (long k = 0; k + 1 < count; k += 2) {
-        W word = noise.next();
-        box_muller(word, noise.next(), normal, other);
-        move(weights[k], before[k], drift, amplitude, normal);
-        move(weights[k + 1], before[k + 1], drift, amplitude, other);
+                                NOISE noise) {
+    V normals[NOISE::TURN];
+    long k = 0;
+    for (; k + NOISE::TURN <= count; k += NOISE::TURN) {
+        noise.next(normals);
+        UNROLLED
+        for (int a = 0; a < NOISE::TURN; a++) move(weights[k + a], before[k + a], drift, amplitude, normals[a]);
     }
-    if (count % 2) {
-        W word = noise.next();
-        box_muller(word, noise.next(), normal, other);
-        move(weights[count - 1], before[count - 1], drift, amplitude, normal);
-    }
+    if (k < count) noise.next(normals);
+    for (int a = 0; k + a < count; a++) move(weights[k + a], before[k + a], drift, amplitude, normals[a]);
 }
 
 // generations: two times the weights, those of iteration n in n % 2; last: ε and 1 − R of the iteration before.
-template <int NODES, bool ROBUST>
+template <int NODES, bool ROBUST, typename NOISE>
 static void learn(const Network &network, const Learning &learning, W members, long from, long iterations,
                   V *generations, V *last) {
     const long count = connections(network);
@@ -278,22 +320,26 @@ static void learn(const Network &network, const Learning &learning, W members, l
             amplitude = sqrt(fma(second, second, amplitude * amplitude));
             last[1] = failure;
         }
-        move_weights(count, weights, before, drift, amplitude, stream(learning.seed, members, n));
+        move_weights(count, weights, before, drift, amplitude, NOISE(seed_of(learning.seed, members, n)));
     }
     std::free(x);
     std::free(sums);
 }
 
-#define ENTRY(NAME, NODES, ROBUST)                                                                                    \
+#define ENTRY(NAME, NODES, ROBUST, NOISE)                                                                             \
     extern "C" void NAME(const Network *network, const Learning *learning, const uint64_t *members, long from,        \
                          long iterations, double *generations, double *last) {                                        \
         W lanes;                                                                                                      \
         std::memcpy(&lanes, members, sizeof lanes);                                                                   \
-        learn<NODES, ROBUST>(*network, *learning, lanes, from, iterations, reinterpret_cast<V *>(generations),        \
-                             reinterpret_cast<V *>(last));                                                            \
+        learn<NODES, ROBUST, NOISE>(*network, *learning, lanes, from, iterations, reinterpret_cast<V *>(generations), \
+                                    reinterpret_cast<V *>(last));                                                     \
     }
 
-ENTRY(by_error_5, 5, false)
-ENTRY(by_error_10, 10, false)
-ENTRY(robust_5, 5, true)
-ENTRY(robust_10, 10, true)
+ENTRY(by_error_5_singles, 5, false, InSingles)
+ENTRY(by_error_10_singles, 10, false, InSingles)
+ENTRY(robust_5_singles, 5, true, InSingles)
+ENTRY(robust_10_singles, 10, true, InSingles)
+ENTRY(by_error_5_doubles, 5, false, InDoubles)
+ENTRY(by_error_10_doubles, 10, false, InDoubles)
+ENTRY(robust_5_doubles, 5, true, InDoubles)
+ENTRY(robust_10_doubles, 10, true, InDoubles)

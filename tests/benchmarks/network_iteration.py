@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim import network
-from tests.benchmarks import cpp, network_cpp, network_jax, network_numba, network_numpy
+from tests.benchmarks import cpp, network_cpp, network_jax, network_noise, network_numba, network_numpy
 from tests.benchmarks.goals import Goal, at_least, at_most, goal_lines
 from tests.benchmarks.harness import Contestant, Race, Report, as_data, race, table
 from tests.benchmarks.network_problem import SEED, TOLERANCE, Problem, ours_alike
@@ -13,7 +13,11 @@ from tests.benchmarks.network_problem import SEED, TOLERANCE, Problem, ours_alik
 OURS = "sim.network"
 FAMILIES = (
     OURS,
+    network_noise.ALONE,
+    network_noise.NOISE_PORTS,
+    network_noise.MAP_PORTS,
     cpp.FAMILY,
+    network_cpp.IN_DOUBLES,
     network_numba.FAMILY,
     network_jax.BEST,
     network_jax.PLAIN,
@@ -40,9 +44,12 @@ def benchmark(rounds: int) -> Report:
         "One learning iteration of one network, eqs. 4–8: nanoseconds and × ours",
         f"(median of {rounds} turns; H,O,Q: hidden nodes, outputs and patterns, of 35 inputs;",
         " robust: 10,5,5 with the errors of all damaged networks;",
-        f" weights of every contestant within {TOLERANCE:.0e} of the oracle's)",
+        f" weights of every contestant within {TOLERANCE:.0e} of the oracle's;",
+        " what the core's ports allow: operations counted in our kernel's assembly, times the time of one at best)",
         "",
         table(races, FAMILIES, OURS),
+        "",
+        *_limits(races),
         "",
         *goal_lines(goals),
     ]
@@ -51,7 +58,7 @@ def benchmark(rounds: int) -> Report:
 
 def _contestants(problem: Problem) -> Iterator[Contestant]:
     yield ours_alike(OURS, "learn", _Ours, problem)
-    for rivals in (network_cpp, network_numba, network_numpy, network_jax):
+    for rivals in (network_noise, network_cpp, network_numba, network_numpy, network_jax):
         yield from rivals.contestants(problem)
 
 
@@ -66,6 +73,22 @@ class _Ours:
         strengths = {"sigma": s.sigma * noise, "robust_sigma": s.robust_sigma * noise}
         chosen, recorded = s._replace(iterations=iterations, **strengths), np.array([0, iterations - 1])
         return network.learn(chosen, self.problem.encoded, SEED, self.members, recorded).weight
+
+
+def _limits(races: list[Race]) -> list[str]:
+    """How far noise alone is from what the ports allow, and how much of an iteration that limit is."""
+    lines = (
+        [network_noise.what_was_counted()] if any(entry.winner(network_noise.MAP_PORTS) for entry in races) else []
+    )
+    for entry in races:
+        noise, whole = (entry.ratio(network_noise.NOISE_PORTS, name) for name in (network_noise.ALONE, OURS))
+        with_map = entry.ratio(network_noise.MAP_PORTS, OURS)
+        if noise and whole and with_map:
+            lines.append(
+                f"  {entry.problem}: noise alone at {noise:.0%} of what the ports allow;"
+                f" that limit is {whole:.0%} of an iteration, with the map {with_map:.0%}"
+            )
+    return lines
 
 
 # --- goals ----------------------------------------------------------------------------------------------------

@@ -74,6 +74,50 @@ static inline V as_floats(W x) {
 
 static inline W rotate_left(W x, int places) { return x << places | x >> (64 - places); }
 
+// --- sixteen single-precision numbers or 32-bit words, two lanes a member --------------------------------------
+
+typedef float S __attribute__((vector_size(64)));
+typedef uint32_t H __attribute__((vector_size(64)));
+typedef int32_t SIGNED_H __attribute__((vector_size(64)));
+
+#if defined(__AVX512F__)
+static inline S fma(S x, S y, S z) { return (S)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z); }
+static inline S sqrt(S x) { return (S)_mm512_sqrt_ps((__m512)x); }
+static inline void widen(S x, V &first, V &last) {
+    first = _mm512_cvtps_pd(_mm512_castps512_ps256((__m512)x));
+    last = _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)x), 1)));
+}
+#else
+static inline S fma(S x, S y, S z) {
+    for (int k = 0; k < 16; k++) x[k] = __builtin_fmaf(x[k], y[k], z[k]);
+    return x;
+}
+static inline S sqrt(S x) {
+    for (int k = 0; k < 16; k++) x[k] = __builtin_sqrtf(x[k]);
+    return x;
+}
+static inline void widen(S x, V &first, V &last) {
+    double wide[16];
+    for (int k = 0; k < 16; k++) wide[k] = x[k];
+    std::memcpy(&first, wide, sizeof first);
+    std::memcpy(&last, wide + 8, sizeof last);
+}
+#endif
+
+static inline H as_halves(S x) { return (H)x; }
+static inline S as_singles(H x) { return (S)x; }
+static inline S singles(float x) { return S{} + x; }
+static inline H rotate_left(H x, int places) { return x << places | x >> (32 - places); }
+static inline S unsigned_to_singles(H x) { return __builtin_convertvector(x, S); }
+static inline S signed_to_singles(H x) { return __builtin_convertvector((SIGNED_H)x, S); }
+
+// Low halves of words, then high halves.
+static inline H split(W x) {
+    H halves;
+    std::memcpy(&halves, &x, sizeof halves);
+    return __builtin_shufflevector(halves, halves, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+}
+
 #if defined(__clang__)
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #else
@@ -84,5 +128,12 @@ template <int COUNT> static inline V horner(V x, const double (&coefficients)[CO
     V total = broadcast(coefficients[COUNT - 1]);
     UNROLLED
     for (int k = COUNT - 2; k >= 0; k--) total = fma(total, x, broadcast(coefficients[k]));
+    return total;
+}
+
+template <int COUNT> static inline S horner(S x, const float (&coefficients)[COUNT]) {
+    S total = singles(coefficients[COUNT - 1]);
+    UNROLLED
+    for (int k = COUNT - 2; k >= 0; k--) total = fma(total, x, singles(coefficients[k]));
     return total;
 }

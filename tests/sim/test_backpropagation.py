@@ -115,15 +115,11 @@ def test_descent_follows_the_oracles_gradient():
     got = backpropagation.descend(3, rate, 2, network.encode(*task), SEED, np.arange(9), every)
     for member, (first, second) in enumerate(got):
         count = network.connections(6, 3, 4)
-        start = backpropagation.INITIAL_SCALE * _initial_normals(member, count)
+        drawn = noise.normals(SEED, member, 0, count, noise.INITIAL_WEIGHTS)
+        start = backpropagation.INITIAL_SCALE * drawn
         slope = reference.gradient(start, *task, 3)
         assert abs(first - reference.error(start, *task, 3)) < 1e-12
         assert abs(second - reference.error(start - rate * slope, *task, 3)) < 1e-12
-
-
-def _initial_normals(member, count):
-    """The first normal of every pair that the stream of initial weights gives."""
-    return noise.normals(SEED, member, 0, 2 * count, noise.INITIAL_WEIGHTS)[::2]
 
 
 @pytest.mark.parametrize("recorded", [[0], [49], [0, 49], [3, 4, 11]])

@@ -260,7 +260,7 @@ OVERSHOOTING = DEFAULT._replace(sigma=1.0, weight_control=2.5, T=0.2, delay=3)
 
 @pytest.mark.parametrize("oscillators", [2, 3, 10])
 def test_members_diverge_when_the_oracles_do(oscillators):
-    frequencies, members = kuramoto.equidistant_frequencies(oscillators), np.arange(48)
+    frequencies, members = kuramoto.equidistant_frequencies(oscillators), np.arange(96)
     got = learn(OVERSHOOTING, frequencies, members, trace_steps=5)
     with np.errstate(over="ignore", invalid="ignore"):
         expected = oracles(OVERSHOOTING, frequencies, members)
