@@ -101,7 +101,10 @@ def test_thinning_a_plane_with_a_short_axis_spends_its_budget_on_the_long_one(sw
 
 
 def test_more_points_than_can_be_checked_are_refused_before_they_are_made(tmp_path, main):
-    axes = [f"axes.{name}={{start: 0.1, stop: 1, num: 1000, values: null}}" for name in ("eta", "sigma", "weight_control")]
+    axes = [
+        f"axes.{name}={{start: 0.1, stop: 1, num: 1000, values: null}}"
+        for name in ("eta", "sigma", "weight_control")
+    ]
     ended = main(tiny(tmp_path, *axes, "action=explain"))
     assert ended.code == CONFIG_WRONG
     assert ended.err == "error: axes: expected at most 1000000 points, got 3000000000; ask for fewer values\n"
