@@ -12,6 +12,7 @@ from pipeline.systems.kuramoto import (
     frequencies,
     map_work,
     step_work,
+    weights_memory,
 )  # fmt: skip
 from sim.sizes import steps_in
 
@@ -95,6 +96,11 @@ def _work(settings: Settings) -> float:
     return _intervals(settings) * work
 
 
+def _memory(settings: Settings) -> float:
+    """That of the continuous scheme, which keeps the weights of all steps in T + Δ; the other needs less."""
+    return weights_memory(settings, steps_in(settings["T"], settings["dt"]) * (1 + settings["delay"]))
+
+
 SYSTEM = System(
     settings=ContinuousSettings,
     dimensions=(
@@ -126,6 +132,7 @@ SYSTEM = System(
     compute=compute,
     lanes=8,
     work=_work,
+    memory=_memory,
     shortened=fewer_iterations,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
     estimands=OSCILLATOR_ESTIMANDS,
