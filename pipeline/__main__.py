@@ -7,10 +7,9 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 
 from pipeline.actions import carry_out, requested
-from pipeline.console import Console, complain, open_closed_streams, say
+from pipeline.console import Console, complain, flush_streams, open_closed_streams, say
 from pipeline.errors import (
     BLOCKS_FAILED,
     CONFIG_WRONG,
@@ -32,9 +31,7 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 20)  # imports make many objects and no garbage: a tenth of a short command
     open_closed_streams()
     code = exit_code(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    flush_streams()
     os._exit(code)  # all is closed and written; to take the interpreter apart costs a third of a second
 
 
@@ -62,8 +59,7 @@ def exit_code(arguments: Sequence[str]) -> int:
     codes, typed = [], shlex.join(["python", "-m", "pipeline", *arguments])
     for number, overrides in enumerate(requests, start=1):
         codes.append(_code_of_one(Origin(typed, tuple(overrides), line.config_dir)))
-        asks_only = any(override.lstrip("+") == "action=status" for override in overrides)
-        if codes[-1] == INTERRUPTED and not asks_only:
+        if codes[-1] == INTERRUPTED and "action=status" not in [override.lstrip("+") for override in overrides]:
             if left := len(requests) - number:
                 say(f"{counted(left, 'further request')} not begun; the same command goes on")
             break

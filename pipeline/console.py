@@ -50,6 +50,13 @@ def open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (as long as the process)
 
 
+def flush_streams() -> None:
+    """Write what is left to write, as far as that is possible."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+
+
 class Console:
     """Tells of a run on this terminal, or in this log."""
 

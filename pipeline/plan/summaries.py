@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import RequestError
 from pipeline.plan.cost import Prediction
 from pipeline.plan.planning import Plan
 from pipeline.request import Value, shown
+from pipeline.systems import described
 from pipeline.words import counted, duration, size, span
 
 
@@ -40,6 +42,10 @@ class Explanation:
     workers: int
     bytes: int
     """Uncompressed size of what is missing."""
+    memory: float
+    """Bytes that a worker needs at most to compute a block, the interpreter and its libraries not counted."""
+    memory_is_known: bool
+    """Whether the system predicts it; else `memory` is that of a block's variables alone."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Settings whose value is not known yet, and why."""
     warnings: list[str] = field(default_factory=list)
@@ -63,6 +69,7 @@ class Explanation:
             yield "predicted", self._predicted()
         if not self.unknown:
             yield "disk", f"at most {size(self.bytes)} more"
+            yield "memory", self._memory()
         for why in self.unknown.values():
             yield "not known", why
         for warning in self.warnings:
@@ -74,6 +81,11 @@ class Explanation:
             return f"not known: {why}"
         hours = f" ({seconds / 3600:.1f} core-hours)" if seconds >= 360 else ""
         return f"{seconds:.0f} core-seconds{hours}, {duration(seconds / self.workers)} on {self.workers} workers"
+
+    def _memory(self) -> str:
+        if self.memory_is_known:
+            return f"about {size(self.memory)} a worker for its largest block"
+        return f"at least {size(self.memory)} a worker, the variables of a block; the system does not say more"
 
 
 def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[str, str]) -> Explanation:
@@ -113,6 +125,8 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         prediction=prediction,
         workers=workers,
         bytes=0 if unknown else int(_bytes(plan) * missing.sum()),
+        memory=0.0 if unknown else _memory(plan),
+        memory_is_known=sweep.system.memory is not None,
         unknown=unknown,
         warnings=[] if unknown else plan.advice,
     )
@@ -223,3 +237,17 @@ def _bytes(plan: Plan) -> int:
     sizes = sweep.system.sizes(sweep.settings_at(sweep.points[0]), sweep.records)
     values = sum(int(np.prod([sizes[dim] for dim in variable.dims])) for variable in sweep.system.variables)
     return 8 * values * sweep.block_members
+
+
+def _memory(plan: Plan) -> float:
+    """Bytes to compute the largest block: its variables, and what the system says it takes beside them."""
+    sweep = plan.sweep
+    if sweep.system.memory is None:
+        return _bytes(plan)
+    try:
+        beside = np.array([sweep.system.memory(sweep.settings_at(point)) for point in sweep.points], dtype=float)
+    except Exception as error:
+        raise RequestError([f"system: memory: {described(error, sweep.system)}"]) from error
+    if not (beside >= 0).all():
+        raise RequestError([f"system: memory: expected numbers from 0 on, got {beside.min():g}"])
+    return float(_bytes(plan) + beside.max())

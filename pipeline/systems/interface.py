@@ -138,6 +138,8 @@ class System:
     """Blocks hold a multiple of so many members: those that are computed side by side."""
     work: Callable[[Settings], float] | None = None
     """Predicted cost of a member, in operations. None: a pilot measures, and every point counts the same."""
+    memory: Callable[[Settings], float] | None = None
+    """Predicted memory that computing a block takes beside its variables, in bytes. None: not known."""
     shortened: Callable[[Settings, float], dict[str, Any]] | None = None
     """(settings, share) → settings of about that share of the work, for a pilot. None: a pilot takes a whole member."""
     refined: Callable[[Settings, int], dict[str, Any]] | None = None

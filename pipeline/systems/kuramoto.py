@@ -174,6 +174,25 @@ def advice(settings: Settings) -> list[str]:
     ]
 
 
+def weights_memory(settings: Settings, generations: int) -> float:
+    """Memory of eight members' weights.
+
+    Args:
+        settings: of a Kuramoto system.
+        generations: how many generations of weights the learning map keeps.
+
+    Returns:
+        Bytes: the generations, and about four times one for the couplings of a step, the first and the last weights
+        and the order of the couplings.
+    """
+    n = float(settings["oscillators"])
+    return 8 * 8 * (n * (n - 1) / 2) * (generations + 4)
+
+
+def _memory(settings: Settings) -> float:
+    return weights_memory(settings, settings["delay"] + 1)
+
+
 OSCILLATOR_DIMENSIONS = (
     Dimension(
         "edge",
@@ -261,6 +280,7 @@ SYSTEM = System(
     compute=compute,
     lanes=8,
     work=_work,
+    memory=_memory,
     shortened=shortened,
     symbols={
         **OSCILLATOR_SYMBOLS,

@@ -16,6 +16,7 @@ from pipeline.systems.kuramoto import (
     map_work,
     shortened,
     step_work,
+    weights_memory,
 )  # fmt: skip
 from sim.sizes import steps_in
 
@@ -104,6 +105,11 @@ def _work(settings: Settings) -> float:
     return _intervals(settings) * work + 2 * step_work(settings) * fixed_steps(settings)
 
 
+def _memory(settings: Settings) -> float:
+    """That of the continuous scheme, which keeps the weights of all steps in T + Δ; the other needs less."""
+    return weights_memory(settings, steps_in(settings["T"], settings["dt"]) * (1 + settings["delay"]))
+
+
 SYSTEM = System(
     settings=ContinuousSettings,
     dimensions=(
@@ -141,6 +147,7 @@ SYSTEM = System(
     compute=compute,
     lanes=8,
     work=_work,
+    memory=_memory,
     shortened=shortened,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
     estimands=OSCILLATOR_ESTIMANDS,

@@ -95,6 +95,12 @@ def _work(settings: Settings) -> float:
     return float(settings["iterations"] * (40 * _connections(settings) + forward + gradient))
 
 
+def _memory(settings: Settings) -> float:
+    """Of eight networks: Δ + 1 generations of weights and the last ones; states, sums and outputs of all patterns."""
+    outputs, hidden = len(settings["patterns"]), settings["hidden"]
+    return 8 * 8 * float(_connections(settings) * (settings["delay"] + 3) + outputs * (hidden + 2 * outputs))
+
+
 SYSTEM = System(
     settings=NetworkSettings,
     dimensions=(
@@ -129,6 +135,7 @@ SYSTEM = System(
     compute=compute,
     lanes=8,
     work=_work,
+    memory=_memory,
     shortened=fewer_iterations,
     symbols={
         "hidden": ("H", "1"),

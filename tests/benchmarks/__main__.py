@@ -6,7 +6,7 @@
 
 JAX, the PyPI package kuramoto and a C++ compiler take part where they are installed (`pip install -e '.[bench]'`).
 Everything runs on one core, with one thread. What counts is this process's processor time, so that other processes
-on the machine disturb little; still, let it have a core of its own. All of it takes four to seven minutes.
+on the machine disturb little; still, let it have a core of its own. All of it takes six to nine minutes.
 
 How to read a table. A row is a family: one way to compute the same thing. A family may have variants (layouts,
 ensemble sizes, compilers); each is checked against plain NumPy and timed for a moment, and the fastest few start.
@@ -22,7 +22,7 @@ import importlib
 
 from tests.benchmarks import harness, machine
 
-BENCHMARKS = ("kuramoto_step", "network_iteration")
+BENCHMARKS = ("kuramoto_step", "continuous_step", "network_iteration")
 """Modules with a function `benchmark(rounds) -> harness.Report`."""
 
 

@@ -82,7 +82,7 @@ def _columns(phi, w, rotation, steps):
     c, s = np.cos(phi), np.sin(phi)
     along_c, along_s = np.empty(N), np.empty(N)
     for _ in range(steps):
-        _add_columns(w, c, s, along_c, along_s)
+        add_columns(w, c, s, along_c, along_s)
         for i in range(N):
             phi[i] += rotation[i] + c[i] * along_s[i] - s[i] * along_c[i]
         r_sum += _phasors(phi, c, s)
@@ -95,12 +95,12 @@ def _columns_turned(phi, w, rotation, steps):
     c, s = np.cos(phi), np.sin(phi)
     along_c, along_s, angle = np.empty(N), np.empty(N), np.empty(N)
     for step in range(steps):
-        _add_columns(w, c, s, along_c, along_s)
+        add_columns(w, c, s, along_c, along_s)
         for i in range(N):
             angle[i] = rotation[i] + c[i] * along_s[i] - s[i] * along_c[i]
-        r_sum += _turn(c, s, angle)
+        r_sum += turn(c, s, angle)
         if step % RENORMALISE_EVERY == 0:
-            _renormalise(c, s)
+            renormalise(c, s)
     phi[:] = np.arctan2(s, c)
     return r_sum / steps
 
@@ -119,15 +119,15 @@ def _pairs_turned(phi, w, rotation, steps):
                 total += force
                 angle[j] -= force
             angle[i] += total
-        r_sum += _turn(c, s, angle)
+        r_sum += turn(c, s, angle)
         if step % RENORMALISE_EVERY == 0:
-            _renormalise(c, s)
+            renormalise(c, s)
     phi[:] = np.arctan2(s, c)
     return r_sum / steps
 
 
 @njit
-def _add_columns(w, c, s, along_c, along_s):
+def add_columns(w, c, s, along_c, along_s):
     """w c and w s for symmetric w; an inner loop without a sum becomes vector instructions without fast-math."""
     N = len(c)
     along_c[:] = 0.0
@@ -151,7 +151,7 @@ def _phasors(phi, c, s):
 
 
 @njit
-def _turn(c, s, angle):
+def turn(c, s, angle):
     """Turns the unit vectors (c, s) by small angles; returns r."""
     for i in range(len(angle)):
         a = angle[i]
@@ -168,7 +168,7 @@ def _turn(c, s, angle):
 
 
 @njit
-def _renormalise(c, s):
+def renormalise(c, s):
     for i in range(len(c)):
         scale = 1.5 - 0.5 * (c[i] * c[i] + s[i] * s[i])
         c[i] *= scale

@@ -23,7 +23,7 @@ from tests.benchmarks.goals import Goal, at_least, at_most, goal_lines
 from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data, race, table
 from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
 
-SIZES = (10, 50, 100)
+SIZES = (10, 50, 100, 300)
 OURS, PEAK = "sim.kuramoto_step", "FMA peak"
 FAMILIES = (
     OURS,

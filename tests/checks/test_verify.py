@@ -209,6 +209,7 @@ def test_an_axis_that_can_not_be_read_is_told_and_nothing_touched(path, tmp_path
 
 
 def test_workers_that_note_the_same_machine_at_the_same_time_do_not_disturb_each_other(tmp_path):
+    (tmp_path / "runs").mkdir()
     for turn in range(20):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: note_machine(tmp_path, turn, {"cpu": "abacus"}), range(8)))  # noqa: B023

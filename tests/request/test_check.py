@@ -249,7 +249,7 @@ def request_as_composed():
         "axes": {},
         "sampling": {"method": "product", "points": None},
         "store": {"root": "data", "name": "a", "suffix": "", "block_members": 8, "records": 5},
-        "cluster": {"kind": "local", "workers": 1, "grace_seconds": 1, "no_workers_seconds": 1},
+        "cluster": {"kind": "local", "workers": 1, "dashboard": False, "grace_seconds": 1, "no_workers_seconds": 1},
         "figures": {"draw": [], "incomplete": False},
         "on_stale": "stop",
         "quick": {"iterations": 1},
