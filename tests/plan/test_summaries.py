@@ -31,7 +31,7 @@ print(peak() - before)
 """
 OSCILLATORS = {
     "frequencies": None, "frequency_half_width": 1.0, "eta": 0.1, "sigma": 0.1, "dt": 0.1, "weight_control": 0.1,
-    "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0,
+    "target_order_parameter": 0.6, "target_mean_abs_weight": 1.0, "fixed_discarded": 0.0, "fixed_duration": 0.1,
 }  # fmt: skip
 LEARNING = {**OSCILLATORS, "T": 0.1, "iterations": 1, "trace_duration": 0.0}
 NETWORK = {
