@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -61,7 +62,7 @@ from pipeline.store import (
     prepare,
 )  # fmt: skip
 from pipeline.systems import search_in
-from pipeline.words import counted
+from pipeline.words import counted, expanded
 
 _WATCH_SECONDS = 2.0
 
@@ -92,7 +93,8 @@ def requested(origin: Origin) -> Request:
         return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
-        derived = derive(settings, Path(str(store.get("root"))))
+        with suppress(ValueError):  # told by check
+            derived = derive(settings, Path(expanded(store.get("root"))))
     return check(raw, derived, known, origin)
 
 
@@ -433,7 +435,7 @@ def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ende
             f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks are missing; run the "
             "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
         )
-    paths = figures.draw(plan, wanted.draw, suffix, command)
+    paths = figures.draw(plan, wanted.draw, wanted.folder, suffix, command)
     return Ended(paths, lines=[f"figure: {path}" for path in paths])
 
 

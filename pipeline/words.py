@@ -1,10 +1,12 @@
 """Numbers in words: durations, sizes, ranges; and text for people."""
 
+import os
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
+_VARIABLE = re.compile(r"\$\w|\$\{\w")
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+::?)+/", re.IGNORECASE)
 """How `s3://bucket` begins, `file:///folder`, or `simplecache::s3://bucket`."""
 
@@ -52,6 +54,17 @@ def between(start: str, end: str) -> str:
 def moment(time: str) -> str:
     """2026-11-25 23:59, of a time in UTC as records of runs have it."""
     return time[:16].replace("T", " ")
+
+
+def expanded(path: object) -> str:
+    """A path with `~` and `$NAME` replaced, as a shell does outside of quotes.
+
+    Raises ValueError if there is no such user or variable, and no file of that very name.
+    """
+    text = os.path.expandvars(os.path.expanduser(str(path)))
+    if (text.startswith("~") or _VARIABLE.search(text)) and not os.path.lexists(text):
+        raise ValueError(f"expected a path whose users and variables are known, got {text}")
+    return text
 
 
 def refused_address(path: object) -> str:

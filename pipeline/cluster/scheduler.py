@@ -57,8 +57,11 @@ def _address_in(file: Path | None, deadline: float) -> str:
     assert file is not None
     while True:
         try:
-            return str(json.loads(file.read_text())["address"])
-        except (OSError, ValueError, KeyError) as error:
+            address = json.loads(file.read_text())["address"]
+            if not isinstance(address, str) or "://" not in address:
+                raise ValueError(f"the address {address!r}")
+            return address
+        except (OSError, ValueError, KeyError, TypeError) as error:
             if time.monotonic() > deadline:
                 raise ClusterLost(
                     f"cluster.scheduler_file: expected what `dask scheduler --scheduler-file {file}` writes, got "

@@ -26,12 +26,13 @@ def _axes(path: Path) -> tuple[str, ...]:
     raise LookupError(f"{path}: expected AXES, the axes of the sweep that it draws")
 
 
-def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Path]:
-    """Draw figures of a plan's store as PNG and PDF into the folder `figures` beside it.
+def draw(plan: Plan, names: Sequence[str], folder: Path | None, suffix: str, command: str) -> list[Path]:
+    """Draw figures of a plan's store as PNG and PDF.
 
     Args:
         plan: of a store that is there.
         names: of the figures, among `known()`.
+        folder: where they go; None: `figures` beside the store.
         suffix: of the stores of other sweeps that a figure shows too.
         command: what the files say of their origin.
 
@@ -44,4 +45,4 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
     """
     from pipeline.figures import _drawing  # a second to import, and only this stage needs it
 
-    return _drawing.draw(plan, names, suffix, command)
+    return _drawing.draw(plan, names, folder, suffix, command)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,7 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
+from pipeline.errors import RequestError
 from pipeline.figures._style import STYLE
 from pipeline.plan import Plan, requested_part
 from pipeline.provenance import commit
@@ -19,12 +21,13 @@ from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
 
 
-def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Path]:
-    """Draw figures of a plan's store as PNG and PDF into the folder `figures` beside it.
+def draw(plan: Plan, names: Sequence[str], folder: Path | None, suffix: str, command: str) -> list[Path]:
+    """Draw figures of a plan's store as PNG and PDF.
 
     Args:
         plan: of a store that is there.
         names: of the figures, among `pipeline.figures.known()`.
+        folder: where they go; None: `figures` beside the store.
         suffix: of the stores of other sweeps that a figure shows too.
         command: what the files say of their origin.
 
@@ -32,12 +35,18 @@ def draw(plan: Plan, names: Sequence[str], suffix: str, command: str) -> list[Pa
         The files written.
 
     Raises:
+        RequestError: the folder can't be written.
         NotComplete: the store of another sweep is not there or not complete.
         Damaged: a chunk can't be read.
     """
     dataset = requested_part(plan)
-    folder = plan.path.parent / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder or plan.path.parent / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        where = f"figures.folder: expected a folder that can be written, got {folder}"
+        raise RequestError([f"{where}: {error.strerror}; set another one"]) from error
     store_name = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
     written = []
     for name in names:

@@ -106,6 +106,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     if config is not None:
         faults += _unkept_limits(config)
     faults += _unknown_names(raw, known)
+    faults += _swept_settings(raw, origin)
     faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
     faults += found
@@ -236,6 +237,16 @@ def unfit(name: str, drawn: Sequence[str], axes: Sequence[str], sampling: str) -
     return f"{name} draws {over}, got {got}; choose another figure, or none with figures.draw=[]"
 
 
+def _swept_settings(raw: Mapping[str, Any], origin: Origin) -> Iterator[str]:
+    """Faults of settings that arguments give though they are swept: which of the two is meant?"""
+    axes = raw.get("axes")
+    for name in axes if isinstance(axes, dict) else ():
+        given = [o for o in origin.overrides if o.lstrip("+").startswith(f"settings.{name}=")]
+        if given:
+            what = f"settings.{name}: expected a setting that is not swept, got {given[-1]}"
+            yield f"{what}; remove the axis with ~axes.{name}"
+
+
 def _system(name: Any) -> tuple[System | None, list[str]]:
     """The system of a name, or why there is none."""
     if not isinstance(name, str):
@@ -251,7 +262,7 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     ensemble, store, quick = (raw.get(section) for section in ("ensemble", "store", "quick"))
     precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
     aim = precision.get("of") if isinstance(precision, dict) else None
-    if aim is not None and aim not in system.all_estimands:
+    if aim is not None and not (isinstance(aim, str) and aim in system.all_estimands):
         yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {aim!r}"
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -98,6 +98,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
             _refuse_foreign(config.hydra, loader)  # composes twice
         with open_dict(config):
             del config["hydra"]
+            _replace_axes(config, _parsed(rewritten, loader))
             if config.get("shrunk") is True:
                 _shrink(config, {o.get_key_element().lstrip("+~") for o in _parsed(rewritten, loader)})
     return config
@@ -225,6 +226,41 @@ def _plain(config: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(node, resolve=False) if isinstance(node, DictConfig) else str(node)
 
 
+_RANGE = ("start", "stop", "num", "scale")
+"""Keys of an axis that is a range."""
+
+
+def _replace_axes(config: DictConfig, overrides: Sequence[Any]) -> None:
+    """Let the last argument about an axis replace what was said of it before, where Hydra would merge the two.
+
+    `axes={…}` stands for all axes, `axes.T={…}` for one, `axes.T.values` for its range and the other way round.
+    """
+    axes: Any = config.get("axes")
+    decided: set[str] = set()
+    said: dict[str, tuple[str, ...]]
+    for override in reversed(overrides) if OmegaConf.is_dict(axes) else ():
+        top, *keys = override.key_or_group.split(".")
+        value = None if top != "axes" or override.is_delete() else override.value()
+        if len(keys) == 2 and value is not None and keys[1] in ("values", *_RANGE):
+            said = {keys[0]: ("values",) if keys[1] == "values" else _RANGE}
+        elif len(keys) == 1 and isinstance(value, dict):
+            said = {keys[0]: tuple(map(str, value))}
+        elif not keys and isinstance(value, dict):
+            _remove(axes, {str(name) for name in axes} - {str(name) for name in value} - decided)
+            said = {str(name): tuple(map(str, axis)) for name, axis in value.items() if isinstance(axis, dict)}
+        else:
+            continue
+        for name in said.keys() - decided:
+            _remove(axes.get(name), {"values", *_RANGE} - set(said[name]))
+        decided |= said.keys()
+
+
+def _remove(node: Any, keys: Iterable[str]) -> None:
+    """Remove some keys from a part of a config, if they are there."""
+    for key in keys if OmegaConf.is_dict(node) else ():
+        node.pop(key, None)
+
+
 def _shrink(config: DictConfig, given: set[str]) -> None:
     """Let a system's quick settings hold, but for those that the command line gives."""
     quick: Any = config.get("quick")
@@ -245,6 +281,9 @@ def _message(error: Exception) -> str:
 
 def _what_to_do(error: BaseException) -> str:
     if isinstance(error, OverrideParseException):
+        key, _, value = str(error.override).lstrip("+").partition("=")
+        if value and not re.search(r"^[\[{]|[\"']", value):
+            return f"; in quotes it can be read, twice, as the shell takes one pair: '{key}=\"{value}\"'"
         return "; expected key=value, in quotes where it has blanks, brackets or commas: 'axes.T.values=[1, 2]'"
     if "Could not override" in str(error):
         return "; a sweep or system file begins with # @package _global_, and its defaults say {override /system: NAME}"

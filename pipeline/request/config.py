@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from pipeline.request.clusters import Cluster
 from pipeline.schema import Fraction, Positive, Real, Section
-from pipeline.words import refused_address
+from pipeline.words import expanded, refused_address
 
 
 class Precision(Section):
@@ -42,7 +42,7 @@ class Axis(Section):
     values: list[Any] | None = Field(default=None, min_length=1)
     start: Real | None = None
     stop: Real | None = None
-    num: int | None = Field(default=None, ge=1)
+    num: int | None = Field(default=None, ge=1, le=10**6)
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -57,15 +57,21 @@ class Axis(Section):
         return self
 
     def spread(self) -> list[Any]:
-        """The swept values as they were given, in that order."""
+        """The swept values as they were given, in that order; numbers with a point to 12 digits.
+
+        That is enough for any sweep, and 0.3 stays 0.3, however a spacing was rounded: 3 · 0.1 is 0.30000000000000004.
+        """
         if self.values is not None:
-            return self.values
+            return [_rounded(value) if isinstance(value, float) else value for value in self.values]
         assert self.start is not None
         assert self.stop is not None
         assert self.num is not None
         spread = np.geomspace if self.scale == "log" else np.linspace
-        # 12 digits: enough for any sweep, and 0.3 stays 0.3 however the spacing was rounded.
-        return [float(f"{value:.12g}") for value in spread(self.start, self.stop, self.num)]
+        return [_rounded(value) for value in spread(self.start, self.stop, self.num)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
 
 
 class Sampling(Section):
@@ -80,10 +86,10 @@ LockKind = Literal["flock", "file"]
 
 
 def _local(path: Any) -> Any:
-    """A path, unless it is an address."""
+    """A path, `~` and variables replaced, unless it is an address."""
     if why := refused_address(path):
         raise ValueError(why)
-    return path
+    return expanded(path) if isinstance(path, str) else path
 
 
 def _of_a_known_kind(file: Path | None) -> Path | None:
@@ -162,6 +168,8 @@ class FiguresConfig(Section):
     """What to draw from the finished store."""
 
     draw: list[str]
+    folder: LocalPath | None
+    """None: `figures` beside the store."""
     incomplete: bool
 
 

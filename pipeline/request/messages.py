@@ -33,7 +33,7 @@ _EXPECTED = {
 def shown(value: Any) -> str:
     """A setting's value for people: 0.3, square, [1, 2]."""
     if isinstance(value, float) and not isinstance(value, bool):
-        return f"{value:g}"
+        return f"{value:.12g}"
     return value if isinstance(value, str) else label_of(value)
 
 

@@ -15,6 +15,8 @@ _PACKAGED = "pipeline.bitmaps"
 """The package that data/patterns is installed as."""
 _NAME = re.compile(r"(\S+):")
 _ROW = re.compile(r"[#.]+")
+_MOST_SIGNS = 1_000_000
+"""Of a file."""
 
 
 def inline(sources: Sequence[str]) -> list[str]:
@@ -109,7 +111,11 @@ def _located(path: Path) -> Path:
 def _read(path: Path) -> list[tuple[str, list[str], str]]:
     """(name, rows, where) of every pattern in a file."""
     try:
-        lines = _located(path).read_text(encoding="utf-8").splitlines()
+        with _located(path).open(encoding="utf-8") as file:
+            text = file.read(_MOST_SIGNS + 1)
+        if len(text) > _MOST_SIGNS:
+            raise ValueError(f"{path}: expected a file of at most {_MOST_SIGNS} signs, got a longer one")
+        lines = text.splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a readable text file of bitmaps, got {error}") from None
     return _patterns(lines, str(path))
@@ -129,9 +135,9 @@ def _patterns(lines: Sequence[str], source: str) -> list[tuple[str, list[str], s
             found.append((name[1], [], where))
             is_open = True
         elif not _ROW.fullmatch(line):
-            raise ValueError(f"{where}: expected '#' and '.' or 'name:', got {line!r}")
+            raise ValueError(f"{where}: expected '#' and '.' or 'name:', got other signs")
         elif not is_open:
-            raise ValueError(f"{where}: expected 'name:' before the first row, got {line!r}")
+            raise ValueError(f"{where}: expected 'name:' before the first row, got a row")
         else:
             rows = found[-1][1]
             if rows and len(line) != len(rows[0]):

@@ -116,7 +116,7 @@ def test_an_axis_of_labels_is_thinned_as_one_of_numbers(model):
             (ERRORS.replace("absolute", "square"), "axes.eta.values=[1,1]", "sampling.method=zip"),
             "axes: the same combination of values appears twice; expected distinct points",
         ),
-        (("axes.iterations.values=[9223372036854775808]",), f"axes.iterations: {WHOLE}, got 9223372036854775808"),
+        (("axes.delay.values=[9223372036854775808]",), f"axes.delay: {WHOLE}, got 9223372036854775808"),
         ((f"axes.patterns.values=[{VOWELS}]",), f"axes.patterns.values[0]: expected a valid list, got {VOWELS}"),
     ],
 )

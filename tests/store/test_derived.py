@@ -85,7 +85,7 @@ def test_a_value_is_the_mean_or_the_median_of_any_variable_of_any_store(statisti
 
 def test_members_that_diverged_do_not_count(root, tmp_path):
     config = checked(
-        request(tmp_path, "store.name=wild", "axes.eta.values=[1e5]", "axes.sigma.values=[0.5]",
+        request(tmp_path, "store.name=wild", "axes.eta.values=[3e3]", "axes.sigma.values=[1]",
                 "ensemble.members=48", "settings.iterations=400")
     )  # fmt: skip
     fill(define(config), config.store.path)

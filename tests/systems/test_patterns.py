@@ -67,8 +67,8 @@ def test_how_a_file_is_laid_out_does_not_matter(write):
 
 BAD = {
     "ragged": ("A:\n.#\n###\n", 3, "2 pixels"),
-    "other characters": ("A:\n.#\n.x\n", 3, "'.x'"),
-    "a space within a row": ("A:\n# #\n. .\n", 3, "'. .'"),
+    "other characters": ("A:\n.#\n.x\n", 3, "got other signs"),
+    "a space within a row": ("A:\n# #\n. .\n", 3, "got other signs"),
     "duplicate name": (TWO + "\nA:\n#.\n#.\n", 9, "A again"),
     "duplicate pattern": (TWO + "\nC:\n.#\n##\n", 9, "that of A"),
     "wrong size": (TWO + "\nC:\n.##\n##.\n", 9, "2 × 2"),
