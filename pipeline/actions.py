@@ -42,6 +42,7 @@ from pipeline.request import (
     check_store_alone,
     compose,
     define,
+    ignored_settings,
     plain,
     unfit,
 )  # fmt: skip
@@ -119,7 +120,7 @@ def run(config: Config, observer: Observer) -> Ended:
     with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
-        for warning in plan.advice:
+        for warning in (*ignored_settings(config), *plan.advice):
             observer.say(f"warning: {warning}")
         file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
         plan = planned(sweep, config, open_store(path))
@@ -153,6 +154,7 @@ def explain(config: Config, observer: Observer) -> Ended:
     if not config.unknown:
         prediction = predict(plan)
     explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
+    explained.warnings.extend(ignored_settings(config))
     lines = str(explained).splitlines()
     if isinstance(config.cluster, SlurmCluster):
         if prediction.core_seconds > 0:

@@ -254,7 +254,7 @@ def test_failed_blocks_raise_with_a_line_each_and_the_others_are_stored(tmp_path
 
 SWEEPS = {
     "kuramoto": ("axes.target_order_parameter.values=[0.3,0.5]", "settings.iterations=40", "settings.T=2"),
-    "kuramoto_continuous": ("axes.T.values=[1,2]", "settings.iterations=400"),
+    "kuramoto_continuous": ("axes.T.values=[1,2]", "settings.T=1", "settings.iterations=400"),
     "network": ("axes.eta.values=[3,30]", "settings.iterations=40", "settings.hidden=3"),
 }
 """Of every system a sweep that takes a moment."""

@@ -128,7 +128,7 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         memory=0.0 if unknown else _memory(plan),
         memory_is_known=sweep.system.memory is not None,
         unknown=unknown,
-        warnings=[] if unknown else plan.advice,
+        warnings=[] if unknown else list(plan.advice),
     )
 
 

@@ -1,6 +1,15 @@
 """What is asked for: from a command line to a checked request, and to the points and members it stands for."""
 
-from pipeline.request.checking import Derived, Known, Origin, check, check_store_alone, plain, unfit
+from pipeline.request.checking import (
+    Derived,
+    Known,
+    Origin,
+    check,
+    check_store_alone,
+    ignored_settings,
+    plain,
+    unfit,
+)
 from pipeline.request.clusters import (
     Cluster,
     LocalCluster,
@@ -21,7 +30,7 @@ __all__ = [
     "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime",
-    "as_yaml", "check", "check_store_alone", "compose", "define", "label_of", "parse", "plain", "point_ids",
+    "as_yaml", "check", "check_store_alone", "compose", "define", "ignored_settings", "label_of", "parse", "plain", "point_ids",
     "point_seed",
     "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip

@@ -106,7 +106,6 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     if config is not None:
         faults += _unkept_limits(config)
     faults += _unknown_names(raw, known)
-    faults += _swept_settings(raw, origin)
     faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
     faults += found
@@ -237,14 +236,22 @@ def unfit(name: str, drawn: Sequence[str], axes: Sequence[str], sampling: str) -
     return f"{name} draws {over}, got {got}; choose another figure, or none with figures.draw=[]"
 
 
-def _swept_settings(raw: Mapping[str, Any], origin: Origin) -> Iterator[str]:
-    """Faults of settings that arguments give though they are swept: which of the two is meant?"""
-    axes = raw.get("axes")
-    for name in axes if isinstance(axes, dict) else ():
-        given = [o for o in origin.overrides if o.lstrip("+").startswith(f"settings.{name}=")]
-        if given:
-            what = f"settings.{name}: expected a setting that is not swept, got {given[-1]}"
-            yield f"{what}; remove the axis with ~axes.{name}"
+def ignored_settings(config: Config) -> list[str]:
+    """Settings that arguments give though they are swept.
+
+    Args:
+        config: a checked request.
+
+    Returns:
+        A line for each.
+    """
+    given = [override.lstrip("+") for override in config.overrides]
+    return [
+        f"{override} has no effect, as {name} is swept: see axes.{name}, or remove the axis with ~axes.{name}"
+        for name in config.axes
+        for override in given
+        if override.startswith(f"settings.{name}=")
+    ]
 
 
 def _system(name: Any) -> tuple[System | None, list[str]]:

@@ -81,7 +81,6 @@ BAD = {
     "spacing lost": (["axes.T.values=null", "axes.T.start=1", "axes.T.stop=3"], ["axes.T"]),
     "part of a range": (["axes.T={start:1,stop:3}"], ["axes.T"]),
     "values and a range": (["axes.T={values:[1,2],start:1,stop:3,num:3}"], ["axes.T"]),
-    "a swept setting": (["settings.T=2"], ["settings.T"]),
     "logarithm of zero": (["axes.T={values:null,start:0,stop:3,num:3,scale:log}"], ["axes.T"]),
     "combination out of bounds": (["axes.T.values=[1,3]", "axes.dt.values=[0.05,1.5]"], ["axes.T"]),
     "part of a step": (["~axes.T", "settings.T=0.44", "settings.dt=0.3"], ["settings.T"]),

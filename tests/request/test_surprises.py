@@ -91,13 +91,12 @@ def test_what_is_typed_replaces_what_a_file_says_of_an_axis(overrides, points, s
     assert list(sweep(*overrides).points) == points
 
 
-def test_a_swept_setting_can_not_be_set_beside_its_axis(tmp_path, main):
-    ended = main(tiny(tmp_path, "settings.T=30", "action=explain"))
-    assert (ended.code, ended.err) == (
-        CONFIG_WRONG,
-        "error: settings.T: expected a setting that is not swept, got settings.T=30; remove the axis with ~axes.T\n",
-    )
-    assert main(tiny(tmp_path, "settings.T=30", "~axes.T", "action=explain")).code == COMPLETE
+def test_a_setting_that_is_given_beside_its_axis_is_told_to_have_no_effect(tmp_path, main):
+    warning = "settings.T=30 has no effect, as T is swept: see axes.T, or remove the axis with ~axes.T"
+    arguments = elsewhere(tmp_path, "cluster=serial", "settings.T=30")
+    assert f"warning     {warning}\n" in main([*arguments, "action=explain"]).out
+    assert main(arguments).out.startswith(f"warning: {warning}\n")
+    assert "has no effect" not in main([*arguments, "~axes.T", "action=explain"]).out
 
 
 def test_lists_and_ranges_are_rounded_alike(sweep):
