@@ -30,7 +30,7 @@ __all__ = [
     "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime",
-    "as_yaml", "check", "check_store_alone", "compose", "define", "ignored_settings", "label_of", "parse", "plain", "point_ids",
-    "point_seed",
+    "as_yaml", "check", "check_store_alone", "compose", "define", "ignored_settings", "label_of", "parse", "plain",
+    "point_ids", "point_seed",
     "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip
