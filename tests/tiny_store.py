@@ -80,7 +80,7 @@ def drawn(monkeypatch):
     """A figure that reads every number and compares it with the truth; what it was shown, figure by figure."""
     shown = []
 
-    def draw(plan, names, suffix, command):
+    def draw(plan, names, folder, suffix, command):
         dataset = requested_part(plan).load()
         assert_true(dataset)
         shown.append(dataset)
