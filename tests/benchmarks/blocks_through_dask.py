@@ -46,7 +46,7 @@ def jobs(count: int) -> Iterator[Job]:
 
 
 def cluster() -> LocalCluster:
-    return LocalCluster(kind="local", workers=WORKERS, grace_seconds=1, no_workers_seconds=60)
+    return LocalCluster(kind="local", workers=WORKERS, dashboard=False, grace_seconds=1, no_workers_seconds=60)
 
 
 def resident_mb() -> float:

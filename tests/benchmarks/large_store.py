@@ -43,7 +43,7 @@ def arguments(root, points, members, block):
     """A sweep of so many points over a grid of 100 columns."""
     return [
         "store.name=large", f"store.root={root}", f"store.block_members={block}", f"store.records={RECORDS}",
-        "settings.iterations=100", f"axes.T={{start: 1, stop: 100, num: {points // 100}}}",
+        "settings.iterations=100", f"axes.T={{start: 1, stop: {points // 100}, num: {points // 100}}}",
         "axes.eta={start: 1, stop: 9, num: 100}", f"ensemble.members={members}",
     ]  # fmt: skip
 
