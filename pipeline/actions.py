@@ -238,8 +238,9 @@ def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observ
         file_pending(plan.store, lock, in_spite=True)  # blocks that wait would hide those that are computed again
         plan = plan_now()
         assert plan.store is not None
+        left = plan.store.told()
         for line in faults:
-            observer.say(f"{'damaged' if line in plan.store.told() else 'mended'}: {line}")
+            observer.say(f"{'damaged' if line in left else 'mended'}: {line}")
         wrong, lines = _check(plan, request, observer)
         for line in lines:
             observer.say(line)
@@ -290,16 +291,15 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     told = [run["config"] for run in plan.store.runs() if "config" in run]
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
     wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
-    known = figures.known()
+    why_not = {
+        name: unfit(name, axes, plan.sweep.axes, plan.sweep.method) for name, axes in figures.known().items()
+    }
     if not wanted.draw:
-        fitting = [
-            name for name, axes in known.items() if not unfit(name, axes, plan.sweep.axes, plan.sweep.method)
-        ]
+        fitting = [name for name, why in why_not.items() if not why]
         there = f"expected one that draws its axes: {', '.join(fitting)}" if fitting else "none draws its axes"
         raise RequestError([f"figures.draw: the sweep of {request.path} has no figure; {there}"])
-    faults = [unfit(name, known[name], plan.sweep.axes, plan.sweep.method) for name in wanted.draw]
-    if any(faults):
-        raise RequestError(f"figures.draw: {why}" for why in faults if why)
+    if faults := [f"figures.draw: {why_not[name]}" for name in wanted.draw if why_not[name]]:
+        raise RequestError(faults)
     return _drawn(plan, wanted, last["store"]["suffix"], request.command)
 
 

@@ -29,13 +29,30 @@ def complain(lines: Iterable[str]) -> None:
 
 
 def _print(line: str, file: TextIO | None) -> None:
-    """Print a line; what the terminal's encoding has no sign for, or a file's name no meaning, is a question mark.
+    """Print a line; what the terminal's encoding has no sign for, or a file's name no meaning, is a question mark."""
+    if file is not None:
+        encoding = getattr(file, "encoding", None) or "utf-8"
+        _Unfailing(file).write(f"{line.encode(encoding, errors='replace').decode(encoding)}\n")
+        _Unfailing(file).flush()
 
-    That nobody listens, or a log's disk is full, ends no run.
-    """
-    encoding = getattr(file, "encoding", None) or "utf-8"
-    with suppress(OSError, ValueError):
-        print(line.encode(encoding, errors="replace").decode(encoding), file=file, flush=True)
+
+class _Unfailing:
+    """A stream to which nothing can fail to be written: that nobody reads, or a log's disk is full, ends no run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def open_closed_streams() -> None:
@@ -53,8 +70,7 @@ def open_closed_streams() -> None:
 def flush_streams() -> None:
     """Write what is left to write, as far as that is possible."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+        _Unfailing(stream).flush()
 
 
 class Console:
@@ -115,31 +131,12 @@ def _log_lines(blocks: int) -> Iterator[Update]:
     yield update
 
 
-class _Deaf:
-    """A stream to which nothing can fail to be written: terminals go away while runs go on."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
-            return self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
 @contextmanager
 def _terminal_bar(blocks: int) -> Iterator[Update]:
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    terminal = Terminal(file=cast(TextIO, _Deaf(sys.stdout)), force_terminal=True)
+    terminal = Terminal(file=cast(TextIO, _Unfailing(sys.stdout)), force_terminal=True)
     columns = (
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %  {task.fields[note]}  elapsed"),

@@ -33,14 +33,10 @@ def dask_options(dashboard: bool = False, **more: Any) -> Iterator[None]:
         Nothing; what was set before comes back.
     """
     config, before = dask.config.config, deepcopy(dask.config.config)
-    _put(config, deepcopy(dask.config.merge(*dask.config.defaults)))
+    dask.config.refresh(paths=[], env={})
     try:
         with dask.config.set({**DASK_OPTIONS, **({} if dashboard else NO_PAGES), **more}):
             yield
     finally:
-        _put(config, before)
-
-
-def _put(config: dict[str, Any], options: dict[str, Any]) -> None:
-    config.clear()
-    config.update(options)
+        config.clear()
+        config.update(before)

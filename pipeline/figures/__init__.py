@@ -40,6 +40,7 @@ def draw(plan: Plan, names: Sequence[str], folder: Path | None, suffix: str, com
         The files written.
 
     Raises:
+        RequestError: the folder can't be written.
         NotComplete: the store of another sweep is not there or not complete.
         Damaged: a chunk can't be read.
     """

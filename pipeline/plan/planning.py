@@ -1,10 +1,10 @@
 """What a request needs that the store lacks, and what computing it will cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,11 +12,33 @@ from pipeline.digest import as_hex
 from pipeline.errors import RequestError
 from pipeline.request import Point, Sweep
 from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
-from pipeline.systems import compute_members, described, loaded, search_in
+from pipeline.systems import Settings, compute_members, described, loaded, search_in
 from pipeline.words import one_line
+
+Said = TypeVar("Said")
 
 _MOST_ADVICE = 5
 """Warnings that are said, of a system that has another one at every point."""
+
+
+def said_at_points(sweep: Sweep, name: str, function: Callable[[Settings], Said]) -> list[Said]:
+    """What a function of a system says of every point.
+
+    Args:
+        sweep: whose points.
+        name: what the system calls the function.
+        function: of the settings of a point.
+
+    Returns:
+        (point,) what it says.
+
+    Raises:
+        RequestError: it raises; in one line, with the place in the system's code.
+    """
+    try:
+        return [function(sweep.settings_at(point)) for point in sweep.points]
+    except Exception as error:
+        raise RequestError([f"system: {name}: {described(error, sweep.system)}"]) from error
 
 
 class Execution(NamedTuple):
@@ -130,12 +152,7 @@ class Plan:
     def block_work(self) -> np.ndarray:
         """(point,) predicted cost of a block, in operations; all the same where the system predicts none."""
         work = self.sweep.system.work or (lambda settings: 1.0)
-        try:
-            per_member = np.array(
-                [work(self.sweep.settings_at(point)) for point in self.sweep.points], dtype=float
-            )
-        except Exception as error:
-            raise RequestError([f"system: work: {described(error, self.sweep.system)}"]) from error
+        per_member = np.array(said_at_points(self.sweep, "work", lambda settings: float(work(settings))))
         if not (per_member > 0).all():
             raise RequestError([f"system: work: expected numbers above 0, got {per_member.min():g}"])
         return per_member * self.sweep.block_members
@@ -143,10 +160,7 @@ class Plan:
     @cached_property
     def advice(self) -> list[str]:
         """What the system warns of: a line each, with the points that it holds for."""
-        try:
-            warned = self._warned()
-        except Exception as error:
-            raise RequestError([f"system: advice: {described(error, self.sweep.system)}"]) from error
+        warned = self._warned()
         told = [f"{line} (at {self._few(at)})" if self.sweep.axes else line for line, at in warned.items()]
         return told if len(told) <= _MOST_ADVICE else [*told[:_MOST_ADVICE], f"{len(told) - _MOST_ADVICE} more"]
 
@@ -155,12 +169,16 @@ class Plan:
         advise, warned = self.sweep.system.advice, dict[str, list[Point]]()
         if advise is None:
             return warned
-        for point in self.sweep.points:
-            lines = advise(self.sweep.settings_at(point))
+
+        def lines_at(settings: Settings) -> list[str]:
+            lines = advise(settings)
             if isinstance(lines, str):
                 raise TypeError(f"expected a list of lines, got {lines!r}")
+            return [one_line(line) for line in lines]
+
+        for point, lines in zip(self.sweep.points, said_at_points(self.sweep, "advice", lines_at), strict=True):
             for line in lines:
-                warned.setdefault(one_line(line), []).append(point)
+                warned.setdefault(line, []).append(point)
         return warned
 
     def _few(self, points: Sequence[Point]) -> str:

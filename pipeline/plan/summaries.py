@@ -9,9 +9,8 @@ import numpy as np
 
 from pipeline.errors import RequestError
 from pipeline.plan.cost import Prediction
-from pipeline.plan.planning import Plan
+from pipeline.plan.planning import Plan, said_at_points
 from pipeline.request import Value, shown
-from pipeline.systems import described
 from pipeline.words import counted, duration, size, span
 
 
@@ -242,12 +241,10 @@ def _bytes(plan: Plan) -> int:
 def _memory(plan: Plan) -> float:
     """Bytes to compute the largest block: its variables, and what the system says it takes beside them."""
     sweep = plan.sweep
-    if sweep.system.memory is None:
+    memory = sweep.system.memory
+    if memory is None:
         return _bytes(plan)
-    try:
-        beside = np.array([sweep.system.memory(sweep.settings_at(point)) for point in sweep.points], dtype=float)
-    except Exception as error:
-        raise RequestError([f"system: memory: {described(error, sweep.system)}"]) from error
+    beside = np.array(said_at_points(sweep, "memory", lambda settings: float(memory(settings))))
     if not (beside >= 0).all():
         raise RequestError([f"system: memory: expected numbers from 0 on, got {beside.min():g}"])
     return float(_bytes(plan) + beside.max())

@@ -98,9 +98,10 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
             _refuse_foreign(config.hydra, loader)  # composes twice
         with open_dict(config):
             del config["hydra"]
-            _replace_axes(config, _parsed(rewritten, loader))
+            parsed = _parsed(rewritten, loader)
+            _replace_axes(config, parsed)
             if config.get("shrunk") is True:
-                _shrink(config, {o.get_key_element().lstrip("+~") for o in _parsed(rewritten, loader)})
+                _shrink(config, {override.get_key_element().lstrip("+~") for override in parsed})
     return config
 
 

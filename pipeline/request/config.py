@@ -36,13 +36,17 @@ class Ensemble(Section):
     precision: Precision | None
 
 
+MOST_POINTS = 10**6
+"""Of a sweep: each takes some 20 µs to check."""
+
+
 class Axis(Section):
     """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
 
     values: list[Any] | None = Field(default=None, min_length=1)
     start: Real | None = None
     stop: Real | None = None
-    num: int | None = Field(default=None, ge=1, le=10**6)
+    num: int | None = Field(default=None, ge=1, le=MOST_POINTS)
     scale: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")
@@ -62,15 +66,16 @@ class Axis(Section):
         That is enough for any sweep, and 0.3 stays 0.3, however a spacing was rounded: 3 · 0.1 is 0.30000000000000004.
         """
         if self.values is not None:
-            return [_rounded(value) if isinstance(value, float) else value for value in self.values]
+            return [rounded(value) if isinstance(value, float) else value for value in self.values]
         assert self.start is not None
         assert self.stop is not None
         assert self.num is not None
         spread = np.geomspace if self.scale == "log" else np.linspace
-        return [_rounded(value) for value in spread(self.start, self.stop, self.num)]
+        return [rounded(value) for value in spread(self.start, self.stop, self.num)]
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """A swept number to the digits that tell points apart."""
     return float(f"{value:.12g}")
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pipeline.digest import digest_of
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
-from pipeline.request.config import Config
+from pipeline.request.config import MOST_POINTS, Config, rounded
 from pipeline.request.messages import describe, frozen, label_of, shown
 from pipeline.request.whole import TOLERANCE, NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
@@ -29,8 +29,6 @@ Point = tuple[Value, ...]
 
 _SHOWN = 60
 """Characters of a value that is refused."""
-MOST_POINTS = 10**6
-"""Of a sweep: each takes some 20 µs to check."""
 MOST_BLOCKS = 10**8
 """Of a store: what is known of each takes some 50 bytes of memory."""
 
@@ -378,7 +376,7 @@ def _latin_hypercube(
             of = steps[name]
             step = np.abs(drawn[of] if isinstance(of, str) else of)
             sampled = _whole_steps(name, sampled, low, high, step)
-        drawn[name] = np.array([float(f"{value:.12g}") for value in sampled])
+        drawn[name] = np.array([rounded(value) for value in sampled])
     return list(zip(*(drawn[name].tolist() for name in values), strict=True))
 
 

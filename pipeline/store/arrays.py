@@ -191,7 +191,7 @@ def _plain(store: Store, array: Array, tile: tuple[int, int], filed: list[tuple[
     differs = hashes_of(values) != store.books["hashes"][rows, blocks, k]
     if differs.any():
         first = int(np.flatnonzero(differs)[0])
-        raise _exchanged(store, file, array, *filed[first])
+        raise _exchanged(store, file, *filed[first])
     for (row, block), numbers in zip(filed, values, strict=True):
         yield row, block, numbers
 
@@ -221,10 +221,10 @@ def _check(store: Store, array: Array, row: int, block: int, values: np.ndarray,
     within = (slice(None), *(slice(lengths[dim]) for dim in array.dims[2:]))
     k = store.layout.hashed.index(array.name)
     if hash_of(np.ascontiguousarray(values[within])) != int(store.books["hashes"][row, block, k]):
-        raise _exchanged(store, file, array, row, block)
+        raise _exchanged(store, file, row, block)
 
 
-def _exchanged(store: Store, file: str, array: Array, row: int, block: int) -> _Changed:
+def _exchanged(store: Store, file: str, row: int, block: int) -> _Changed:
     what = "it was exchanged or edited, or is older than the rest: its numbers are not those that were computed"
     return _Changed(f"{file}: {what}", f"({_named(store, row, block)})")
 

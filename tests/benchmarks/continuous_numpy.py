@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.benchmarks.continuous_problem import Problem, contestant
 from tests.benchmarks.harness import Contestant
-from tests.benchmarks.kuramoto_numpy import Recomputed, Turned
+from tests.benchmarks.kuramoto_numpy import Recomputed, Turned, one_einsum
 
 PLAIN, PLAIN_ENSEMBLE, BEST = "NumPy, plain", "NumPy, plain, ensemble", "NumPy, best rewrite"
 ENSEMBLES = (8, 64, 512)
@@ -106,16 +106,12 @@ def by_pairs(problem: Problem, members: int) -> Callable:
 def by_matrix(problem: Problem, members: int) -> Callable:
     """full matrices, one einsum for cos and sin"""
     N = problem.oscillators
-    matrix, (z, field) = np.zeros((N, N, members)), np.empty((2, 2, N, members))
-    product = np.empty((N, members))
+    matrix = np.zeros((N, N, members))
+    pull_by_matrix = one_einsum(np.moveaxis(matrix, -1, 0))  # which it uses as it is, with the members last
 
     def pull(w, c, s, out):
         matrix[problem.i, problem.j] = matrix[problem.j, problem.i] = w
-        z[0], z[1] = c, s
-        np.einsum("jim,kjm->kim", matrix, z, out=field)
-        np.multiply(c, field[1], out=out)
-        np.multiply(s, field[0], out=product)
-        np.subtract(out, product, out=out)
+        pull_by_matrix(c, s, out)
 
     return pull
 

@@ -5,12 +5,10 @@ from functools import partial
 
 import numpy as np
 from numba import njit
-from numba.core import types
 
 from sim import kuramoto_step
-from sim.elementary import fma
 from sim.memory import align_stack, broadcast, in_lanes
-from sim.vectors import FLOATS, LANES, Rows, Vector, traced
+from sim.vectors import LANES
 from tests.benchmarks import (
     cpp,
     kuramoto_cpp,
@@ -19,6 +17,7 @@ from tests.benchmarks import (
     kuramoto_numpy,
     kuramoto_package,
 )
+from tests.benchmarks.chains import keep, multiplied_and_added, starts
 from tests.benchmarks.goals import Goal, at_least, at_most, goal_lines
 from tests.benchmarks.harness import Contestant, Prepared, Race, Report, as_data, race, table
 from tests.benchmarks.kuramoto_problem import DT, TOLERANCE, Problem, contestant
@@ -91,7 +90,7 @@ class _Ours:
 
 _CHAINS = (6, 8, 12, 16)
 """How many fill the pipelines depends on the processor; so many that they spill the registers are slow again."""
-_LINKS = 4
+_LINKS = (0,) * 4
 
 
 def _peak_contestants() -> Iterator[Contestant]:
@@ -104,36 +103,18 @@ def _prepare_chains(chains: int) -> Prepared:
     count = 1000
     return Prepared(
         lambda repeats: _multiply_add(size, rows, 0.5, 0.5, repeats * count),
-        units=2 * LANES * chains * _LINKS * count,
+        units=2 * LANES * chains * len(_LINKS) * count,
     )
-
-
-@traced(gives=lambda size, rows: types.UniTuple(FLOATS, size.count))
-def _starts(size: int, rows: Rows) -> tuple[Vector, ...]:
-    return tuple(rows[k] for k in range(size))
-
-
-@traced(gives=lambda chains, *_: types.UniTuple(FLOATS, chains.count))
-def _extend(chains: tuple[Vector, ...], factor: Vector, addend: Vector) -> tuple[Vector, ...]:
-    for _ in range(_LINKS):
-        chains = tuple(fma(x, factor, addend) for x in chains)
-    return chains
-
-
-@traced(gives=types.none)
-def _keep(rows: Rows, chains: tuple[Vector, ...]) -> None:
-    for k, x in enumerate(chains):
-        rows[k] = x
 
 
 @njit
 def _multiply_add(size, rows, factor, addend, count):
-    """Every row x ← x · factor + addend, `count` times `_LINKS`; as many rows as `size` has elements."""
+    """Every row x ← x · factor + addend, `count` times the length of `_LINKS`; as many rows as `size` has elements."""
     align_stack()
-    chains, f, a = _starts(size, rows), broadcast(factor), broadcast(addend)
+    chains, f, a = starts(size, rows), broadcast(factor), broadcast(addend)
     for _ in range(count):
-        chains = _extend(chains, f, a)
-    _keep(rows, chains)
+        chains = multiplied_and_added(chains, _LINKS, f, a)
+    keep(rows, chains)
 
 
 def _of_peak(entry: Race, problem: Problem) -> dict[str, float]:

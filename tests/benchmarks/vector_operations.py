@@ -14,11 +14,10 @@ from functools import partial
 
 import numpy as np
 from numba import njit
-from numba.core import types
 
-from sim.elementary import fma
 from sim.memory import align_stack, broadcast
-from sim.vectors import FLOATS, LANES, WORDS, Rows, Vector, traced
+from sim.vectors import LANES, Vector, traced
+from tests.benchmarks.chains import keep, multiplied_and_added, starts
 from tests.benchmarks.harness import Contestant, Prepared, Unavailable
 
 _LABEL = re.compile(r"^(\.?\w+):")
@@ -61,7 +60,7 @@ def assembly_of(compiled: Callable) -> list[str]:
 
 _CHAINS = (4, 5, 6, 8)
 """Of each kind; how many fill the ports depends on the processor."""
-_LINKS = 8
+_LINKS = (0,) * 8
 
 
 def ports_allow(family: str, operations_a_unit: Callable[[], float]) -> Iterator[Contestant]:
@@ -92,42 +91,19 @@ def _operations_of_chains(chains: int) -> int:
     return operations(assembly, loops_with(assembly, "vfmadd")[0])
 
 
-@traced(gives=lambda size, _: types.UniTuple(FLOATS, size.count))
-def _starts(size: int, rows: Rows) -> tuple[Vector, ...]:
-    return tuple(rows[k] for k in range(size))
-
-
-@traced(gives=lambda size, _: types.UniTuple(WORDS, size.count))
-def _word_starts(size: int, rows: Rows) -> tuple[Vector, ...]:
-    return tuple(rows[k] for k in range(size))
-
-
-@traced(gives=lambda chains, *_: chains)
-def _extend(chains: tuple[Vector, ...], factor: Vector, addend: Vector) -> tuple[Vector, ...]:
-    for _ in range(_LINKS):
-        chains = tuple(fma(x, factor, addend) for x in chains)
-    return chains
-
-
 @traced(gives=lambda chains: chains)
 def _extend_words(chains: tuple[Vector, ...]) -> tuple[Vector, ...]:
-    for _ in range(_LINKS // 2):
+    for _ in range(len(_LINKS) // 2):
         chains = tuple((x + 0x9E3779B97F4A7C15) ^ 0x1BD11BDAA9FC1A22 for x in chains)
     return chains
-
-
-@traced(gives=types.none)
-def _keep(rows: Rows, chains: tuple[Vector, ...]) -> None:
-    for k, x in enumerate(chains):
-        rows[k] = x
 
 
 @njit
 def _mixed(size, rows, words, factor, addend, count):
     align_stack()
-    floats, others, f, a = _starts(size, rows), _word_starts(size, words), broadcast(factor), broadcast(addend)
+    floats, others, f, a = starts(size, rows), starts(size, words), broadcast(factor), broadcast(addend)
     for _ in range(count):
-        floats = _extend(floats, f, a)
+        floats = multiplied_and_added(floats, _LINKS, f, a)
         others = _extend_words(others)
-    _keep(rows, floats)
-    _keep(words, others)
+    keep(rows, floats)
+    keep(words, others)

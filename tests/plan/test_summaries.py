@@ -19,16 +19,13 @@ PEAKS = """
 import sys
 import numpy as np
 from pipeline.systems import compute_members
-
-def peak():  # not of getrusage, which counts the process that started this one too
-    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
-    return 1024 * int(line.split()[1])
+from tests.memory import largest_memory
 
 name, small, large = sys.argv[1], *map(eval, sys.argv[2:])
 compute_members(name, small, 1, np.arange(8), 2)
-before = peak()
+before = largest_memory()
 compute_members(name, large, 1, np.arange(8), 2)
-print(peak() - before)
+print(largest_memory() - before)
 """
 OSCILLATORS = {
     "frequencies": None, "frequency_half_width": 1.0, "eta": 0.1, "sigma": 0.1, "dt": 0.1, "weight_control": 0.1,
