@@ -38,6 +38,7 @@ class Problem:
         self.settings = Settings(
             eta=2.0, sigma=0.2, delay=1.0, T=1.0, dt=0.05, duration=0.0, weight_control=0.05,
             target_order_parameter=0.6, target_mean_abs_weight=1.0,
+            fixed_discarded=0.0, fixed_duration=0.05,  # one step: what follows on learning is not raced
         )  # fmt: skip
         self.window, self.delay = (
             steps_in(duration, self.settings.dt) for duration in (self.settings.T, self.settings.delay)
