@@ -17,6 +17,7 @@ from pipeline.execution.worker import set_stopping
 from pipeline.plan import Execution, Plan
 from pipeline.provenance import machine_of_worker
 from pipeline.systems import find, loaded, search_in
+from pipeline.words import one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -134,9 +135,17 @@ class Workers:
         if not message["refused"]:
             self._accepted = True
             return
+        self.refused(f"{message['address']} on {message['about']['host']}", message["refused"])
+
+    def refused(self, worker: str, why: str) -> None:
+        """Say that a worker is refused.
+
+        Args:
+            worker: its address, and where it is.
+            why: what it is or lacks.
+        """
         self._first_refusal = self._first_refusal or time.monotonic()
-        host = message["about"]["host"]
-        self._last_refusal = f"worker {message['address']} on {host} is refused: {message['refused']}"
+        self._last_refusal = f"worker {worker} is refused: {why}"
         self._refuse(f"{self._last_refusal}; start workers from the driver's checkout and environment")
 
     def __len__(self) -> int:
@@ -162,6 +171,21 @@ class Workers:
         return getattr(getattr(self._client, "cluster", None), "trouble", str)()
 
 
+def _refuse_strangers(client: "Client", workers: Workers) -> None:
+    """End workers that can't load this project, as Dask's answer to a plugin would be their traceback.
+
+    Those that come later and can't load the plugin end by themselves.
+    """
+    said: dict[str, Exception | None] = client.sync(  # what every Python can load itself
+        client.run, exec, f"import {__name__}", {}, on_error="return", callback_timeout=_REPLY_SECONDS
+    )
+    strangers = {address: error for address, error in said.items() if error is not None}
+    for address, error in strangers.items():
+        workers.refused(address, f"it can't load the project: {type(error).__name__}: {one_line(error)}")
+    if strangers:
+        client.sync(client.retire_workers, list(strangers), callback_timeout=_REPLY_SECONDS)
+
+
 @contextmanager
 def checked_workers(
     client: "Client", plan: Plan, execution: Execution, refuse: Callable[[str], Any]
@@ -183,6 +207,7 @@ def checked_workers(
     run = uuid4().hex
     workers = Workers(run, client, refuse)
     try:
+        _refuse_strangers(client, workers)
         client.subscribe_topic(_TOPIC, workers.note)
         check = _Check(run, plan, execution)
         client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)
