@@ -107,7 +107,6 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         "damaged": missing & plan.damaged,
         "stale": missing & plan.stored,
     }
-    changed = ", ".join(plan.changed_code())
     return Explanation(
         path=plan.path,
         exists=plan.store is not None,
@@ -119,7 +118,7 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         stored=int(plan.available.sum()),
         missing=int(missing.sum()),
         reasons={why: int(which.sum()) for why, which in reasons.items() if which.any()},
-        stale=f"{_named_blocks(plan, plan.stale)}; changed since: {changed}" if plan.stale.any() else "",
+        stale=_stale(plan) if plan.stale.any() else "",
         failed=_failed_last_time(plan),
         prediction=prediction,
         workers=workers,
@@ -203,6 +202,17 @@ def _state(run: dict[str, Any], driven: bool) -> str:
     if run["state"] == "running":
         return "running now" if driven else "killed; the same command resumes"
     return f"{run['state']} {run['ended']}, {counted(run['blocks_computed'], 'block')} computed"
+
+
+def _stale(plan: Plan) -> str:
+    """Which blocks other code computed, what changed, and what a run does with them."""
+    does = {
+        "stop": "a run is refused until on_stale=keep or on_stale=recompute says what is to become of them",
+        "keep": "a run uses them as they are",
+        "recompute": "a run computes them again",
+    }[plan.on_stale]
+    changed = ", ".join(plan.changed_code()) or "unknown"
+    return f"{_named_blocks(plan, plan.stale)}; changed since: {changed}; {does}"
 
 
 def _named_blocks(plan: Plan, which: np.ndarray, most: int = 4) -> str:
