@@ -13,6 +13,7 @@ from distributed.core import Status
 
 from pipeline.digest import as_hex
 from pipeline.errors import ClusterLost, RequestError
+from pipeline.execution.clock import tell_of_compiling
 from pipeline.execution.worker import set_stopping
 from pipeline.plan import Execution, Plan
 from pipeline.provenance import machine_of_worker
@@ -99,6 +100,11 @@ class _Check(WorkerPlugin):
         if self.execution.block_seconds is not None and worker.state.nthreads > 1:  # it is kept by the process
             several = f"{worker.state.nthreads} threads, expected 1 with limits.block_seconds"
             differences = f"{differences}; {several}" if differences else several
+        tell_of_compiling(
+            lambda count: worker.log_event(
+                _TOPIC, {"run": self.run, "address": worker.address, "compiling": count}
+            )
+        )
         about = machine_of_worker()
         worker.log_event(
             _TOPIC, {"run": self.run, "address": worker.address, "refused": differences, "about": about}
@@ -120,6 +126,7 @@ class Workers:
     def __init__(self, run: str, client: "Client", refuse: Callable[[str], Any]) -> None:
         self._run, self._client, self._refuse = run, client, refuse
         self._joined: dict[str, dict[str, Any]] = {}
+        self._compiling: dict[str, int] = {}
         self._accepted, self._first_refusal, self._last_refusal = False, 0.0, ""
 
     def note(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -129,6 +136,9 @@ class Workers:
             event: time and message, as Dask passes them.
         """
         message = event[1]
+        if message["run"] == self._run and "compiling" in message:
+            self._compiling[message["address"]] = message["compiling"]
+            return
         if message["run"] != self._run or message["address"] in self._joined:
             return
         self._joined[message["address"]] = message
@@ -150,6 +160,10 @@ class Workers:
 
     def __len__(self) -> int:
         return len(self._joined)
+
+    def compiling(self) -> int:
+        """How many workers compile at the moment."""
+        return sum(count > 0 for count in self._compiling.copy().values())
 
     def machines(self) -> list[dict[str, Any]]:
         """Workers as the record of a run keeps them: one entry a kind of machine, with the hosts and how many."""

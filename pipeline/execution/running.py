@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline.digest import as_hex
 from pipeline.errors import Interrupted
 from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
+from pipeline.execution.clock import compiling_here
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
 from pipeline.execution.worker import MARKERS, BlockReport, note_prefix
@@ -43,12 +44,13 @@ class Observer(Protocol):
     def complain(self, line: str) -> None:
         """A line of what is wrong."""
 
-    def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
+    def progress(self, plan: Plan, workers: int, compiling: Callable[[], int]) -> AbstractContextManager[Progress]:
         """The progress of a plan's missing blocks.
 
         Args:
             plan: whose blocks are computed.
             workers: how many compute.
+            compiling: says how many of them compile at the moment; asked from another thread.
 
         Returns:
             A context that gives a function for every block that ends.
@@ -232,7 +234,8 @@ def compute(
     files.expect(plan.rows, plan.missing)
     began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
     try:
-        with observer.progress(plan, count) as shown:
+        compiling = dask.workers.compiling if dask else compiling_here
+        with observer.progress(plan, count, compiling) as shown:
             progress = _filed(plan, files, shown)
             if dask is None:
                 run_serially(jobs, progress, stop, outcome)
