@@ -46,6 +46,11 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """A text, or its beginning if it is long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def between(start: str, end: str) -> str:
     """How long something took, by two times in ISO 8601."""
     return duration((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
