@@ -168,6 +168,8 @@ def explain(config: Config, observer: Observer) -> Ended:
         prediction = predict(plan)
     explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
     explained.warnings.extend(ignored_settings(config))
+    if isinstance(config.cluster, SlurmCluster) and (wrong := cluster.wrong_interface(config.cluster)):
+        explained.warnings.append(f"{wrong}; a run on this host is refused")
     lines = str(explained).splitlines()
     if isinstance(config.cluster, SlurmCluster):
         if prediction.core_seconds > 0:
