@@ -52,8 +52,8 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def between(start: str, end: str) -> str:
-    """How long something took, by two times in ISO 8601."""
-    return duration((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+    """How long something took, by two times in ISO 8601; nothing where the clock was set back meanwhile."""
+    return duration(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
 
 
 def moment(time: str) -> str:
