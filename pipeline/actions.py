@@ -95,8 +95,8 @@ def requested(origin: Origin) -> Request:
 
     Raises RequestError with all that is wrong.
     """
-    search_in(origin.folders)
     raw = plain(compose(origin.overrides, origin.config_dir))
+    search_in(origin.folders)  # after Hydra, which imports all plugins that it finds in the path
     known = Known(tuple(ACTIONS), figures.known())
     settings, store = raw.get("settings"), raw.get("store")
     is_sweep = isinstance(store, dict) and store.get("name") is not None
