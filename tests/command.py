@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+import pytest
+
 from pipeline.actions import requested
 from pipeline.request import Origin, define
 from tests.contents import fill
@@ -137,6 +140,54 @@ def connects(address, tls):
     code = subprocess.run(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
     assert code in (0, 7)
     return code == 0
+
+
+def ports_of(*pids):
+    """The TCP ports on which some processes listen: port → address."""
+    found = {}
+    for pid in pids:
+        for connection in psutil.Process(pid).net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                found[connection.laddr.port] = connection.laddr.ip
+    return found
+
+
+STRANGER = """
+import asyncio, os, sys
+from distributed import Security
+from distributed.core import connect
+
+security = Security.temporary()  # with certificates, but others
+
+async def gets_in(address):
+    given = security.get_connection_args("client") if address.startswith("tls") else {}
+    try:
+        await asyncio.wait_for(connect(address, timeout=10, **given), 20)  # both sides have shaken hands
+    except (OSError, asyncio.TimeoutError):
+        return False
+    return True
+
+async def all_that_let_in(addresses):
+    return [a for a, inside in zip(addresses, await asyncio.gather(*map(gets_in, addresses))) if inside]
+
+asyncio.run(all_that_let_in(["tcp://127.0.0.1:9"]))  # loads what connecting takes: another user may not read it
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+print(*asyncio.run(all_that_let_in(sys.argv[1:])), flush=True)
+os._exit(0)
+"""
+needs_another_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+def open_to_another_user(ports):
+    """The addresses at some ports of this host at which a process of another user gets in as Dask does."""
+    addresses = [f"{protocol}://127.0.0.1:{port}" for port in ports for protocol in ("tcp", "tls")]
+    asked = [sys.executable, "-c", STRANGER, *addresses]
+    ended = subprocess.run(
+        asked, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=PATIENCE, check=True
+    )
+    return ended.stdout.split()
 
 
 def worker_processes(driver):

@@ -18,7 +18,19 @@ from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED, 
 from pipeline.execution.admission import Environment, major
 from pipeline.store import open_store
 from tests import command
-from tests.command import ROOT, STUB, STUBS, Gate, connects, elsewhere, filled, wait_for
+from tests.command import (
+    ROOT,
+    STUB,
+    STUBS,
+    Gate,
+    connects,
+    elsewhere,
+    filled,
+    needs_another_user,
+    open_to_another_user,
+    ports_of,
+    wait_for,
+)  # fmt: skip
 from tests.contents import block_bytes, numbered_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
@@ -427,6 +439,20 @@ def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(clu
     refused = main(request(tmp_path, running, "ensemble.members=24"))
     assert refused.code == CONFIG_WRONG
     assert "set cluster.tls=FOLDER" in refused.err
+
+
+@needs_another_user
+def test_another_user_gets_in_at_no_port_of_a_scheduler_and_its_workers_over_tls_and_without_at_all(
+    cluster, tmp_path
+):
+    """Without TLS anyone does: what the test would see if TLS let others in."""
+    write_certificates(tmp_path / "tls")
+    running = cluster(workers=1, tls=tmp_path / "tls")
+    ports = ports_of(*[process.pid for process in running.processes])
+    assert int(running.address.rpartition(":")[2]) in ports
+    assert open_to_another_user(ports) == []
+    with started(tmp_path / "open", workers=0) as without:
+        assert open_to_another_user([without.address.rpartition(":")[2]]) == [without.address]
 
 
 def test_certificates_are_for_the_user_alone(tmp_path):

@@ -5,14 +5,20 @@ import re
 from io import BytesIO
 
 import matplotlib as mpl
-import psutil
 import pytest
 import yaml
 from matplotlib.image import imread
 
 from pipeline.errors import COMPLETE
 from tests import command
-from tests.command import Gate, stubbed, worker_processes
+from tests.command import (
+    Gate,
+    needs_another_user,
+    open_to_another_user,
+    ports_of,
+    stubbed,
+    worker_processes,
+)  # fmt: skip
 from tests.contents import block_bytes
 
 PAGES = (
@@ -41,16 +47,6 @@ def at_work(tmp_path, start):
     assert process.wait(command.PATIENCE) == COMPLETE
 
 
-def ports_of(*pids):
-    """The TCP ports on which some processes listen: port → address."""
-    found = {}
-    for pid in pids:
-        for connection in psutil.Process(pid).net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN:
-                found[connection.laddr.port] = connection.laddr.ip
-    return found
-
-
 def page(port, path):
     """What a port answers to a browser: a status, or None where it speaks no HTTP."""
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -70,6 +66,12 @@ def test_other_users_of_a_host_learn_nothing(at_work):
     assert set(ports.values()) == {"127.0.0.1"}
     answers = {(port, path): page(port, path) for port in ports for path in PAGES}
     assert {asked: answer for asked, answer in answers.items() if answer not in (None, 404)} == {}
+
+
+@needs_another_user
+def test_another_user_of_a_host_gets_in_nowhere(at_work):
+    ports = ports_of(at_work.pid, *worker_processes(at_work.pid))
+    assert open_to_another_user(ports) == []
 
 
 def test_the_dashboard_is_there_if_it_is_asked_for(tmp_path, start):

@@ -1,10 +1,8 @@
 """Blocks on real workers: the same bytes however they are run, failures recorded, nothing open to the network."""
 
-import contextlib
 import os
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from pipeline.execution.blocks import Patience, run_blocks
 from pipeline.request import define
 from pipeline.store import open_store, open_sweep
 from tests import command
-from tests.command import Gate, connects, filled, stubbed
+from tests.command import Gate, connects, filled, ports_of, stubbed
 from tests.contents import block_bytes, files, fill, numbered_blocks, prepared, records, stored_blocks
 
 pytestmark = pytest.mark.timeout(900)  # of a busy machine
@@ -378,33 +376,14 @@ def test_a_time_limit_in_this_process_is_refused_before_anything_is_written(tmp_
 
 # --- what workers may do ------------------------------------------------------------------------------------
 
-LISTENING = "0A"
-
-
-def listening(pid):
-    """Addresses on which a process listens, as the kernel writes them."""
-    inodes = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed in the meantime
-            target = os.readlink(descriptor)
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and fields[9] in inodes:
-                found.append(fields[1].partition(":")[0])
-    return found
-
 
 def test_nothing_listens_beyond_the_loopback_interface(two_workers):
     workers = list(two_workers.run(os.getpid).values())
     assert len(set(workers)) == 2
     for pid in (os.getpid(), *workers):
-        addresses = listening(pid)
+        addresses = ports_of(pid).values()
         assert addresses, "a driver or worker that listens nowhere can't be at work"
-        assert set(addresses) == {"0100007F"}
+        assert set(addresses) == {"127.0.0.1"}
 
 
 def test_workers_of_this_machine_let_in_nobody_without_the_certificate_of_the_run(two_workers, tmp_path):

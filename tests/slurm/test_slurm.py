@@ -15,13 +15,12 @@ import pytest
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.store import open_store
 from tests import command
-from tests.command import ROOT, STUB, Gate, connects, elsewhere, filled, wait_for
+from tests.command import ROOT, STUB, Gate, connects, elsewhere, filled, open_to_another_user, ports_of, wait_for
 from tests.contents import block_bytes, numbered_blocks
 
 BLOCKS = 24
 LONGER = ("axes.T.values=[1,2,3,4,5,6,7,8,9,10,11,12]",)
 """Twelve points × two blocks."""
-LISTENING = "0A"
 
 
 def without_slurm():
@@ -122,9 +121,9 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
     ]  # fmt: skip
     ports = {}
     for pid in (driver.pid, *workers):
-        addresses = listening(pid)
-        assert {address for address, _ in addresses} == {"0100007F"}
-        ports[pid] = [port for _, port in addresses]
+        found = ports_of(pid)
+        assert set(found.values()) == {"127.0.0.1"}
+        ports[pid] = list(found)
     scheduler = re.findall(r"Registered to:\s+(tls://\S+)", logs(tmp_path))[0]
     assert int(scheduler.rpartition(":")[2]) in ports[driver.pid]
     assert not connects(scheduler.replace("tls", "tcp"), None)
@@ -132,6 +131,7 @@ def test_comms_are_tls_on_one_interface_and_certificates_are_the_users_alone(tmp
     subprocess.run([sys.executable, "-m", "pipeline.cluster.security", str(other)], cwd=ROOT, check=True)
     assert not connects(scheduler, other)
     assert connects(scheduler, folder / "pair")
+    assert open_to_another_user([port for of_one in ports.values() for port in of_one]) == []
     gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
@@ -278,23 +278,3 @@ def test_the_batch_scripts_of_examples_requeue_themselves_and_complete(script, t
     assert block_bytes(path) == expected
     assert len(open_store(path).runs()) == 2
     assert [left.name for left in ROOT.glob(".sweep-*")] == []
-
-
-# --- sockets ------------------------------------------------------------------------------------------------
-
-
-def listening(pid):
-    """(address as the kernel writes it, port) where a process listens."""
-    inodes = {
-        os.readlink(link)[8:-1]
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-        if os.path.lexists(link) and os.readlink(link).startswith("socket:[")
-    }
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == LISTENING and fields[9] in inodes:
-                address, _, port = fields[1].partition(":")
-                found.append((address, int(port, 16)))
-    return found
