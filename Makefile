@@ -26,7 +26,7 @@ test: $(VENV)/.test
 test-lowest:
 	mkdir -p $(LOWEST)
 	$(PYTHON) tests/lowest.py >$(LOWEST)/constraints.txt
-	PIP_CONSTRAINT=$(CURDIR)/$(LOWEST)/constraints.txt $(MAKE) test VENV=$(LOWEST)
+	PIP_CONSTRAINT=$(LOWEST)/constraints.txt $(MAKE) --no-print-directory test VENV=$(LOWEST)
 
 test-all: $(VENV)/.test
 	$(PYTEST)
