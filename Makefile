@@ -1,5 +1,6 @@
 # make run       set up, then the main sweep: figure 7 of the paper
 # make test      set up, then the fast tests of every room and sweep: some minutes
+# make test-lowest   the same with the lowest versions that pyproject.toml allows, in an environment of their own
 # make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
 # make lint      set up, then ruff and mypy
 # make bench     set up, then the benchmarks
@@ -8,18 +9,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 # Two files at a time: many tests wait for processes. What a file sets up once is set up once.
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 TORTURE := $(addprefix tests/,execution/test_crash.py $(addprefix store/test_,deaths.py flips.py state_machine.py))
 
-.PHONY: run test test-all test-slow lint bench torture clean
+.PHONY: run test test-lowest test-all test-slow lint bench torture clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipeline +sweep=kuramoto_T
 
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow and not slurm"
+
+test-lowest:
+	mkdir -p $(LOWEST)
+	$(PYTHON) tests/lowest.py >$(LOWEST)/constraints.txt
+	PIP_CONSTRAINT=$(LOWEST)/constraints.txt $(MAKE) --no-print-directory test VENV=$(LOWEST)
 
 test-all: $(VENV)/.test
 	$(PYTEST)
@@ -28,7 +35,7 @@ test-all: $(VENV)/.test
 test-slow: $(VENV)/.test
 	$(PYTEST) --numprocesses 4 -m "slow or slurm"
 
-lint: $(VENV)/.test
+lint: $(VENV)/.lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -49,5 +56,9 @@ $(VENV)/.test: pyproject.toml $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
+$(VENV)/.lint: pyproject.toml $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) $(LOWEST) build *.egg-info

@@ -15,6 +15,7 @@ import pipeline
 from pipeline.__main__ import exit_code
 from pipeline.errors import COMPLETE, CONFIG_WRONG
 from pipeline.store import open_store
+from pipeline.systems import search_in
 from tests.command import ROOT, wait_for
 from tests.contents import assert_same_values, block_bytes, stored_blocks
 
@@ -73,9 +74,8 @@ def folder(request, tmp_path, monkeypatch):
             changed = changed.replace("iterations: 2000", "length: 2000")
         path.write_text(changed)
     monkeypatch.chdir(tmp_path)
-    path_before = list(sys.path)
     yield tmp_path
-    sys.path[:] = path_before
+    search_in([])
     sys.modules.pop("double_well", None)
 
 

@@ -24,7 +24,8 @@ import signal
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 """
-_SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "__DASK_PARENT_PID")
+# DASK_PARENT is what earlier releases call the last.
+_SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "DASK_PARENT", "__DASK_PARENT_PID")
 _WORKER_NAME = "Dask Worker process"
 _TRIES = 3
 

@@ -23,7 +23,7 @@ def mean(values: xarray.DataArray, dim: str = "member", confidence: float = CONF
     """
     count = values.count(dim)
     average = values.mean(dim)
-    spread = values.std(dim, ddof=1) if values.sizes[dim] > 1 else average * np.nan
+    spread = np.sqrt(((values - average) ** 2).sum(dim) / (count - 1).where(count > 1))
     quantile = xarray.apply_ufunc(stdtrit, np.maximum(count - 1, 1), (1 + confidence) / 2)
     half = (quantile * spread / np.sqrt(count.where(count > 0))).where(count != 1, np.inf)
     return _dataset(average, average - half, average + half, count)
