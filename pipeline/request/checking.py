@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import Axis, Config, StoreAlone
-from pipeline.request.messages import describe, expected, shown, suggestion
+from pipeline.request.messages import describe, got, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.systems import System, find
 
@@ -198,12 +198,12 @@ def _unpackaged(raw: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     action = raw.get("action")
     if isinstance(action, str) and action not in known.actions:
-        yield f"action: expected one of {', '.join(known.actions)}, got {action!r}"
+        yield f"action: expected one of {', '.join(known.actions)}, got {got(action)}"
     figures = raw.get("figures")
     drawn = figures.get("draw") if isinstance(figures, dict) else None
     for k, name in enumerate(drawn if isinstance(drawn, list) else []):
         if isinstance(name, str) and name not in known.figures:
-            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {name!r}"
+            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {got(name)}"
         elif isinstance(name, str) and raw.get("path") is None:
             yield from _unfit_figure(f"figures.draw[{k}]", name, known, raw)
 
@@ -270,7 +270,7 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
     aim = precision.get("of") if isinstance(precision, dict) else None
     if aim is not None and not (isinstance(aim, str) and aim in system.all_estimands):
-        yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {aim!r}"
+        yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {got(aim)}"
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:
         yield f"store.block_members: expected a multiple of {system.lanes}, got {members}"
@@ -303,7 +303,7 @@ def _value_faults(model: type[BaseModel], settings: dict[str, Any], name: str, r
             model.model_validate({**settings, name: value})
         except ValidationError as error:
             yield from (
-                f"{where}: expected {expected(fault)}, got {shown(value)}"
+                f"{where}: {said_of(fault, value)}"
                 for fault in error.errors(include_url=False)
                 if fault["loc"][:1] == (name,)
             )

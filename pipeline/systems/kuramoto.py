@@ -9,6 +9,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pipeline.schema import Fraction, NonNegative, Positive, Real, Section
 from pipeline.systems import (
     ITERATION,
+    MOST_DELAY,
+    MOST_ITERATIONS,
     Dimension,
     Estimand,
     Settings,
@@ -22,15 +24,23 @@ from pipeline.systems import (
 from sim.sizes import steps_in
 
 
+MOST_OSCILLATORS = 10_000
+"""All pairs are coupled: 5 · 10^7 weights a member, of which 400 MB are stored."""
+MOST_STEPS = 10**9
+"""Euler steps of a duration: they take minutes even with few oscillators. More is a step that is far too short."""
+MOST_TRACED = 10**7
+"""Euler steps of a trace, all of which are stored: 80 MB a member."""
+
+
 class OscillatorSettings(Section):
     """Bounds of what Kuramoto systems share; meaning and units in `sim.kuramoto`."""
 
-    oscillators: int = Field(ge=2)
+    oscillators: int = Field(ge=2, le=MOST_OSCILLATORS)
     frequencies: list[Real] | None
     frequency_half_width: NonNegative
     eta: NonNegative
     sigma: NonNegative
-    delay: int = Field(ge=1)
+    delay: int = Field(ge=1, le=MOST_DELAY)
     dt: Positive
     T: Positive
     weight_control: NonNegative
@@ -52,15 +62,43 @@ class OscillatorSettings(Section):
     def _at_least_one_step(cls, value: float, info: ValidationInfo) -> float:
         dt = info.data.get("dt")
         if dt is not None and value < dt:
-            raise ValueError(f"expected at least one Euler step, {info.field_name} ≥ dt = {dt:g}")
+            raise ValueError(f"expected at least one Euler step, {info.field_name} ≥ dt = {dt:.12g}")
         return value
+
+    @field_validator("T", "fixed_discarded", "fixed_duration")
+    @classmethod
+    def _not_too_many_steps(cls, value: float, info: ValidationInfo) -> float:
+        refuse_more_steps(value, info, MOST_STEPS)
+        return value
+
+
+def refuse_more_steps(duration: float, info: ValidationInfo, most: int) -> None:
+    """Refuse a duration of more Euler steps than there may be.
+
+    Args:
+        duration: that is validated, time.
+        info: with the Euler step `dt`, if that is within its bounds.
+        most: steps.
+
+    Raises:
+        ValueError: it has more.
+    """
+    dt = info.data.get("dt")
+    if dt is not None and duration / dt > most:
+        raise ValueError(f"expected at most {most} Euler steps of dt = {dt:.12g}")
 
 
 class KuramotoSettings(OscillatorSettings):
     """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
 
-    iterations: int = Field(ge=1)
+    iterations: int = Field(ge=1, le=MOST_ITERATIONS)
     trace_duration: NonNegative
+
+    @field_validator("trace_duration")
+    @classmethod
+    def _not_too_long_a_trace(cls, value: float, info: ValidationInfo) -> float:
+        refuse_more_steps(value, info, MOST_TRACED)
+        return value
 
 
 def frequencies(settings: Settings) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Kuramoto oscillators that learn continuously (eq. 3), beside those that learn interval by interval (eq. 13)."""
 
 import numpy as np
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.systems import Dimension, Settings, System, Variable, evenly_spread
+from pipeline.systems import MOST_ITERATIONS, Dimension, Settings, System, Variable, evenly_spread
 from pipeline.systems.kuramoto import (
     OSCILLATOR_DIMENSIONS,
     OSCILLATOR_ESTIMANDS,
@@ -28,7 +28,7 @@ class ContinuousSettings(OscillatorSettings):
     σ/√T and β/T, and its delay is Δ T.
     """
 
-    iterations: int
+    iterations: int = Field(le=MOST_ITERATIONS)
     """Euler steps."""
 
     @field_validator("iterations")
