@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,17 @@ import numpy as np
 
 from pipeline import checks, cluster, figures
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Interrupted, RequestError
-from pipeline.execution import Observer, RunLog, Stop, complete, compute, log_of, stop_on_signals, workers_of
+from pipeline.execution import (
+    Observer,
+    RunLog,
+    Stop,
+    announcement,
+    complete,
+    compute,
+    log_of,
+    stop_on_signals,
+    workers_of,
+)  # fmt: skip
 from pipeline.plan import (
     Execution,
     Plan,
@@ -122,9 +132,12 @@ def run(config: Config, observer: Observer) -> Ended:
         _refuse_stale_or_costly(plan, config)
         for warning in (*ignored_settings(config), *plan.advice):
             observer.say(f"warning: {warning}")
-        file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
-        plan = planned(sweep, config, open_store(path))
-        outcome = complete(plan, config, lock, stop, observer)
+        observer.say(announcement(plan))
+        opened = nullcontext() if plan.complete else cluster.maybe_client(config.cluster, observer.say)
+        with opened as client:  # before a store is made that would stay empty
+            file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
+            plan = planned(sweep, config, open_store(path))
+            outcome = complete(plan, config, client, lock, stop, observer)
     if outcome.interrupted:
         raise Interrupted
     plan = planned(sweep, config, open_store(path), "keep")
@@ -173,6 +186,8 @@ def show_status(config: Config, observer: Observer) -> Ended:
 def draw(config: Config, observer: Observer) -> Ended:
     """Draw the figures of a stored sweep. Gives the files."""
     plan = _asked(config, on_stale="keep")
+    if not config.figures.draw:
+        raise RequestError([_no_figure(plan)])
     return _drawn(plan, config.figures, config.store.suffix, config.command)
 
 
@@ -253,8 +268,10 @@ def _check(plan: Plan, request: Request, observer: Observer) -> tuple[list[check
     chosen = checks.sample(plan, request.verify)
     recorded = int((plan.stored | plan.damaged).sum())
     observer.say(f"{plan.path}: {counted(recorded, 'block')} to check, {len(chosen)} of them to compute again")
-    with workers_of(plan, request, observer) as dask:
-        client = dask.client if dask else None
+    with (
+        cluster.maybe_client(request.cluster, observer.say) as client,
+        workers_of(plan, request, client, observer),
+    ):
         found = checks.verified(plan, chosen, client, Execution(request.folders))
         wrong = [checked for checked in found if checked.damage]
     files = [] if request.verify.repair else [f"damaged: {line}" for line in plan.store.told()]
@@ -291,13 +308,9 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     told = [run["config"] for run in plan.store.runs() if "config" in run]
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
     wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
-    why_not = {
-        name: unfit(name, axes, plan.sweep.axes, plan.sweep.method) for name, axes in figures.known().items()
-    }
     if not wanted.draw:
-        fitting = [name for name, why in why_not.items() if not why]
-        there = f"expected one that draws its axes: {', '.join(fitting)}" if fitting else "none draws its axes"
-        raise RequestError([f"figures.draw: the sweep of {request.path} has no figure; {there}"])
+        raise RequestError([_no_figure(plan)])
+    why_not = _unfit(plan)
     if faults := [f"figures.draw: {why_not[name]}" for name in wanted.draw if why_not[name]]:
         raise RequestError(faults)
     return _drawn(plan, wanted, last["store"]["suffix"], request.command)
@@ -428,6 +441,19 @@ def _exported(plan: Plan, request: Request) -> Ended:
     return Ended(files, lines=lines)
 
 
+def _no_figure(plan: Plan) -> str:
+    """That a sweep says no figure, and which there are for its axes."""
+    fitting = [name for name, why in _unfit(plan).items() if not why]
+    there = f"expected one that draws its axes: {', '.join(fitting)}" if fitting else "none draws its axes"
+    return f"figures.draw: the sweep of {plan.path} has no figure; {there}"
+
+
+def _unfit(plan: Plan) -> dict[str, str]:
+    """Every figure there is, with why it can't draw a sweep; empty if it can."""
+    sweep = plan.sweep
+    return {name: unfit(name, axes, sweep.axes, sweep.method) for name, axes in figures.known().items()}
+
+
 def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:
     """Figures of a plan, unless its store is incomplete and that was not asked for."""
     if not wanted.draw:
@@ -450,7 +476,11 @@ def _repair(
     for checked in wrong:
         bad[checked.k, checked.block] = True
     again = replace(plan, stored=plan.stored & ~bad, requested=bad)
-    with filing(plan.store, lock, in_spite=True) as files, workers_of(plan, request, observer) as dask:
+    with (
+        filing(plan.store, lock, in_spite=True) as files,
+        cluster.maybe_client(request.cluster, observer.say) as client,
+        workers_of(plan, request, client, observer) as dask,
+    ):
         outcome = compute(again, request, dask, stop, observer, files, log_of(again, request, lock))
     if outcome.interrupted:
         raise Interrupted

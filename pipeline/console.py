@@ -2,19 +2,23 @@
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from typing import Any, TextIO, cast
+
+import numpy as np
 
 from pipeline.execution import BlockReport, Progress
 from pipeline.plan import Plan
-from pipeline.words import duration
+from pipeline.words import counted, duration
 
-_LOG_SECONDS = 5.0
-
-Update = Callable[[float, int, float, int], None]
-"""(share of the work, blocks that ended, seconds left, diverged members)."""
+_BAR_SECONDS, _LOG_SECONDS, _MOST_LOG_SECONDS, _LOG_SHARE = 0.5, 5.0, 600.0, 0.1
+"""Between two updates of a bar; between two lines of a log: at least, at most, and as a share of the run so far."""
+_QUIET_SECONDS = 10.0
+"""Without a block that ended, after which that is told."""
 
 
 def say(line: str = "") -> None:
@@ -84,69 +88,98 @@ class Console:
         """A line of what is wrong."""
         complain([line])
 
-    def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
-        """A live bar on a terminal, a line every few seconds elsewhere.
+    def progress(self, plan: Plan, workers: int, compiling: Callable[[], int]) -> AbstractContextManager[Progress]:
+        """A live bar on a terminal, a line now and then elsewhere.
 
         Args:
             plan: whose missing blocks are computed.
             workers: how many compute.
+            compiling: says how many of them compile at the moment.
 
         Returns:
             A context that gives a function for every block that ends.
         """
-        return _progress(plan, workers)
+        return _progress(plan, workers, compiling)
+
+
+class _Tally:
+    """How far a run is, by the blocks that ended.
+
+    Args:
+        plan: whose missing blocks are computed.
+        workers: how many compute.
+        compiling: says how many of them compile at the moment.
+    """
+
+    def __init__(self, plan: Plan, workers: int, compiling: Callable[[], int]) -> None:
+        self._work, self._total = plan.block_work.tolist(), plan.remaining_work
+        self._workers, self._compiling = workers, compiling
+        self.blocks, self.ended, self.diverged = int(plan.missing.sum()), 0, 0
+        self._done, self._seconds, self._last = 0.0, 0.0, time.monotonic()
+
+    def add(self, report: BlockReport) -> None:
+        """Enter a block that ended."""
+        self._done += self._work[report.job.k]
+        self._seconds += report.seconds
+        self.ended += 1
+        self.diverged += report.diverged
+        self._last = time.monotonic()
+
+    @property
+    def share(self) -> float:
+        """Of the work that is done."""
+        return self._done / self._total
+
+    def __str__(self) -> str:
+        quiet = time.monotonic() - self._last
+        parts = [f"{self.ended}/{self.blocks} blocks"]
+        if self.ended:
+            left = (self._total - self._done) * self._seconds / (self._done * self._workers)
+            parts += [f"{self.share:.0%} of the work", f"{duration(max(left - quiet, 0))} left"]
+        parts.append(f"{self.diverged} diverged")
+        if count := self._compiling():
+            parts.append(f"{counted(count, 'worker')} compiling")
+        elif quiet > _QUIET_SECONDS:
+            parts.append(f"no block ended for {duration(quiet)}")
+        return ", ".join(parts)
 
 
 @contextmanager
-def _progress(plan: Plan, workers: int) -> Iterator[Progress]:
-    """Blocks as they end, with the time left by their predicted cost."""
-    work = plan.block_work.tolist()
-    total, blocks = plan.remaining_work, int(plan.missing.sum())
-    show = _terminal_bar if sys.stdout.isatty() else _log_lines
-    with show(blocks) as update:
-        work_done, seconds, count, diverged = 0.0, 0.0, 0, 0
-
-        def ended(report: BlockReport) -> None:
-            nonlocal work_done, seconds, count, diverged
-            work_done += work[report.job.k]
-            seconds += report.seconds
-            count += 1
-            diverged += report.diverged
-            left = (total - work_done) * seconds / (work_done * workers)
-            update(work_done / total, count, left, diverged)
-
-        yield ended
+def _progress(plan: Plan, workers: int, compiling: Callable[[], int]) -> Iterator[Progress]:
+    """Blocks as they end; a thread tells of them, also while one takes long."""
+    tally, ended = _Tally(plan, workers, compiling), threading.Event()
+    tell = _on_terminal if sys.stdout.isatty() else _in_log
+    teller = threading.Thread(target=tell, args=(tally, ended), daemon=True)
+    teller.start()
+    try:
+        yield tally.add
+    finally:
+        ended.set()
+        teller.join()
 
 
-@contextmanager
-def _log_lines(blocks: int) -> Iterator[Update]:
-    last = time.monotonic()
-
-    def update(share: float, ended: int, left: float, diverged: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > _LOG_SECONDS or ended == blocks:
-            last = time.monotonic()
-            say(f"{ended}/{blocks} blocks, {share:.0%} of the work, {duration(left)} left, {diverged} diverged")
-
-    yield update
+def _in_log(tally: _Tally, ended: threading.Event) -> None:
+    """A line now and then, the longer a run takes the more rarely, and one at its end."""
+    began = time.monotonic()
+    while not ended.wait(np.clip(_LOG_SHARE * (time.monotonic() - began), _LOG_SECONDS, _MOST_LOG_SECONDS)):
+        _log(tally)
+    _log(tally)
 
 
-@contextmanager
-def _terminal_bar(blocks: int) -> Iterator[Update]:
+def _log(tally: _Tally) -> None:
+    say(f"{datetime.now():%Y-%m-%d %H:%M:%S} {tally}")
+
+
+def _on_terminal(tally: _Tally, ended: threading.Event) -> None:
+    """A live bar."""
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     terminal = Terminal(file=cast(TextIO, _Unfailing(sys.stdout)), force_terminal=True)
-    columns = (
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %  {task.fields[note]}  elapsed"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=terminal) as bar:
-        task = bar.add_task("", total=1.0, note=f"0/{blocks} blocks")
-
-        def update(share: float, ended: int, left: float, diverged: int) -> None:
-            note = f"{ended}/{blocks} blocks, {diverged} diverged, {duration(left)} left"
-            bar.update(task, completed=share, note=note)
-
-        yield update
+    with Progress(
+        BarColumn(), TextColumn("{task.fields[note]}, elapsed"), TimeElapsedColumn(), console=terminal
+    ) as bar:
+        task = bar.add_task("", total=1.0, note=str(tally))
+        while not ended.wait(_BAR_SECONDS):
+            bar.update(task, completed=tally.share, note=str(tally))
+        bar.update(task, completed=tally.share, note=str(tally))

@@ -60,7 +60,8 @@ def test_a_second_run_computes_nothing_and_redraws(ran, main):
     drawn = png(root).stat().st_mtime_ns, pdf(root).stat().st_mtime_ns
     again = main(tiny(root, DRAW))
     assert (again.code, again.err) == (COMPLETE, "")
-    assert again.out == f"figure: {png(root)}\nfigure: {pdf(root)}\n"
+    said = f"{root / 'kuramoto_T.zarr'}: nothing to compute, 6 blocks stored"
+    assert again.out == f"{said}\nfigure: {png(root)}\nfigure: {pdf(root)}\n"
     assert files(root / "kuramoto_T.zarr") == before
     assert png(root).stat().st_mtime_ns > drawn[0]
     assert pdf(root).stat().st_mtime_ns > drawn[1]
@@ -103,7 +104,7 @@ def test_explain_creates_nothing(tmp_path, main):
     assert rows["members"] == "16 a point, in blocks of 8"
     assert rows["blocks"] == "6: 0 stored, 6 to compute"
     assert rows["to compute"] == "6 of points new to the store"
-    assert re.match(r"\d+ core-seconds, .* on 2 workers", rows["predicted"])
+    assert re.match(r"[\d.]+( to [\d.]+)? core-seconds, about .* on 2 workers", rows["predicted"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -425,6 +426,23 @@ def test_several_sweeps_run_one_after_the_other(tmp_path, main):
         f"{name}.{kind}" for name in ("kuramoto_T", "kuramoto_delay") for kind in ("pdf", "png")
     ]
     assert not (ROOT / "multirun").exists()
+
+
+@pytest.mark.parametrize(
+    ("etas", "code"),
+    [("3,-1,2", CONFIG_WRONG), ("3,2", BLOCKS_FAILED), ("3,-1", CONFIG_WRONG), ("-1", CONFIG_WRONG)],
+)
+def test_of_several_codes_the_one_to_act_on_first_is_that_of_the_command(etas, code, tmp_path, main, monkeypatch):
+    """The request is to be mended before failed blocks are tried again."""
+    monkeypatch.setenv("RAISING", "2")
+    line = [*STUB, *tiny(tmp_path, "store.name=eta${settings.eta}", f"settings.eta={etas}"), "-m"]
+    assert main(line).code == code
+    assert main([*line, "action=status"]).code == (CONFIG_WRONG if "-1" in etas else BLOCKS_FAILED)
+
+
+def test_an_interrupted_request_of_several_says_so_whatever_the_others_were(tmp_path, main):
+    line = [*tiny(tmp_path, "settings.eta=-1,3", "action=status"), "-m"]
+    assert main(line).code == INTERRUPTED
 
 
 def test_one_wrong_request_of_several_does_not_stop_the_others(tmp_path, main):

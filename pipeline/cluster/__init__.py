@@ -30,6 +30,10 @@ _BATCH = 1000
 """Calls at Dask at any time."""
 
 
+def _nothing(line: str) -> None:
+    """Tell nobody."""
+
+
 def refuse_unusable(config: Cluster) -> None:
     """Refuse a cluster that can't be used from here, before anything is written.
 
@@ -47,18 +51,19 @@ def refuse_unusable(config: Cluster) -> None:
         refuse_readable(config.tls)
 
 
-def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
+def dask_client(config: Cluster, say: Callable[[str], Any] = _nothing) -> "AbstractContextManager[Client]":
     """A Dask client of the cluster a request asks for.
 
     Args:
         config: the cluster asked for, not that of this process.
+        say: gets a line of what is waited for. Default: nobody is told.
 
     Returns:
         A context that gives the client, and closes it and the workers that it started.
 
     Raises:
         RequestError: the cluster can't be used as asked.
-        ClusterLost: no scheduler answers.
+        ClusterLost: no scheduler answers, or no worker can be started.
     """
     refuse_unusable(config)
     if isinstance(config, LocalCluster):
@@ -72,27 +77,28 @@ def dask_client(config: Cluster) -> "AbstractContextManager[Client]":
     assert not isinstance(config, SerialCluster), "this process needs no client"
     from pipeline.cluster.scheduler import scheduler_client
 
-    return scheduler_client(config)
+    return scheduler_client(config, say)
 
 
 @contextmanager
-def maybe_client(config: Cluster) -> "Iterator[Client | None]":
+def maybe_client(config: Cluster, say: Callable[[str], Any] = _nothing) -> "Iterator[Client | None]":
     """A client of the cluster asked for.
 
     Args:
         config: the cluster asked for.
+        say: gets a line of what is waited for. Default: nobody is told.
 
     Yields:
         The client; None for this process.
 
     Raises:
         RequestError: the cluster can't be used as asked.
-        ClusterLost: no scheduler answers.
+        ClusterLost: no scheduler answers, or no worker can be started.
     """
     if isinstance(config, SerialCluster):
         yield None
         return
-    with dask_client(config) as client:
+    with dask_client(config, say) as client:
         yield client
 
 

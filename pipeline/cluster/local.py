@@ -13,7 +13,9 @@ from distributed import Client, Security
 from distributed import LocalCluster as DaskLocalCluster
 
 from pipeline.cluster.options import SINGLE_THREADED, dask_options
+from pipeline.errors import ClusterLost
 from pipeline.request import LocalCluster
+from pipeline.words import counted, one_line
 
 # Ctrl-C in a terminal, its end, and a batch system's TERM, reach every process of the group; the driver alone decides
 # what becomes of blocks. Dask ends workers by message, or by KILL.
@@ -24,6 +26,7 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
 """
 _SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "__DASK_PARENT_PID")
 _WORKER_NAME = "Dask Worker process"
+_TRIES = 3
 
 
 @contextmanager
@@ -41,20 +44,34 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
         _main_module_hidden(),
         _environment_kept(),
         dask_options(config.dashboard, **{"distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
-        DaskLocalCluster(
-            n_workers=config.worker_count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": config.dashboard},
-            preload=[_WORKER_PRELOAD],
-            security=Security.temporary(),  # in memory; other users of this machine are strangers
-            silence_logs="CRITICAL",
-        ) as cluster,
+        _started(config) as cluster,
         Client(cluster) as client,
     ):
         yield client
+
+
+def _started(config: LocalCluster) -> DaskLocalCluster:
+    """A cluster with its workers; tried again, as one may be killed as it starts where memory is short, say."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return DaskLocalCluster(
+                n_workers=config.worker_count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": config.dashboard},
+                preload=[_WORKER_PRELOAD],
+                security=Security.temporary(),  # in memory; other users of this machine are strangers
+                silence_logs="CRITICAL",
+            )
+        except (RuntimeError, OSError) as error:  # what Dask makes of anything; it has closed what it had started
+            if not tries_left:
+                raise ClusterLost(
+                    f"cluster.workers: expected {counted(config.worker_count, 'worker')} that can be started here, "
+                    f"got: {one_line(error.__cause__ or error)}; see to free memory and processes, or choose fewer"
+                ) from error
+    raise AssertionError("there is a last try")
 
 
 def _start_tracker() -> None:

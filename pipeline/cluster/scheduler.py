@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from distributed import Client
 from distributed.utils import silence_logging_cmgr
@@ -18,11 +19,12 @@ _CLOSE_SECONDS = 10.0
 
 
 @contextmanager
-def scheduler_client(config: SchedulerCluster) -> Iterator[Client]:
+def scheduler_client(config: SchedulerCluster, say: Callable[[str], Any]) -> Iterator[Client]:
     """A client of a scheduler that runs already, or is about to.
 
     Args:
         config: the cluster asked for.
+        say: gets a line of what is waited for.
 
     Yields:
         The client; scheduler and workers go on without it.
@@ -32,6 +34,8 @@ def scheduler_client(config: SchedulerCluster) -> Iterator[Client]:
         ClusterLost: no scheduler answers within `connect_seconds`.
     """
     deadline = time.monotonic() + config.connect_seconds
+    where = config.address or f"the one that writes {config.scheduler_file}"
+    say(f"scheduler: {where}; waiting for its answer, at most {config.connect_seconds:g} s")
     address = config.address or _address_in(config.scheduler_file, deadline)
     try:
         refuse_open_comms(address, config.tls)

@@ -13,10 +13,12 @@ from distributed.core import Status
 
 from pipeline.digest import as_hex
 from pipeline.errors import ClusterLost, RequestError
+from pipeline.execution.clock import tell_of_compiling
 from pipeline.execution.worker import set_stopping
 from pipeline.plan import Execution, Plan
 from pipeline.provenance import machine_of_worker
 from pipeline.systems import find, loaded, search_in
+from pipeline.words import one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Worker
@@ -98,6 +100,11 @@ class _Check(WorkerPlugin):
         if self.execution.block_seconds is not None and worker.state.nthreads > 1:  # it is kept by the process
             several = f"{worker.state.nthreads} threads, expected 1 with limits.block_seconds"
             differences = f"{differences}; {several}" if differences else several
+        tell_of_compiling(
+            lambda count: worker.log_event(
+                _TOPIC, {"run": self.run, "address": worker.address, "compiling": count}
+            )
+        )
         about = machine_of_worker()
         worker.log_event(
             _TOPIC, {"run": self.run, "address": worker.address, "refused": differences, "about": about}
@@ -119,6 +126,7 @@ class Workers:
     def __init__(self, run: str, client: "Client", refuse: Callable[[str], Any]) -> None:
         self._run, self._client, self._refuse = run, client, refuse
         self._joined: dict[str, dict[str, Any]] = {}
+        self._compiling: dict[str, int] = {}
         self._accepted, self._first_refusal, self._last_refusal = False, 0.0, ""
 
     def note(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -128,19 +136,34 @@ class Workers:
             event: time and message, as Dask passes them.
         """
         message = event[1]
+        if message["run"] == self._run and "compiling" in message:
+            self._compiling[message["address"]] = message["compiling"]
+            return
         if message["run"] != self._run or message["address"] in self._joined:
             return
         self._joined[message["address"]] = message
         if not message["refused"]:
             self._accepted = True
             return
+        self.refused(f"{message['address']} on {message['about']['host']}", message["refused"])
+
+    def refused(self, worker: str, why: str) -> None:
+        """Say that a worker is refused.
+
+        Args:
+            worker: its address, and where it is.
+            why: what it is or lacks.
+        """
         self._first_refusal = self._first_refusal or time.monotonic()
-        host = message["about"]["host"]
-        self._last_refusal = f"worker {message['address']} on {host} is refused: {message['refused']}"
+        self._last_refusal = f"worker {worker} is refused: {why}"
         self._refuse(f"{self._last_refusal}; start workers from the driver's checkout and environment")
 
     def __len__(self) -> int:
         return len(self._joined)
+
+    def compiling(self) -> int:
+        """How many workers compile at the moment."""
+        return sum(count > 0 for count in self._compiling.copy().values())
 
     def machines(self) -> list[dict[str, Any]]:
         """Workers as the record of a run keeps them: one entry a kind of machine, with the hosts and how many."""
@@ -160,6 +183,21 @@ class Workers:
         if hopeless:
             return self._last_refusal
         return getattr(getattr(self._client, "cluster", None), "trouble", str)()
+
+
+def _refuse_strangers(client: "Client", workers: Workers) -> None:
+    """End workers that can't load this project, as Dask's answer to a plugin would be their traceback.
+
+    Those that come later and can't load the plugin end by themselves.
+    """
+    said: dict[str, Exception | None] = client.sync(  # what every Python can load itself
+        client.run, exec, f"import {__name__}", {}, on_error="return", callback_timeout=_REPLY_SECONDS
+    )
+    strangers = {address: error for address, error in said.items() if error is not None}
+    for address, error in strangers.items():
+        workers.refused(address, f"it can't load the project: {type(error).__name__}: {one_line(error)}")
+    if strangers:
+        client.sync(client.retire_workers, list(strangers), callback_timeout=_REPLY_SECONDS)
 
 
 @contextmanager
@@ -183,6 +221,7 @@ def checked_workers(
     run = uuid4().hex
     workers = Workers(run, client, refuse)
     try:
+        _refuse_strangers(client, workers)
         client.subscribe_topic(_TOPIC, workers.note)
         check = _Check(run, plan, execution)
         client.sync(client.register_plugin, check, callback_timeout=_REPLY_SECONDS)

@@ -6,9 +6,13 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 from pipeline.errors import BlockError
@@ -19,6 +23,10 @@ _SHORTEST_SECONDS = 1e-3
 """What is left of its limit to a block that used all of it as numba began to compile."""
 _here = threading.local()
 """`clock`: of the block that this thread computes."""
+_compiling: set[int] = set()
+"""Threads that compile for a block."""
+_told: list[Callable[[int], Any]] = []
+"""Functions that are told how many threads of this process compile."""
 
 
 class Clock:
@@ -57,9 +65,11 @@ class Clock:
             self._depth += 1
             if self._depth == 1:
                 self.halt()
+                _note_compiling(True)
         elif self._depth:
             self._depth -= 1
             if self._depth == 0:
+                _note_compiling(False)
                 self.go()
 
     def end(self) -> None:
@@ -68,12 +78,32 @@ class Clock:
             self.halt()
 
 
+def compiling_here() -> int:
+    """How many threads of this process compile for a block at the moment."""
+    return len(_compiling)
+
+
+def tell_of_compiling(told: Callable[[int], Any]) -> None:
+    """Have a function be told whenever `compiling_here` changes, in place of the one that was told before.
+
+    Args:
+        told: gets the number.
+    """
+    _told[:] = [told]
+
+
+def _note_compiling(begins: bool) -> None:
+    (_compiling.add if begins else _compiling.discard)(threading.get_ident())
+    for told in _told:
+        told(len(_compiling))
+
+
 @contextmanager
 def block_clock(limit: float | None, note: Path) -> Iterator[Clock]:
     """Time what is done in a context, and end this process if that takes longer than it may.
 
-    A process that is ended leaves a note of the line it was at. Where numba is loaded in the context only, what it
-    compiles there is counted, as is what other compilers do.
+    A process that is ended leaves a note of the line it was at. What numba compiles is left out, as is loading numba;
+    what other compilers do is counted.
 
     Args:
         limit: in seconds; None: none.
@@ -89,8 +119,7 @@ def block_clock(limit: float | None, note: Path) -> Iterator[Clock]:
         raise BlockError(
             f"{where}: expected a block within limits.block_seconds = {limit:g}, was ended after that"
         )
-    if "numba.core.event" in sys.modules:
-        _listen()
+    _listen()
     with note.open("w") if limit is not None else nullcontext() as file:
         _here.clock = clock = Clock(limit, file)
         clock.go()
@@ -113,11 +142,53 @@ class _Listener:
 
 @functools.cache
 def _listen() -> None:
-    """Have numba say when it compiles, from now on."""
+    """Have numba say when it compiles, from now on, or once it is loaded; a model may not need it."""
+    if "numba" in sys.modules:
+        _register()
+    else:
+        sys.meta_path.insert(0, _Loading())
+
+
+def _register() -> None:
     from numba.core import event
 
     event.Listener.register(_Listener)  # as a subclass: its own class has no types
     event.register(_COMPILING, _Listener())
+
+
+class _Loading(MetaPathFinder):
+    """Notices that numba is loaded, which takes about as long as to compile a kernel."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """The way to load numba that others know, told to the clock; of other modules nothing."""
+        if name != "numba":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_listen(module: ModuleType) -> None:
+                with _halted():
+                    load(module)
+                    _register()
+
+            spec.loader.exec_module = load_and_listen  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def _halted() -> Iterator[None]:
+    """The clock of this thread's block, if it computes one, stopped as for compiling."""
+    clock: Clock | None = getattr(_here, "clock", None)
+    if clock is None:
+        yield
+        return
+    clock.compiling(begins=True)
+    try:
+        yield
+    finally:
+        clock.compiling(begins=False)
 
 
 def _last_line(traceback: str) -> str:

@@ -14,7 +14,10 @@ def announcement(plan: Plan) -> str:
     Returns:
         One line.
     """
-    return f"{plan.path}: {int(plan.missing.sum())} of {counted(int(plan.requested.sum()), 'block')} to compute"
+    asked, missing = counted(int(plan.requested.sum()), "block"), int(plan.missing.sum())
+    return f"{plan.path}: " + (
+        f"{missing} of {asked} to compute" if missing else f"nothing to compute, {asked} stored"
+    )
 
 
 def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> list[str]:

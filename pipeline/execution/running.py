@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.cluster import dask_client
 from pipeline.digest import as_hex
 from pipeline.errors import Interrupted
 from pipeline.execution.blocks import Outcome, Patience, run_blocks, run_serially
+from pipeline.execution.clock import compiling_here
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
 from pipeline.execution.worker import MARKERS, BlockReport, note_prefix
@@ -44,12 +44,13 @@ class Observer(Protocol):
     def complain(self, line: str) -> None:
         """A line of what is wrong."""
 
-    def progress(self, plan: Plan, workers: int) -> AbstractContextManager[Progress]:
+    def progress(self, plan: Plan, workers: int, compiling: Callable[[], int]) -> AbstractContextManager[Progress]:
         """The progress of a plan's missing blocks.
 
         Args:
             plan: whose blocks are computed.
             workers: how many compute.
+            compiling: says how many of them compile at the moment; asked from another thread.
 
         Returns:
             A context that gives a function for every block that ends.
@@ -120,12 +121,15 @@ def log_of(plan: Plan, request: Request, lock: Lock) -> RunLog:
     )
 
 
-def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Observer) -> Outcome:
+def complete(
+    plan: Plan, config: Config, client: "Client | None", lock: Lock, stop: Stop, observer: Observer
+) -> Outcome:
     """Compute what is missing, in as many rounds as a precision target takes.
 
     Args:
         plan: of a store that has room for it.
         config: the request.
+        client: of the cluster asked for; None: compute in this process.
         lock: of the store, held.
         stop: whether the run is to stop.
         observer: is told of plan, progress and outcome.
@@ -134,38 +138,35 @@ def complete(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Obser
         What became of the blocks of the last round.
 
     Raises:
-        RequestError: the cluster can't be used as asked.
-        ClusterLost: there is no scheduler that answers.
-        BlockError: with `cluster=serial`, of the first block that fails.
+        ClusterLost: the scheduler or a worker doesn't answer.
+        BlockError: in this process, of the first block that fails.
     """
     assert plan.store is not None
     with filing(plan.store, lock) as files:
         ask(plan.store, plan.rows, plan.members)
         if plan.complete:
             return Outcome()
-        return _rounds(plan, config, lock, stop, observer, files)
+        with workers_of(plan, config, client, observer) as dask:
+            return _rounds(plan, config, dask, log_of(plan, config, lock), stop, observer, files)
 
 
-def _rounds(plan: Plan, config: Config, lock: Lock, stop: Stop, observer: Observer, files: Filing) -> Outcome:
+def _rounds(
+    plan: Plan, config: Config, dask: "Dask | None", log: RunLog, stop: Stop, observer: Observer, files: Filing
+) -> Outcome:
     """Compute until nothing is missing, or nothing more can be done."""
-    observer.say(announcement(plan))
-    log = log_of(plan, config, lock)
-    with workers_of(plan, config, observer) as dask:
-        if dask is not None and getattr(config.cluster, "dashboard", True) and dask.client.dashboard_link:
-            observer.say(f"dashboard: {dask.client.dashboard_link}")
-        while True:
-            outcome = compute(plan, config, dask, stop, observer, files, log)
-            files.wait()
-            plan = planned(plan.sweep, config, open_store(plan.path), "keep")
-            if plan.complete or outcome.interrupted or outcome.failed:
-                return outcome
-            if not outcome.computed + outcome.found:
-                raise Interrupted(
-                    f"{plan.path}: no block was computed though some are missing; see action=explain"
-                )
-            assert plan.store is not None
-            ask(plan.store, plan.rows, plan.members)
-            observer.say(announcement(plan))
+    if dask is not None and getattr(config.cluster, "dashboard", True) and dask.client.dashboard_link:
+        observer.say(f"dashboard: {dask.client.dashboard_link}")
+    while True:
+        outcome = compute(plan, config, dask, stop, observer, files, log)
+        files.wait()
+        plan = planned(plan.sweep, config, open_store(plan.path), "keep")
+        if plan.complete or outcome.interrupted or outcome.failed:
+            return outcome
+        if not outcome.computed + outcome.found:
+            raise Interrupted(f"{plan.path}: no block was computed though some are missing; see action=explain")
+        assert plan.store is not None
+        ask(plan.store, plan.rows, plan.members)
+        observer.say(announcement(plan))
 
 
 class Dask:
@@ -181,30 +182,27 @@ class Dask:
 
 
 @contextmanager
-def workers_of(plan: Plan, config: Request, observer: Observer) -> Iterator[Dask | None]:
-    """The workers of the cluster asked for, those that don't fit refused.
+def workers_of(plan: Plan, config: Request, client: "Client | None", observer: Observer) -> Iterator[Dask | None]:
+    """The workers of a client, those that don't fit refused.
 
     Args:
         plan: of a store that is there.
         config: the request.
+        client: of the cluster asked for; None: this process.
         observer: is told of every worker that is refused.
 
     Yields:
         Client and workers; None for this process alone.
 
     Raises:
-        RequestError: the cluster can't be used as asked.
-        ClusterLost: there is no scheduler that answers.
+        ClusterLost: the scheduler or a worker doesn't answer.
     """
-    if isinstance(config.cluster, SerialCluster):
+    if client is None:
         yield None
         return
     from pipeline.execution.admission import checked_workers  # loads Dask
 
-    with (
-        dask_client(config.cluster) as client,
-        checked_workers(client, plan, _execution(config), observer.complain) as workers,
-    ):
+    with checked_workers(client, plan, _execution(config), observer.complain) as workers:
         yield Dask(client, workers)
 
 
@@ -236,7 +234,8 @@ def compute(
     files.expect(plan.rows, plan.missing)
     began, outcome, count = time.monotonic(), Outcome(), _worker_count(config, dask)
     try:
-        with observer.progress(plan, count) as shown:
+        compiling = dask.workers.compiling if dask else compiling_here
+        with observer.progress(plan, count, compiling) as shown:
             progress = _filed(plan, files, shown)
             if dask is None:
                 run_serially(jobs, progress, stop, outcome)

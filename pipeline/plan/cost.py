@@ -1,9 +1,11 @@
 """What computing a plan will cost: measured where blocks have been computed, else by a pilot."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from heapq import heapreplace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,15 +22,43 @@ _PILOT_WORK = 1e8
 """Operations of a pilot: about a tenth of a second."""
 _PILOT_SECONDS = 20.0
 """How long a pilot may take that can't be shortened."""
+_REPEATS = 3
+"""The least of so many counts: what else runs on a machine makes the others longer."""
+_MOST_DEALT_OUT = 10**5
+"""Blocks; of more, the last ones are no part of the whole that counts."""
 
 
 class Prediction(NamedTuple):
-    """Time in block functions for the missing blocks of a plan."""
+    """Processor time in block functions for the missing blocks of a plan."""
 
     core_seconds: float
     """NaN if it is not known."""
     why: str = ""
     """Why it is not known."""
+    least: float = float("nan")
+    greatest: float = float("nan")
+    """Between which core-seconds it is, by the rates of the points that were measured."""
+    of_block: np.ndarray = np.empty(0)
+    """(point,) seconds of a block."""
+
+    def wall_seconds(self, plan: Plan, workers: int) -> float:
+        """How long workers take together, each block on one of them.
+
+        Args:
+            plan: the one that was predicted.
+            workers: how many.
+
+        Returns:
+            Seconds; NaN if they are not known.
+        """
+        blocks = plan.missing.sum(axis=1)
+        if np.isnan(self.core_seconds) or not 0 < blocks.sum() < _MOST_DEALT_OUT:
+            return self.core_seconds / workers
+        ends = [0.0] * workers
+        for block in range(plan.sweep.blocks):  # in the order in which a driver hands them out
+            for k in plan.longest_first[plan.missing[plan.longest_first, block]].tolist():
+                heapreplace(ends, ends[0] + float(self.of_block[k]))
+        return max(ends)
 
 
 def predict(plan: Plan, pilot: bool = True) -> Prediction:
@@ -49,13 +79,18 @@ def predict(plan: Plan, pilot: bool = True) -> Prediction:
     measured = _measured(plan)
     there = np.isfinite(measured)
     if there.any():
+        rates = measured[there] / plan.block_work[there]
         rate = measured[there].sum() / plan.block_work[there].sum()
     else:
-        rate, why = _pilot(plan, pilot)
-        if np.isnan(rate):
-            return Prediction(rate, why)
-    seconds = np.where(there, measured, rate * plan.block_work)
-    return Prediction(float(seconds @ plan.missing.sum(axis=1)))
+        rates, why = _pilot(plan, pilot)
+        if why:
+            return Prediction(float("nan"), why)
+        rate = rates[0]
+    blocks = plan.missing.sum(axis=1)
+    of_block, least, greatest = (
+        np.where(there, measured, speed * plan.block_work) for speed in (rate, rates.min(), rates.max())
+    )
+    return Prediction(float(of_block @ blocks), "", float(least @ blocks), float(greatest @ blocks), of_block)
 
 
 def refuse_above(plan: Plan, core_hours: float | None) -> None:
@@ -95,19 +130,44 @@ def _measured(plan: Plan) -> np.ndarray:
     return measured
 
 
-def _pilot(plan: Plan, whole_member: bool) -> tuple[float, str]:
-    """Seconds per operation by a few members of the longest point, or why that is not known."""
+def _pilot(plan: Plan, whole_member: bool) -> tuple[np.ndarray, str]:
+    """Seconds per operation by a few members of the longest point and of the shortest, or why that is not known."""
     sweep, system = plan.sweep, plan.sweep.system
-    members = np.arange(min(sweep.block_members, system.lanes))
-    settings = sweep.settings_at(sweep.points[int(np.argmax(plan.block_work))])
+    longest, shortest = (sweep.settings_at(sweep.points[k]) for k in plan.longest_first[[0, -1]].tolist())
     if system.work is None or system.shortened is None:
-        return _timed_apart(sweep, settings) if whole_member else (float("nan"), "it was not measured")
-    settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
+        if not whole_member:
+            return np.empty(0), "it was not measured"
+        seconds, why = _timed_apart(sweep, longest)
+        return np.array([seconds / (1.0 if system.work is None else system.work(longest))]), why
     try:
-        _timed(sweep, settings, members, 1)  # compiles
-        return _timed(sweep, settings, members, 3) / (3 * system.work(settings) * len(members)), ""
+        return np.array([_rate(sweep, settings) for settings in (longest, shortest)]), ""
     except BlockError as error:
-        return float("nan"), str(error)
+        return np.empty(0), str(error)
+
+
+def _rate(sweep: Sweep, settings: dict[str, Any]) -> float:
+    """Seconds per operation by a few members of a point, iterations left out so that it takes a tenth of a second."""
+    system = sweep.system
+    assert system.work is not None
+    members = np.arange(min(sweep.block_members, system.lanes))
+    settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
+    least = min(_times(sweep.system_name, settings, members))
+    return least / (system.work(settings) * len(members))
+
+
+def _times(system: str, settings: dict[str, Any], members: np.ndarray) -> Iterator[float]:
+    """Processor time for some members, again and again; not that of the first time, which compiles."""
+    for again in range(1 + _REPEATS):
+        began = _processor_seconds()
+        compute_members(system, settings, 0, members, 2)
+        if again:
+            yield _processor_seconds() - began
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process so far, and of those that it started and that ended."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 _APART = """
@@ -136,7 +196,7 @@ def _timed_apart(sweep: Sweep, settings: dict[str, Any]) -> tuple[float, str]:
 
 
 def seconds_a_member(system: str, settings: dict[str, Any], few: int, block: int) -> tuple[float | None, str]:
-    """Seconds a member of a system takes here: by a few members, then by a block if that is quick.
+    """Processor time a member of a system takes here: by a few members, then by a block, if these are quick.
 
     Args:
         system: its name, as of `pipeline.systems.find`.
@@ -147,25 +207,17 @@ def seconds_a_member(system: str, settings: dict[str, Any], few: int, block: int
     Returns:
         Seconds and "", or None and why members can't be computed.
     """
-    seconds = 0.0
-    for members in (few, block):
-        if members * seconds > _PILOT_SECONDS / 2:
+    least = float("inf")
+    for members in (few, few, block, block):
+        if least < float("inf") and members * least > _PILOT_SECONDS / 4:
             break
-        started = time.perf_counter()
+        began = _processor_seconds()
         try:
             compute_members(system, settings, 0, np.arange(members), 2)
         except BlockError as error:
             return None, str(error)
-        seconds = (time.perf_counter() - started) / members
-    return seconds, ""
-
-
-def _timed(sweep: Sweep, settings: dict[str, Any], members: np.ndarray, repeats: int) -> float:
-    """Seconds for some members, so many times."""
-    started = time.perf_counter()
-    for _ in range(repeats):
-        compute_members(sweep.system_name, settings, 0, members, 2)
-    return time.perf_counter() - started
+        least = min(least, (_processor_seconds() - began) / members)
+    return least, ""
 
 
 def _shortened(sweep: Sweep, settings: dict[str, Any], work: float) -> dict[str, Any]:

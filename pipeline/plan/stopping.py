@@ -35,6 +35,8 @@ class Reached(NamedTuple):
     """(point,) half the interval's width with the members that are there; NaN without any."""
     narrow: np.ndarray
     """(point,) whether the target is met."""
+    least: np.ndarray
+    """(point,) members from which on the interval is to be believed."""
 
 
 def reached(plan: Plan, precision: Precision) -> Reached:
@@ -45,15 +47,19 @@ def reached(plan: Plan, precision: Precision) -> Reached:
         precision: the target.
 
     Returns:
-        By points: the members called for, half the interval's width, and whether the target is met.
+        By points: the members called for, half the interval's width, whether the target is met, and the members
+        from which on the interval is to be believed.
     """
     estimand = plan.sweep.system.all_estimands[precision.of]
     points = len(plan.sweep.points)
-    found = Reached(np.zeros(points, dtype=int), np.full(points, np.nan), np.zeros(points, dtype=bool))
+    found = Reached(
+        np.zeros(points, dtype=int), np.full(points, np.nan), np.zeros(points, dtype=bool), np.zeros(points)
+    )
     for k, sample in enumerate(_samples(plan, estimand)):
         found.members[k], found.half_width[k], found.narrow[k] = call(
             sample, estimand.kind, precision, plan.sweep.block_members
         )
+        found.least[k] = _least_members(sample, estimand.kind)
     return found
 
 
@@ -92,7 +98,9 @@ def call(sample: np.ndarray, kind: str, precision: Precision, block: int) -> tup
 def _least_members(sample: np.ndarray, kind: str) -> float:
     """Members from which on an interval of this kind is to be believed."""
     values = sample[np.isfinite(sample)]
-    return COCHRAN * _skewness(values) ** 2 if kind == "mean" and np.ptp(values) > 0 else 0.0
+    if kind != "mean" or not len(values) or np.ptp(values) == 0:
+        return 0.0
+    return COCHRAN * _skewness(values) ** 2
 
 
 def half_width(sample: np.ndarray, kind: str, confidence: float) -> float:
@@ -182,7 +190,7 @@ def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | N
 
 
 def precision_line(plan: Plan, precision: Precision, found: Reached) -> str:
-    """Which points missed a precision target.
+    """Which points missed a precision target, and by which rule.
 
     Args:
         plan: of the sweep.
@@ -195,7 +203,15 @@ def precision_line(plan: Plan, precision: Precision, found: Reached) -> str:
     aim = f"{precision.of} within ± {precision.half_width:g} ({precision.confidence:.0%})"
     met = f"at {int(found.narrow.sum())} of {len(found.narrow)} points"
     missed = [
-        f"{plan.sweep.named(plan.sweep.points[k])} (± {found.half_width[k]:.2g} with {found.members[k]} members)"
-        for k in np.flatnonzero(~found.narrow)
+        f"{plan.sweep.named(plan.sweep.points[k])} (± {found.half_width[k]:.2g} with {found.members[k]} members"
+        f"{_skew(precision, found, k)})"
+        for k in np.flatnonzero(~found.narrow).tolist()
     ]
     return f"precision: {aim} {met}" + (f"; not at {', '.join(missed)}" if missed else "")
+
+
+def _skew(precision: Precision, found: Reached, k: int) -> str:
+    """That a point's numbers are too skew for the members it has, where that is why its narrow interval is no end."""
+    if not found.half_width[k] <= precision.half_width or found.least[k] <= found.members[k]:
+        return ""
+    return f", too few for numbers this skew: a mean needs {np.ceil(found.least[k]):.0f} to be believed"

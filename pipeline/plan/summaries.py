@@ -38,6 +38,8 @@ class Explanation:
     failed: list[str]
     """Blocks that failed in the last run and are to be tried again."""
     prediction: Prediction
+    wall_seconds: float
+    """Predicted duration of the run; NaN if it is not known."""
     workers: int
     bytes: int
     """Uncompressed size of what is missing."""
@@ -75,11 +77,12 @@ class Explanation:
             yield "warning", warning
 
     def _predicted(self) -> str:
-        seconds, why = self.prediction
-        if np.isnan(seconds):
-            return f"not known: {why}"
-        hours = f" ({seconds / 3600:.1f} core-hours)" if seconds >= 360 else ""
-        return f"{seconds:.0f} core-seconds{hours}, {duration(seconds / self.workers)} on {self.workers} workers"
+        predicted = self.prediction
+        if np.isnan(predicted.core_seconds):
+            return f"not known: {predicted.why}"
+        unit, name = (3600, "core-hours") if predicted.core_seconds >= 3600 else (1, "core-seconds")
+        spent = _range(predicted.least / unit, predicted.greatest / unit)
+        return f"{spent} {name}, about {duration(self.wall_seconds)} on {counted(self.workers, 'worker')}"
 
     def _memory(self) -> str:
         if self.memory_is_known:
@@ -107,7 +110,6 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         "damaged": missing & plan.damaged,
         "stale": missing & plan.stored,
     }
-    changed = ", ".join(plan.changed_code())
     return Explanation(
         path=plan.path,
         exists=plan.store is not None,
@@ -119,9 +121,10 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         stored=int(plan.available.sum()),
         missing=int(missing.sum()),
         reasons={why: int(which.sum()) for why, which in reasons.items() if which.any()},
-        stale=f"{_named_blocks(plan, plan.stale)}; changed since: {changed}" if plan.stale.any() else "",
+        stale=_stale(plan) if plan.stale.any() else "",
         failed=_failed_last_time(plan),
         prediction=prediction,
+        wall_seconds=prediction.wall_seconds(plan, workers),
         workers=workers,
         bytes=0 if unknown else int(_bytes(plan) * missing.sum()),
         memory=0.0 if unknown else _memory(plan),
@@ -203,6 +206,23 @@ def _state(run: dict[str, Any], driven: bool) -> str:
     if run["state"] == "running":
         return "running now" if driven else "killed; the same command resumes"
     return f"{run['state']} {run['ended']}, {counted(run['blocks_computed'], 'block')} computed"
+
+
+def _range(least: float, greatest: float) -> str:
+    """Two numbers to the digits that can be trusted, or one where these are the same."""
+    low, high = (f"{float(f'{number:.2g}'):g}" for number in (least, greatest))
+    return low if low == high else f"{low} to {high}"
+
+
+def _stale(plan: Plan) -> str:
+    """Which blocks other code computed, what changed, and what a run does with them."""
+    does = {
+        "stop": "a run is refused until on_stale=keep or on_stale=recompute says what is to become of them",
+        "keep": "a run uses them as they are",
+        "recompute": "a run computes them again",
+    }[plan.on_stale]
+    changed = ", ".join(plan.changed_code()) or "unknown"
+    return f"{_named_blocks(plan, plan.stale)}; changed since: {changed}; {does}"
 
 
 def _named_blocks(plan: Plan, which: np.ndarray, most: int = 4) -> str:

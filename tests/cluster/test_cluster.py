@@ -249,17 +249,27 @@ def test_workers_all_lost_mid_sweep_end_in_exit_code_4(cluster, tmp_path, start)
     assert len(numbered_blocks(path)) == 1 < BLOCKS
 
 
-def test_a_scheduler_that_does_not_answer_ends_in_exit_code_4(tmp_path, main):
-    ran = main(on_scheduler(tmp_path, "cluster.address='tcp://127.0.0.1:9'", "cluster.connect_seconds=1"))
-    assert ran.code == INTERRUPTED
-    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.err
-    assert "Traceback" not in ran.err
+DEAD = "tcp://127.0.0.1:9"
+NO_SCHEDULER = {
+    "an address": (f"cluster.address='{DEAD}'", f"no scheduler answers at {DEAD}"),
+    "the file of one that died": ("cluster.scheduler_file=$FOLDER/file", f"no scheduler answers at {DEAD}"),
+    "a file that is never written": (
+        "cluster.scheduler_file=$FOLDER/none",
+        "cluster.scheduler_file: expected what `dask scheduler --scheduler-file",
+    ),
+}
 
 
-def test_a_scheduler_file_that_is_never_written_ends_in_exit_code_4(tmp_path, main):
-    ran = main(on_scheduler(tmp_path, f"cluster.scheduler_file={tmp_path}/none", "cluster.connect_seconds=0.5"))
+@pytest.mark.parametrize("where", NO_SCHEDULER)
+def test_a_scheduler_that_does_not_answer_is_waited_for_aloud_and_leaves_no_store(where, tmp_path, main):
+    override, words = NO_SCHEDULER[where]
+    (tmp_path / "file").write_text(json.dumps({"address": DEAD}))
+    ran = main(on_scheduler(tmp_path, override.replace("$FOLDER", str(tmp_path)), "cluster.connect_seconds=0.5"))
     assert ran.code == INTERRUPTED
-    assert "cluster.scheduler_file: expected what `dask scheduler --scheduler-file" in ran.err
+    assert "waiting for its answer, at most 0.5 s" in ran.out
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_block_that_raises_is_reported_and_the_rest_goes_on(cluster, tmp_path, main):
@@ -334,6 +344,53 @@ def test_a_run_with_none_but_refused_workers_ends_in_exit_code_4(cluster, tmp_pa
     assert ran.code == INTERRUPTED, ran
     assert "is refused: code" in ran.err
     assert not numbered_blocks(tmp_path / "kuramoto_T.zarr")
+
+
+@pytest.fixture
+def no_project(tmp_path):
+    """The environment of workers that can't import the project."""
+    (tmp_path / "strange" / "pipeline").mkdir(parents=True)
+    (tmp_path / "strange" / "pipeline" / "__init__.py").write_text("raise ModuleNotFoundError('No module x')")
+    return {"PYTHONPATH": str(tmp_path / "strange")}
+
+
+def test_a_run_with_none_but_workers_without_the_project_ends_in_exit_code_4(
+    cluster, tmp_path, no_project, main, monkeypatch
+):
+    monkeypatch.setattr("pipeline.execution.admission._PATIENCE_SECONDS", 0.1)
+    running = cluster(workers=2, **no_project)
+    ran = main(request(tmp_path, running))
+    assert ran.code == INTERRUPTED, ran
+    lines = ran.err.splitlines()
+    assert len(lines) == 2, ran
+    for line in lines:
+        assert re.match(
+            r"error: worker tcp://\S+ is refused: it can't load the project: ModuleNotFoundError: No module x; ",
+            line,
+        )
+    assert not numbered_blocks(tmp_path / "kuramoto_T.zarr")
+    assert [process.wait(command.PATIENCE) for process in running.processes[1:]] == [0, 0]
+
+
+@pytest.mark.parametrize("when", ["before the driver", "during the run"])
+def test_workers_without_the_project_are_left_out_and_the_rest_goes_on(
+    when, cluster, tmp_path, start, no_project, expected
+):
+    gate = Gate(tmp_path)
+    running = cluster(workers=1, **gate.environment)
+    if when == "before the driver":
+        stranger = running.start_worker(**no_project)
+        with Client(running.address) as client:
+            client.wait_for_workers(2)
+    driver = start(request(tmp_path, running), tmp_path / "log")
+    gate.wait_for(1)
+    if when == "during the run":
+        stranger = running.start_worker(**no_project)
+    stranger.wait(command.PATIENCE)
+    gate.open()
+    assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
 
 
 def test_other_major_versions_are_named_with_what_was_expected():

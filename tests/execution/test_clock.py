@@ -1,6 +1,8 @@
 """The clock of a block: time goes on as these tests say, and compiling is not in it."""
 
 import faulthandler
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +12,7 @@ from numba.extending import overload
 
 from pipeline.execution import clock
 from pipeline.execution.clock import block_clock
+from tests.command import ROOT
 
 COMPUTING, COMPILING, LIMIT = 1.0, 100.0, 10.0
 
@@ -111,3 +114,24 @@ def test_a_block_without_a_limit_leaves_no_note_and_nothing_armed(armed, tmp_pat
     with block_clock(None, tmp_path / "note"):
         assert not (tmp_path / "note").exists()
     assert armed == []
+
+
+LOADING = """
+import sys, time
+from pathlib import Path
+from pipeline.execution.clock import block_clock, compiling_here, tell_of_compiling
+
+assert "numba" not in sys.modules
+told = []
+tell_of_compiling(told.append)
+began = time.perf_counter()
+with block_clock(None, Path("note")) as clock:
+    import numba
+    numba.njit(lambda x: x + 1)(1)
+assert clock.seconds < 0.2 * (time.perf_counter() - began), clock.seconds
+assert told[:2] == [1, 0] and len(told) >= 4 and compiling_here() == 0, told
+"""
+
+
+def test_loading_numba_and_what_it_compiles_then_are_no_time_of_a_block():
+    subprocess.run([sys.executable, "-c", LOADING], cwd=ROOT, check=True)

@@ -131,7 +131,14 @@ def test_stale_blocks_stop_a_run_with_exit_code_2_and_what_changed(stale, tmp_pa
 def test_explain_names_the_stale_blocks_and_what_changed(stale, tmp_path, main):
     ended = main(tiny(tmp_path, "action=explain"))
     assert ended.code == COMPLETE
-    assert "1 block (T=2 block 0); changed since: sim.kuramoto.gone, sim.kuramoto.learn\n" in ended.out
+    assert "1 block (T=2 block 0); changed since: sim.kuramoto.gone, sim.kuramoto.learn; a run is ref" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("choice", "does"), [("keep", "uses them as they are"), ("recompute", "computes them again")]
+)
+def test_explain_says_what_a_run_does_with_stale_blocks(choice, does, stale, tmp_path, main):
+    assert f"; a run {does}\n" in main(tiny(tmp_path, "action=explain", f"on_stale={choice}")).out
 
 
 def test_stale_blocks_are_kept_on_request(stale, tmp_path, main):

@@ -1,5 +1,7 @@
 """Precision targets: members are added until every estimate is narrow, and its interval covers what it should."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -135,7 +137,10 @@ def test_a_run_adds_members_where_they_are_needed_and_says_what_it_reached(asked
     (record,) = open_store(tmp_path / "kuramoto_T.zarr").runs()  # one run, whatever its rounds
     assert (record["state"], record["blocks_computed"]) == ("ended", stored.sum())
     again = main(asked(tmp_path, AIM))
-    assert (again.code, again.out) == (COMPLETE, f"{last}\n")
+    assert again.code == COMPLETE
+    assert again.out.splitlines() == [
+        f"{tmp_path / 'kuramoto_T.zarr'}: nothing to compute, {stored.sum()} blocks stored", last
+    ]  # fmt: skip
 
 
 def test_an_interrupted_run_decides_as_one_that_was_not(tmp_path, main):
@@ -154,6 +159,18 @@ def test_points_that_miss_the_target_are_named(tmp_path, main):
     out = main(here(tmp_path, AIM.replace("0.07", "0.001"), "axes.T.values=[1,2]")).out
     assert "at 0 of 2 points; not at T=1 (± 0." in out
     assert "with 64 members)" in out
+
+
+def test_a_narrow_interval_that_is_not_believed_is_told_with_the_members_that_it_takes(
+    tmp_path, main, monkeypatch
+):
+    monkeypatch.setattr("pipeline.plan.stopping.COCHRAN", 1e6)
+    out = main(here(tmp_path, AIM.replace("0.07", "0.9"), "axes.T.values=[1]")).out
+    assert re.search(
+        r"at 0 of 1 points; not at T=1 \(± 0\.\d+ with 64 members, too few for numbers this skew: "
+        r"a mean needs \d+ to be believed\)",
+        out,
+    )
 
 
 @pytest.mark.parametrize(
