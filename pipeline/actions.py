@@ -37,6 +37,7 @@ from pipeline.plan import (
     status,
     stores_in,
     sweep_of,
+    too_large,
     whole_store,
 )  # fmt: skip
 from pipeline.request import (
@@ -168,6 +169,8 @@ def explain(config: Config, observer: Observer) -> Ended:
         prediction = predict(plan)
     explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
     explained.warnings.extend(ignored_settings(config))
+    if not config.unknown and (why := too_large(plan, *cluster.worker_memory(config.cluster))):
+        explained.warnings.append(why)
     lines = str(explained).splitlines()
     if isinstance(config.cluster, SlurmCluster):
         if prediction.core_seconds > 0:
@@ -367,6 +370,8 @@ def _refuse_unknown(config: Config) -> None:
 def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
     plan.refuse_stale()
     refuse_above(plan, config.limits.core_hours)
+    if why := too_large(plan, *cluster.worker_memory(config.cluster)):
+        raise RequestError([why])
 
 
 def _asked(config: Config, on_stale: str | None = None) -> Plan:

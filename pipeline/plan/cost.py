@@ -12,9 +12,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.errors import BlockError, RequestError
+from pipeline.plan.memory import memory_here
 from pipeline.plan.planning import Plan
 from pipeline.request import Sweep
 from pipeline.systems import compute_members
+from pipeline.words import size
 
 SLOWEST = 1e9
 """Operations a second that any machine reaches: a plan below its limit at this rate needs no measurement."""
@@ -54,7 +56,7 @@ class Prediction(NamedTuple):
         blocks = plan.missing.sum(axis=1)
         if np.isnan(self.core_seconds) or not 0 < blocks.sum() < _MOST_DEALT_OUT:
             return self.core_seconds / workers
-        ends = [0.0] * workers
+        ends = [0.0] * min(workers, int(blocks.sum()))
         for block in range(plan.sweep.blocks):  # in the order in which a driver hands them out
             for k in plan.longest_first[plan.missing[plan.longest_first, block]].tolist():
                 heapreplace(ends, ends[0] + float(self.of_block[k]))
@@ -151,6 +153,8 @@ def _rate(sweep: Sweep, settings: dict[str, Any]) -> float:
     assert system.work is not None
     members = np.arange(min(sweep.block_members, system.lanes))
     settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
+    if system.memory is not None and (needed := system.memory(settings)) > (most := memory_here()):
+        raise BlockError(f"it takes {size(needed)} of memory, this machine has {size(most)}")
     least = min(_times(sweep.system_name, settings, members))
     return least / (system.work(settings) * len(members))
 

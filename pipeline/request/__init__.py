@@ -17,6 +17,7 @@ from pipeline.request.clusters import (
     SerialCluster,
     SlurmCluster,
     as_walltime,
+    bytes_of,
     refuse_open_comms,
     seconds_of,
 )
@@ -29,8 +30,7 @@ __all__ = [
     "CONF", "EXPORTS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known",
     "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
-    "Verify", "as_walltime",
-    "as_yaml", "check", "check_store_alone", "compose", "define", "got", "ignored_settings", "label_of", "parse", "plain",
-    "point_ids", "point_seed",
+    "Verify", "as_walltime", "as_yaml", "bytes_of", "check", "check_store_alone", "compose", "define", "got",
+    "ignored_settings", "label_of", "parse", "plain", "point_ids", "point_seed",
     "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip

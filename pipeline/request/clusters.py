@@ -34,6 +34,18 @@ def seconds_of(walltime: str) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+def bytes_of(memory: str) -> float:
+    """Bytes of a memory that Slurm is asked for.
+
+    Args:
+        memory: a whole number with kB, MB, GB or TB.
+
+    Returns:
+        Bytes.
+    """
+    return float(memory[:-2]) * 1000.0 ** ("kMGT".index(memory[-2]) + 1)
+
+
 def as_walltime(seconds: float) -> str:
     """Slurm's HH:MM:SS, at least as long as some seconds.
 
@@ -60,8 +72,8 @@ Memory = Annotated[str, like(r"[1-9]\d{0,8}[kMGT]B", "a whole number with kB, MB
 Line = Annotated[str, like(r"[^\n]+", "one line of shell")]
 Option = Annotated[str, like(r"-[^\n]+", "an option of sbatch, like --constraint=skylake")]
 Word = Annotated[str, like(r"[\w.,:@/+-]{1,200}", "a name as Slurm and the system know it")]
-MOST_WORKERS = 10_000
-"""Of a machine or a job. One scheduler of Dask does not serve more."""
+MOST_WORKERS, MOST_CORES = 10_000, 1024
+"""On one machine, or jobs; and cores a job. One scheduler of Dask does not serve more workers."""
 
 
 class _Cluster(Section):
@@ -111,7 +123,7 @@ class SlurmCluster(_Cluster):
     partition: Word | None
     account: Word | None
     jobs: int = Field(ge=1, le=MOST_WORKERS)
-    cores: int = Field(ge=1, le=MOST_WORKERS)
+    cores: int = Field(ge=1, le=MOST_CORES)
     memory: Memory
     walltime: Walltime
     margin_seconds: SomeSeconds

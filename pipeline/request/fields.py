@@ -22,7 +22,7 @@ def like(pattern: str, words: str) -> BeforeValidator:
 
     def checked(text: Any) -> Any:
         if not isinstance(text, str) or not re.fullmatch(pattern, text):
-            raise PydanticCustomError("like", words)  # type: ignore[arg-type]
+            raise PydanticCustomError("like", words)
         return text
 
     return BeforeValidator(checked)

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -78,7 +78,12 @@ def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     Returns:
         One line a fault: the key's full path, what was expected, what was got.
     """
-    return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
+    return lines_of(error.errors(include_url=False), model, prefix)
+
+
+def lines_of(faults: Iterable[Mapping[str, Any]], model: type[BaseModel], prefix: str = "") -> list[str]:
+    """As `describe`, of some of pydantic's `ValidationError.errors()`."""
+    return [_line(fault, model, prefix) for fault in faults]
 
 
 def said_of(fault: Mapping[str, Any], value: Any) -> str:

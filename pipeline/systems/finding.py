@@ -139,7 +139,9 @@ def module_name(name: str) -> str:
         RequestError: there is none, or this is no name of a module.
     """
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
-        raise RequestError([f"system: expected the name of a system or of a Python module, got {brief(repr(name))}"])
+        raise RequestError(
+            [f"system: expected the name of a system or of a Python module, got {brief(repr(name))}"]
+        )
     if name in known_systems():
         return f"{_OURS}.{name}"
     top = name.partition(".")[0]

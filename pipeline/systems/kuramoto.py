@@ -23,7 +23,6 @@ from pipeline.systems import (
 )  # fmt: skip
 from sim.sizes import steps_in
 
-
 MOST_OSCILLATORS = 10_000
 """All pairs are coupled: 5 · 10^7 weights a member, of which 400 MB are stored."""
 MOST_STEPS = 10**9
@@ -173,6 +172,8 @@ def fixed_steps(settings: Settings) -> int:
 def shortened(settings: Settings, share: float) -> dict[str, Any]:
     """Settings of a Kuramoto system with fewer iterations and a shorter time with fixed weights.
 
+    Where a part of one iteration is enough, its interval T is shorter too.
+
     Args:
         settings: of the point.
         share: of each that is kept; at least an iteration and an Euler step are.
@@ -180,11 +181,14 @@ def shortened(settings: Settings, share: float) -> dict[str, Any]:
     Returns:
         All settings.
     """
-    fixed = {
+    steps, dt = steps_in(settings["T"], settings["dt"]), settings["dt"]
+    rest = min(1.0, settings["iterations"] * share)
+    return {
+        **fewer_iterations(settings, share),
+        "T": settings["T"] if rest == 1 else max(1, int(steps * rest)) * dt,
         "fixed_discarded": settings["fixed_discarded"] * share,
-        "fixed_duration": max(settings["dt"], settings["fixed_duration"] * share),
+        "fixed_duration": max(dt, settings["fixed_duration"] * share),
     }
-    return {**fewer_iterations(settings, share), **fixed}
 
 
 def _work(settings: Settings) -> float:
@@ -319,7 +323,10 @@ SYSTEM = System(
     lanes=8,
     work=_work,
     memory=_memory,
-    shortened=shortened,
+    shortened=lambda settings, share: {
+        **shortened(settings, share),
+        "trace_duration": settings["trace_duration"] * share,
+    },
     symbols={
         **OSCILLATOR_SYMBOLS,
         "iterations": ("n", "iterations"),

@@ -23,7 +23,6 @@ from pipeline.systems import (
 )  # fmt: skip
 from sim.sizes import connections
 
-
 MOST_HIDDEN = 10**6
 """Hidden nodes: some 10^7 weights, of which 80 MB or more are stored a member."""
 
