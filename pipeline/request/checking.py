@@ -269,7 +269,7 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     ensemble, store, quick = (raw.get(section) for section in ("ensemble", "store", "quick"))
     precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
     aim = precision.get("of") if isinstance(precision, dict) else None
-    if aim is not None and not (isinstance(aim, str) and aim in system.all_estimands):
+    if isinstance(aim, str) and aim not in system.all_estimands:
         yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {got(aim)}"
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:
