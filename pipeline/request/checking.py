@@ -65,14 +65,31 @@ def plain(composed: DictConfig) -> dict[str, Any]:
         Keys with values, lists and dictionaries.
 
     Raises:
-        RequestError: a reference to nothing.
+        RequestError: a reference to nothing, bytes, or keys that are no text.
     """
     try:
         raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
-        message = str(error).splitlines()[0]
+        message = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0])
         raise RequestError([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
+    if faults := list(_strange(raw)):
+        raise RequestError(faults)
     return {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+
+
+def _strange(node: Any, key: str = "") -> Iterator[str]:
+    """What YAML knows and no request takes: bytes, and keys that are no text."""
+    if isinstance(node, bytes):
+        yield f"{key}: expected text, got bytes"
+    elif isinstance(node, list):
+        for k, value in enumerate(node):
+            yield from _strange(value, f"{key}[{k}]")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(name, str):
+                yield from _strange(value, f"{key}.{brief(name)}".lstrip("."))
+            else:
+                yield f"{key or 'a config file'}: expected keys that are text, got the key {got(name)}"
 
 
 def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin) -> Config:

@@ -304,6 +304,8 @@ def _message(error: Exception) -> str:
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return f"{brief(str(cause.full_key))}: {_unfit(str(cause).splitlines()[0])}{_what_to_do(cause)}"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip() and "https://" not in line]
+    if in_file := re.match(r"In '(.*)': \w+ raised while composing config: *(.*)", " ".join(lines[:2])):
+        return f"{in_file[1]}: {_unfit(in_file[2])}{_what_to_do(cause)}"
     return f"{one_line(' '.join(lines[:2])).replace('++', '')}{_what_to_do(cause)}"
 
 

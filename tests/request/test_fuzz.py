@@ -137,7 +137,7 @@ def fault(code, out, err):
     if "Traceback" in out + err:
         return "a traceback"
     if code == COMPLETE:
-        nonsense = err or re.search(r"\b(nan|inf)\b", out) or "predicted" not in out
+        nonsense = err or re.search(r"^(predicted|disk|memory) .*\b(nan|inf)\b", out, re.M) or "predicted" not in out
         return "no sensible plan" if nonsense else ""
     if code != CONFIG_WRONG:
         return f"code {code}"
@@ -148,7 +148,7 @@ def fault(code, out, err):
 
 
 def _fault_of_line(line):
-    if not re.match(r"error: [A-Za-z_/][\w./@-]*(\[\d+\])*(, line \d+)?: ", line):
+    if not re.match(r"error: (a config file|[A-Za-z_/][\w./@-]*(\[\d+\])*(, line \d+)?): ", line):
         return "neither key nor file is named"
     if len(line) > _LONGEST:
         return f"a line of {len(line)} characters"
