@@ -137,7 +137,9 @@ def fault(code, out, err):
     if "Traceback" in out + err:
         return "a traceback"
     if code == COMPLETE:
-        nonsense = err or re.search(r"^(predicted|disk|memory) .*\b(nan|inf)\b", out, re.M) or "predicted" not in out
+        nonsense = (
+            err or re.search(r"^(predicted|disk|memory) .*\b(nan|inf)\b", out, re.M) or "predicted" not in out
+        )
         return "no sensible plan" if nonsense else ""
     if code != CONFIG_WRONG:
         return f"code {code}"

@@ -116,7 +116,10 @@ def test_an_axis_of_labels_is_thinned_as_one_of_numbers(model):
             (ERRORS.replace("absolute", "square"), "axes.eta.values=[1,1]", "sampling.method=zip"),
             "axes: the same combination of values appears twice; expected distinct points",
         ),
-        (("axes.delay.values=[9223372036854775808]",), "axes.delay.values[0]: expected less than or equal to 1000000000, got 9223372036854775808"),
+        (
+            ("axes.delay.values=[9223372036854775808]",),
+            "axes.delay.values[0]: expected less than or equal to 1000000000, got 9223372036854775808",
+        ),
         ((f"axes.patterns.values=[{VOWELS}]",), f"axes.patterns.values[0]: expected a list, got '{VOWELS}'"),
     ],
 )
