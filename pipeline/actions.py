@@ -54,6 +54,7 @@ from pipeline.request import (
     compose,
     define,
     ignored_settings,
+    local_path,
     plain,
     unfit,
 )  # fmt: skip
@@ -74,7 +75,7 @@ from pipeline.store import (
     prepare,
 )  # fmt: skip
 from pipeline.systems import search_in
-from pipeline.words import counted, expanded
+from pipeline.words import counted
 
 _WATCH_SECONDS = 2.0
 
@@ -106,7 +107,7 @@ def requested(origin: Origin) -> Request:
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
         with suppress(ValueError):  # told by check
-            derived = derive(settings, Path(expanded(store.get("root"))))
+            derived = derive(settings, Path(local_path(str(store.get("root")))))
     return check(raw, derived, known, origin)
 
 

@@ -28,8 +28,18 @@ def like(pattern: str, words: str) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
-def _local(path: Any) -> Any:
-    """A path, `~` and variables replaced, unless it is an address."""
+def local_path(path: Any) -> Any:
+    """A path, `~` and variables replaced, that a file system can hold.
+
+    Args:
+        path: as it was given; anything but text is left to its type.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: an address, an unknown user or variable, or names that none can have; as what was expected.
+    """
     if why := refused_address(path):
         raise ValueError(why)
     if not isinstance(path, str):
@@ -42,4 +52,4 @@ def _local(path: Any) -> Any:
     return path
 
 
-LocalPath = Annotated[Path, BeforeValidator(_local)]
+LocalPath = Annotated[Path, BeforeValidator(local_path)]

@@ -284,12 +284,12 @@ def test_a_sensible_value_is_taken_in_each_way(composed, wrong_in, main, tmp_pat
 
 
 def test_some_nasty_values_are_refused_in_words_or_give_a_plan(composed, wrong_in):
-    assert wrong_in(composed(some(300, VALUES))) == []
+    assert wrong_in(composed(some(400, VALUES))) == []
 
 
 def test_some_nasty_values_on_the_command_line_and_in_files_are_too(wrong_in, tmp_path_factory):
-    assert wrong_in(typed(some(12, VALUES, in_a_list=False))) == []
-    assert wrong_in(written(some(12, ODDITIES, in_a_list=False), tmp_path_factory.mktemp("files"))) == []
+    assert wrong_in(typed(some(30, VALUES, in_a_list=False))) == []
+    assert wrong_in(written(some(30, ODDITIES, in_a_list=False), tmp_path_factory.mktemp("files"))) == []
 
 
 @pytest.mark.slow
@@ -301,5 +301,5 @@ def test_nasty_values_are_refused_in_words_or_give_a_plan(composed, wrong_in):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_nasty_values_on_the_command_line_and_in_files_are_too(wrong_in, tmp_path_factory):
-    assert wrong_in(typed(some(250, VALUES, in_a_list=False))) == []
-    assert wrong_in(written(some(250, ODDITIES, in_a_list=False), tmp_path_factory.mktemp("files"))) == []
+    assert wrong_in(typed(some(200, VALUES, in_a_list=False))) == []
+    assert wrong_in(written(some(200, ODDITIES, in_a_list=False), tmp_path_factory.mktemp("files"))) == []
