@@ -97,8 +97,8 @@ def requested(origin: Origin) -> Request:
 
     Raises RequestError with all that is wrong.
     """
-    search_in(origin.folders)
     raw = plain(compose(origin.overrides, origin.config_dir))
+    search_in(origin.folders)  # after Hydra, which imports all plugins that it finds in the path
     known = Known(tuple(ACTIONS), figures.known())
     settings, store = raw.get("settings"), raw.get("store")
     is_sweep = isinstance(store, dict) and store.get("name") is not None
@@ -172,6 +172,8 @@ def explain(config: Config, observer: Observer) -> Ended:
     explained.warnings.extend(ignored_settings(config))
     if not config.unknown and (why := too_large(plan, *cluster.worker_memory(config.cluster))):
         explained.warnings.append(why)
+    if isinstance(config.cluster, SlurmCluster) and (wrong := cluster.wrong_interface(config.cluster)):
+        explained.warnings.append(f"{wrong}; a run on this host is refused")
     lines = str(explained).splitlines()
     if isinstance(config.cluster, SlurmCluster):
         if prediction.core_seconds > 0:

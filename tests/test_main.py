@@ -269,6 +269,19 @@ def test_status_of_an_incomplete_store_is_told_by_its_path_alone(partial, main):
     assert (told.code, "5 of 6 blocks (83%)" in told.out) == (INTERRUPTED, True)
 
 
+def test_the_last_run_is_the_last_whatever_the_clock_says(tmp_path, main, monkeypatch):
+    line = elsewhere(tmp_path, "cluster=serial")
+    monkeypatch.setattr("pipeline.execution.running._now", lambda: "2099-01-01T00:00:00+00:00")
+    assert main([*line, "ensemble.members=8"]).code == COMPLETE
+    times = iter(["2026-01-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00"])  # set back while it ran
+    monkeypatch.setattr("pipeline.execution.running._now", lambda: next(times))
+    assert main(line).code == COMPLETE
+    assert "last run: started 2026-01-02" in main([*line, "action=status"]).out
+    first, second = main([*line, "action=history"]).out.splitlines()[1::2]
+    assert first.startswith("1  2099-01-01 00:00 UTC, ended in 0 s: 3 blocks computed")
+    assert second.startswith("2  2026-01-02 00:00 UTC, ended in 0 s: 3 blocks computed")
+
+
 def test_status_of_a_store_needs_no_code_of_its_system(tmp_path, main):
     """Of a system in a folder that the status is not told of."""
     store = filled(tmp_path)

@@ -27,6 +27,7 @@ __all__ = [
     "refuse_unusable",
     "submit",
     "worker_memory",
+    "wrong_interface",
 ]
 
 _BATCH = 1000
@@ -188,6 +189,20 @@ def advice(plan: "Plan", core_seconds: float, config: SlurmCluster) -> list[str]
     from pipeline.cluster import batch
 
     return batch.advice(plan, core_seconds, config)
+
+
+def wrong_interface(config: SlurmCluster) -> str:
+    """Why workers of Slurm jobs could not reach a driver on this host.
+
+    Args:
+        config: the cluster asked for.
+
+    Returns:
+        What was expected of `cluster.interface` and what was got; empty if this host has it.
+    """
+    from pipeline.cluster import slurm
+
+    return slurm.wrong_interface(config)
 
 
 def job_script(config: SlurmCluster) -> str:

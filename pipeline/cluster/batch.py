@@ -150,6 +150,11 @@ def advice(plan: Plan, core_seconds: float, cluster: SlurmCluster) -> list[str]:
         ),
         ("proposed", proposal),
     ]
+    asked = f"cluster.jobs={cluster.jobs} cluster.walltime={cluster.walltime}"
+    if asked != proposal:
+        rows.append(
+            ("asked for", f"{asked}, as in the script below; add what is proposed to the command to use it")
+        )
     if block > seconds_of(cluster.walltime) - 1.5 * cluster.margin_seconds:
         rows.append(
             ("impossible", f"a block takes longer than a worker lives, in a walltime of {cluster.walltime}")

@@ -154,15 +154,24 @@ def refuse_unusable(config: SlurmCluster) -> None:
         RequestError: there is no Slurm, no such interface, or what sbatch says.
     """
     refuse_without_slurm()
-    interfaces = psutil.net_if_addrs()
-    if config.interface not in interfaces:
-        raise RequestError(
-            [
-                f"cluster.interface: expected one of this host's, {', '.join(sorted(interfaces))}, "
-                f"got {config.interface!r}"
-            ]
-        )
+    if wrong := wrong_interface(config):
+        raise RequestError([wrong])
     refuse_script(job_script(config))
+
+
+def wrong_interface(config: SlurmCluster) -> str:
+    """Why workers could not reach a driver on this host.
+
+    Args:
+        config: the cluster asked for.
+
+    Returns:
+        What was expected of `cluster.interface` and what was got; empty if this host has it.
+    """
+    interfaces = psutil.net_if_addrs()
+    if config.interface in interfaces:
+        return ""
+    return f"cluster.interface: expected one of this host's, {', '.join(sorted(interfaces))}, got {config.interface!r}"
 
 
 def refuse_without_slurm() -> None:

@@ -197,8 +197,8 @@ class _Window:
         """
         if not tasks:
             return
-        keys: list[Any] = [(f"blocks-{self.group}", next(self.number)) for _ in tasks]
-        names = [f"{self.group}-{number}" for _, number in keys]
+        keys: list[Any] = [(f"blocks-{self.group}", next(self.number), _label(jobs)) for jobs in tasks]
+        names = [f"{self.group}-{number}" for _, number, _ in keys]
         futures = self.client.map(compute_on_dask, tasks, names, key=keys, pure=False)
         for key, jobs, future in zip(keys, tasks, futures, strict=True):
             self.running[key] = jobs, future
@@ -333,6 +333,11 @@ class _Run:
             self.outcome.failed[block_of(jobs[0])] = text
         else:
             self._account_failure(jobs[0], text)
+
+
+def _label(jobs: list[Job]) -> str:
+    """What a dashboard calls a task."""
+    return jobs[0].label + (f" and {len(jobs) - 1} more" if len(jobs) > 1 else "")
 
 
 def _stop_workers(window: _Window) -> None:

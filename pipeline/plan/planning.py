@@ -13,7 +13,7 @@ from pipeline.errors import RequestError
 from pipeline.request import Point, Sweep
 from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
 from pipeline.systems import Settings, compute_members, described, loaded, search_in
-from pipeline.words import one_line
+from pipeline.words import one_line, shortened
 
 Said = TypeVar("Said")
 
@@ -70,6 +70,8 @@ class Job(NamedTuple):
     block_members: int
     records: int
     execution: Execution = _HERE
+    label: str = ""
+    """What it is, for people who watch Dask: T=5, block 0."""
 
     def code(self) -> int:
         """The digest of the code that computes the block, as it is here.
@@ -246,6 +248,7 @@ class Plan:
             block_members=self.sweep.block_members,
             records=self.sweep.records,
             execution=execution,
+            label=shortened(f"{self.sweep.named(point)}, block {block}"),
         )
 
     def narrowed_to(self, requested: np.ndarray) -> "Plan":

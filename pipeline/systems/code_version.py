@@ -62,6 +62,23 @@ def modules_searched(module: str) -> dict[str, str]:
     return {name: spec.origin or "" for name in names if (spec := search.specs[name]) is not None}
 
 
+def may_define(module: str, name: str) -> bool:
+    """Whether a module's file binds a name, as far as that can be seen without importing it.
+
+    Args:
+        module: dotted name.
+        name: of what is looked for.
+
+    Returns:
+        False where it does not, True where it does or may: by `import *`, or in a compiled extension.
+
+    Raises:
+        ModuleNotFoundError, SyntaxError, OSError: as `code_version` does.
+    """
+    found = _Search(module).found()
+    return bool(found.binary) or found.defines(name) or found.defines("*")
+
+
 def digest_of_version(version: Mapping[str, str]) -> int:
     """One 64-bit number for a `code_version`, whatever the order of its names."""
     return digest_of(repr(dict(sorted(version.items()))).encode())
@@ -84,6 +101,13 @@ class _Search:
         self.ours = {"sim", "pipeline", top}
         self.folders = self._folders(top)
 
+    def found(self) -> Module:
+        """The system's module."""
+        module = self._module(self.system)
+        if module is None:
+            raise ModuleNotFoundError(f"{self.system}: no module of this name", name=self.system)
+        return module
+
     def version(self) -> dict[str, str]:
         self._start()
         asked: set[tuple[str, Chain]] = set()
@@ -99,9 +123,7 @@ class _Search:
 
     def _start(self) -> None:
         """Ask for what `compute=` mentions; where there is none, for `SYSTEM`, else for the whole module."""
-        module = self._module(self.system)
-        if module is None:
-            raise ModuleNotFoundError(f"{self.system}: no module of this name", name=self.system)
+        module = self.found()
         statements = [code.node for code in module.definitions.get("SYSTEM", [])]
         calls = [node for top in statements for node in ast.walk(top) if isinstance(node, ast.Call)]
         computes = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "compute"]

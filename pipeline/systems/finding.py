@@ -15,7 +15,13 @@ from typing import NamedTuple
 
 from pipeline.digest import as_hex, digest_of_all
 from pipeline.errors import RequestError
-from pipeline.systems.code_version import code_version, digest_of_version, modules_searched, top_level
+from pipeline.systems.code_version import (
+    code_version,
+    digest_of_version,
+    may_define,
+    modules_searched,
+    top_level,
+)  # fmt: skip
 from pipeline.systems.interface import System
 from pipeline.systems.kernel_folder import kernels_kept_by
 from pipeline.words import brief, one_line
@@ -208,15 +214,20 @@ def _forgive_caches(module: str) -> None:
 def _system_in(module: ModuleType) -> System:
     system = getattr(module, "SYSTEM", None)
     if not isinstance(system, System):
-        file = getattr(module, "__file__", None) or "no file"
-        raise RequestError(
-            [f"system: expected a module that assigns SYSTEM = System(…), got {module.__name__} ({file})"]
-        )
+        raise _without_system(module.__name__, getattr(module, "__file__", None))
     return system
+
+
+def _without_system(module: str, file: str | None) -> RequestError:
+    return RequestError(
+        [f"system: expected a module that assigns SYSTEM = System(…), got {module} ({file or 'no file'})"]
+    )
 
 
 def _version(module: str) -> dict[str, str]:
     try:
+        if not may_define(module, "SYSTEM"):  # asked before it is imported, as any module can be named
+            raise _without_system(module, getattr(top_level(module.partition(".")[0]), "origin", None))
         return code_version(module)
     except (SyntaxError, OSError, ImportError) as error:
         raise RequestError([f"system: {module} can't be read: {_described(error)}"]) from error

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import types
 
+import dask.utils
 import distributed
 import pytest
 from hypothesis import example, given
@@ -71,6 +72,19 @@ def markers(path):
 
 def job(point, block=0):
     return Job(Location("nowhere", 1, {}, (), ()), "none", {}, 0, point, point, block, 8, 5)
+
+
+def test_a_dashboard_shows_which_blocks_a_task_computes(configure, tmp_path):
+    first, second, third, *_ = prepared(define(configure(tmp_path)), tmp_path / "s.zarr").jobs()
+    keys = []
+
+    def noted(function, tasks, names, key, pure):
+        keys.extend(key)
+        return [types.SimpleNamespace(add_done_callback=lambda callback: None) for _ in tasks]
+
+    blocks._Window(types.SimpleNamespace(map=noted)).submit([[first], [second, third]])
+    assert [key[-1] for key in keys] == ["T=3, block 0", "T=2, block 0 and 1 more"]
+    assert {dask.utils.key_split(key) for key in keys} == {"blocks"}
 
 
 def computed(one, seconds):

@@ -85,8 +85,20 @@ def test_explain_shows_the_job_script_and_proposes_what_to_ask_for_without_slurm
     rows = {line[:12].strip(): line[12:] for line in ended.out.splitlines()}
     assert "of 2 cores each" in rows["node-hours"]
     assert rows["proposed"] == "cluster.jobs=1 cluster.walltime=00:10:00"
+    assert rows["asked for"].startswith("cluster.jobs=4 cluster.walltime=01:00:00, as in the script below; ")
+    applied = main(elsewhere(tmp_path, "action=explain", *SLURM, *asked, *rows["proposed"].split())).out
+    assert "#SBATCH -t 00:10:00" in applied.splitlines()
+    assert "asked for" not in applied
     for line in ("#SBATCH -A physics", "#SBATCH --cpus-per-task=2", "#SBATCH -t 01:00:00", "module load gcc"):
         assert line in ended.out.splitlines()
     assert "--lifetime 3300s --lifetime-stagger 150s" in ended.out
     assert "--interface lo --protocol tls://" in ended.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_warns_of_an_interface_that_this_host_has_not(tmp_path, main):
+    ended = main(elsewhere(tmp_path, "action=explain", "cluster=slurm", "cluster.interface=eht0"))
+    assert ended.code == 0
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("warning")]
+    assert "cluster.interface: expected one of this host's, " in line
+    assert "got 'eht0'; a run on this host is refused" in line

@@ -8,8 +8,9 @@ import pytest
 from hydra import initialize, version
 from hydra.core.global_hydra import GlobalHydra
 
-from pipeline.errors import CONFIG_WRONG, INTERRUPTED, RequestError
+from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED, RequestError
 from pipeline.request import compose, parse, several
+from tests import command
 from tests.command import ROOT, tiny
 
 EVIL = "{_target_: distributed.utils.import_file, _args_: [FILE]}"
@@ -110,6 +111,28 @@ def test_keys_of_hydras_own_are_refused_in_files(group, case, action, tmp_path, 
     refused(main(["--config-dir", str(folder.path), *chosen, root, f"action={action}"]), key)
     assert not evil.mark.exists()
     assert not (tmp_path / "data").exists()
+
+
+def test_plugins_of_hydras_are_not_loaded_from_a_folder_of_sweeps(tmp_path, evil, folder):
+    (folder.path / "hydra_plugins").mkdir()
+    (folder.path / "hydra_plugins" / "evil.py").write_text(evil.file.read_text())
+    arguments = ["--config-dir", str(folder.path), *tiny(tmp_path, "action=explain")]
+    assert command.run(arguments).returncode == COMPLETE  # a process of its own: Hydra looks for plugins once
+    assert not evil.mark.exists()
+
+
+@pytest.mark.parametrize("module", ["evil", "deep.evil", "antigravity"])
+def test_a_module_that_is_no_system_is_not_imported(module, tmp_path, main, evil, folder, monkeypatch):
+    monkeypatch.setattr("webbrowser.open", lambda page: evil.mark.touch())
+    (folder.path / "deep").mkdir()
+    for place in (folder.path / "evil.py", folder.path / "deep" / "__init__.py", folder.path / "deep" / "evil.py"):
+        place.write_text(evil.file.read_text())
+    folder("sweep/strange.yaml", f"system: {module}\nsettings: {{a: 1}}\nstore: {{name: strange}}\n")
+    arguments = ["--config-dir", str(folder.path), "+sweep=strange", f"store.root={tmp_path}/data"]
+    ended = main([*arguments, "action=explain"])
+    refused(ended, "system")
+    assert "expected a module that assigns SYSTEM = System(…)" in ended.err
+    assert not evil.mark.exists()
 
 
 def test_a_search_path_in_a_file_is_refused(tmp_path, main, folder):
