@@ -20,6 +20,8 @@ from pipeline.words import size
 
 SLOWEST = 1e9
 """Operations a second that any machine reaches: a plan below its limit at this rate needs no measurement."""
+_FASTEST = 1e11
+"""Operations a second that no core reaches: a plan above its limit at this rate needs none either."""
 _PILOT_WORK = 1e8
 """Operations of a pilot: about a tenth of a second."""
 _PILOT_SECONDS = 20.0
@@ -108,13 +110,15 @@ def refuse_above(plan: Plan, core_hours: float | None) -> None:
     can_tell = plan.sweep.system.work is not None
     if core_hours is None or (can_tell and plan.remaining_work / SLOWEST < 3600 * core_hours):
         return
-    hours = predict(plan, pilot=False).core_seconds / 3600
+    hours, at_least = predict(plan, pilot=False).core_seconds / 3600, ""
+    if can_tell and np.isnan(hours):  # as a pilot takes more memory than there is, say
+        hours, at_least = plan.remaining_work / _FASTEST / 3600, "at least "
     if hours > core_hours:
         raise RequestError(
             [
-                f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of {hours:.1f} "
-                f"({int(plan.missing.sum())} blocks to compute); see action=explain, and confirm it with "
-                f"limits.core_hours={np.ceil(1.2 * hours):g}"
+                f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of "
+                f"{at_least}{hours:.1f} ({int(plan.missing.sum())} blocks to compute); see action=explain, and "
+                f"confirm it with limits.core_hours={np.ceil(1.2 * hours):g}"
             ]
         )
 

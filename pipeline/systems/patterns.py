@@ -91,13 +91,13 @@ def names(patterns: Sequence[str]) -> list[str]:
 
 def _parsed(text: str) -> tuple[str, list[str], str]:
     name, *rows = text.split("\n")
-    return name, rows, f"pattern {brief(name)}"
+    return name, rows, f"pattern {name}"
 
 
 def _inlined(text: str) -> list[tuple[str, list[str], str]]:
     """The one pattern of a text, checked as a file would be."""
     name, rows, where = _parsed(text)
-    return _patterns([f"{name}:", *rows], where)
+    return _patterns([f"{name}:", *rows], brief(where))
 
 
 def _located(path: Path) -> Path:

@@ -105,6 +105,15 @@ def test_the_limit_of_core_hours_is_told_first(tmp_path, main, monkeypatch):
     assert ended.err.startswith("error: limits.core_hours: ")
 
 
+def test_the_limit_of_core_hours_is_told_first_where_nothing_can_be_measured(tmp_path, main):
+    ended = main(
+        elsewhere(tmp_path, "cluster=serial", "settings.oscillators=10000", "settings.iterations=1000000")
+    )
+    assert ended.err.startswith(
+        "error: limits.core_hours: expected a plan of at most 24 core-hours, got one of at least "
+    )
+
+
 def test_workers_elsewhere_have_memory_of_their_own(tmp_path, configure):
     slurm = configure(tmp_path, "~cluster.workers", "cluster=slurm", "cluster.interface=lo", "cluster.memory=8GB")
     assert cluster.worker_memory(slurm.cluster)[0] == 2e9
