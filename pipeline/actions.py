@@ -37,6 +37,7 @@ from pipeline.plan import (
     status,
     stores_in,
     sweep_of,
+    too_large,
     whole_store,
 )  # fmt: skip
 from pipeline.request import (
@@ -53,6 +54,7 @@ from pipeline.request import (
     compose,
     define,
     ignored_settings,
+    local_path,
     plain,
     unfit,
 )  # fmt: skip
@@ -73,7 +75,7 @@ from pipeline.store import (
     prepare,
 )  # fmt: skip
 from pipeline.systems import search_in
-from pipeline.words import counted, expanded
+from pipeline.words import counted
 
 _WATCH_SECONDS = 2.0
 
@@ -105,7 +107,7 @@ def requested(origin: Origin) -> Request:
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
         with suppress(ValueError):  # told by check
-            derived = derive(settings, Path(expanded(store.get("root"))))
+            derived = derive(settings, Path(local_path(str(store.get("root")))))
     return check(raw, derived, known, origin)
 
 
@@ -168,6 +170,8 @@ def explain(config: Config, observer: Observer) -> Ended:
         prediction = predict(plan)
     explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
     explained.warnings.extend(ignored_settings(config))
+    if not config.unknown and (why := too_large(plan, *cluster.worker_memory(config.cluster))):
+        explained.warnings.append(why)
     if isinstance(config.cluster, SlurmCluster) and (wrong := cluster.wrong_interface(config.cluster)):
         explained.warnings.append(f"{wrong}; a run on this host is refused")
     lines = str(explained).splitlines()
@@ -369,6 +373,8 @@ def _refuse_unknown(config: Config) -> None:
 def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
     plan.refuse_stale()
     refuse_above(plan, config.limits.core_hours)
+    if why := too_large(plan, *cluster.worker_memory(config.cluster)):
+        raise RequestError([why])
 
 
 def _asked(config: Config, on_stale: str | None = None) -> Plan:

@@ -46,6 +46,13 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def brief(text: str, most: int = 80) -> str:
+    """A value for people, in one line that is not too long: its middle is left out, what can't be printed escaped."""
+    if len(text) > most:
+        text = f"{text[: most // 2]}…{text[-most // 3 :]}"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def shortened(text: str, most: int = 60) -> str:
     """A text, or its beginning if it is long."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

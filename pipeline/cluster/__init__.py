@@ -3,12 +3,14 @@
 Dask and Slurm's tools are imported when a cluster is used: a status, or a run with nothing to do, needs neither.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cluster.security import refuse_readable
-from pipeline.request import Cluster, Config, LocalCluster, SchedulerCluster, SerialCluster, SlurmCluster
+from pipeline.plan import memory_here
+from pipeline.request import Cluster, Config, LocalCluster, SchedulerCluster, SerialCluster, SlurmCluster, bytes_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -24,6 +26,7 @@ __all__ = [
     "queued_job",
     "refuse_unusable",
     "submit",
+    "worker_memory",
     "wrong_interface",
 ]
 
@@ -50,6 +53,22 @@ def refuse_unusable(config: Cluster) -> None:
         refuse(config)
     elif isinstance(config, SchedulerCluster) and config.tls is not None:
         refuse_readable(config.tls)
+
+
+def worker_memory(config: Cluster) -> tuple[float, str]:
+    """The memory that a worker of a cluster may take.
+
+    Args:
+        config: the cluster asked for.
+
+    Returns:
+        Bytes, infinite where only the workers know; and what has so much.
+    """
+    if isinstance(config, SlurmCluster):
+        return bytes_of(config.memory) / config.cores, "a worker: cluster.memory / cluster.cores"
+    if isinstance(config, SchedulerCluster):
+        return math.inf, "the workers"
+    return memory_here(), "this machine"
 
 
 def dask_client(config: Cluster, say: Callable[[str], Any] = _nothing) -> "AbstractContextManager[Client]":

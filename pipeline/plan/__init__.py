@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.plan.cost import Prediction, predict, refuse_above
 from pipeline.plan.history import History, history_of
 from pipeline.plan.listing import Listing, stores_in
+from pipeline.plan.memory import memory_here, too_large
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
 from pipeline.plan.stopping import Reached, planned, precision_line, reached
 from pipeline.plan.summaries import Explanation, Status, explanation, status
@@ -29,6 +30,7 @@ __all__ = [
     "history_of",
     "intervals",
     "make_plan",
+    "memory_here",
     "planned",
     "precision_line",
     "predict",
@@ -39,6 +41,7 @@ __all__ = [
     "stores_in",
     "sweep_of",
     "table",
+    "too_large",
     "whole_store",
 ]  # fmt: skip
 

@@ -12,12 +12,16 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.errors import BlockError, RequestError
+from pipeline.plan.memory import memory_here
 from pipeline.plan.planning import Plan
 from pipeline.request import Sweep
 from pipeline.systems import compute_members
+from pipeline.words import size
 
 SLOWEST = 1e9
 """Operations a second that any machine reaches: a plan below its limit at this rate needs no measurement."""
+_FASTEST = 1e11
+"""Operations a second that no core reaches: a plan above its limit at this rate needs none either."""
 _PILOT_WORK = 1e8
 """Operations of a pilot: about a tenth of a second."""
 _PILOT_SECONDS = 20.0
@@ -54,7 +58,7 @@ class Prediction(NamedTuple):
         blocks = plan.missing.sum(axis=1)
         if np.isnan(self.core_seconds) or not 0 < blocks.sum() < _MOST_DEALT_OUT:
             return self.core_seconds / workers
-        ends = [0.0] * workers
+        ends = [0.0] * min(workers, int(blocks.sum()))
         for block in range(plan.sweep.blocks):  # in the order in which a driver hands them out
             for k in plan.longest_first[plan.missing[plan.longest_first, block]].tolist():
                 heapreplace(ends, ends[0] + float(self.of_block[k]))
@@ -106,13 +110,15 @@ def refuse_above(plan: Plan, core_hours: float | None) -> None:
     can_tell = plan.sweep.system.work is not None
     if core_hours is None or (can_tell and plan.remaining_work / SLOWEST < 3600 * core_hours):
         return
-    hours = predict(plan, pilot=False).core_seconds / 3600
+    hours, at_least = predict(plan, pilot=False).core_seconds / 3600, ""
+    if can_tell and np.isnan(hours):  # as a pilot takes more memory than there is, say
+        hours, at_least = plan.remaining_work / _FASTEST / 3600, "at least "
     if hours > core_hours:
         raise RequestError(
             [
-                f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of {hours:.1f} "
-                f"({int(plan.missing.sum())} blocks to compute); see action=explain, and confirm it with "
-                f"limits.core_hours={np.ceil(1.2 * hours):g}"
+                f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of "
+                f"{at_least}{hours:.1f} ({int(plan.missing.sum())} blocks to compute); see action=explain, and "
+                f"confirm it with limits.core_hours={np.ceil(1.2 * hours):g}"
             ]
         )
 
@@ -151,6 +157,8 @@ def _rate(sweep: Sweep, settings: dict[str, Any]) -> float:
     assert system.work is not None
     members = np.arange(min(sweep.block_members, system.lanes))
     settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
+    if system.memory is not None and (needed := system.memory(settings)) > (most := memory_here()):
+        raise BlockError(f"it takes {size(needed)} of memory, this machine has {size(most)}")
     least = min(_times(sweep.system_name, settings, members))
     return least / (system.work(settings) * len(members))
 

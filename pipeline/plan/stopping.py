@@ -89,7 +89,7 @@ def call(sample: np.ndarray, kind: str, precision: Precision, block: int) -> tup
             return size, width, True
         if size == most:
             break
-        called = 0.0 if narrow else size * (width / precision.half_width) ** 2
+        called = 0.0 if narrow else size * min(width / precision.half_width, 2.0) ** 2
         called = 2 * size if np.isnan(called) else np.clip(called, GROWTH * size, 2 * size)
         size, was_narrow = min(_blocks(int(np.ceil(called)), block), most), narrow
     return size, width, False

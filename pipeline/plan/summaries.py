@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import RequestError
 from pipeline.plan.cost import Prediction
-from pipeline.plan.planning import Plan, said_at_points
+from pipeline.plan.memory import block_bytes, block_memory
+from pipeline.plan.planning import Plan
 from pipeline.request import Value, shown
-from pipeline.words import counted, duration, size, span
+from pipeline.words import brief, counted, duration, size, span
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         prediction=prediction,
         wall_seconds=prediction.wall_seconds(plan, workers),
         workers=workers,
-        bytes=0 if unknown else int(_bytes(plan) * missing.sum()),
-        memory=0.0 if unknown else _memory(plan),
+        bytes=0 if unknown else block_bytes(plan) * int(missing.sum()),
+        memory=0.0 if unknown else block_memory(plan),
         memory_is_known=sweep.system.memory is not None,
         unknown=unknown,
         warnings=[] if unknown else list(plan.advice),
@@ -246,25 +246,5 @@ def _axes(plan: Plan) -> str:
 def _axis(name: str, values: set[Value]) -> str:
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(values):
-        return f"{name}: {len(values)} values {min(numbers):g} … {max(numbers):g}"
-    return f"{name}: {', '.join(sorted(map(shown, values)))}"
-
-
-def _bytes(plan: Plan) -> int:
-    """Uncompressed bytes of a block."""
-    sweep = plan.sweep
-    sizes = sweep.system.sizes(sweep.settings_at(sweep.points[0]), sweep.records)
-    values = sum(int(np.prod([sizes[dim] for dim in variable.dims])) for variable in sweep.system.variables)
-    return 8 * values * sweep.block_members
-
-
-def _memory(plan: Plan) -> float:
-    """Bytes to compute the largest block: its variables, and what the system says it takes beside them."""
-    sweep = plan.sweep
-    memory = sweep.system.memory
-    if memory is None:
-        return _bytes(plan)
-    beside = np.array(said_at_points(sweep, "memory", lambda settings: float(memory(settings))))
-    if not (beside >= 0).all():
-        raise RequestError([f"system: memory: expected numbers from 0 on, got {beside.min():g}"])
-    return float(_bytes(plan) + beside.max())
+        return f"{name}: {len(values)} values {shown(min(numbers))} … {shown(max(numbers))}"
+    return f"{name}: {', '.join(sorted(brief(shown(value)) for value in values))}"

@@ -17,20 +17,21 @@ from pipeline.request.clusters import (
     SerialCluster,
     SlurmCluster,
     as_walltime,
+    bytes_of,
     refuse_open_comms,
     seconds_of,
 )
 from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, parse, several
 from pipeline.request.config import EXPORTS, Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
-from pipeline.request.messages import label_of, shown, values_of
+from pipeline.request.fields import local_path
+from pipeline.request.messages import got, label_of, shown, values_of
 from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
     "CONF", "EXPORTS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig", "Known",
     "LocalCluster", "Origin",
     "Point", "Precision", "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value",
-    "Verify", "as_walltime",
-    "as_yaml", "check", "check_store_alone", "compose", "define", "ignored_settings", "label_of", "parse", "plain",
-    "point_ids", "point_seed",
+    "Verify", "as_walltime", "as_yaml", "bytes_of", "check", "check_store_alone", "compose", "define", "got",
+    "ignored_settings", "label_of", "local_path", "parse", "plain", "point_ids", "point_seed",
     "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """From a composed config to a checked request, or to all its faults at once."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,10 @@ from pydantic import BaseModel, ValidationError, create_model
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import Axis, Config, StoreAlone
-from pipeline.request.messages import describe, expected, shown, suggestion
+from pipeline.request.messages import describe, got, lines_of, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.systems import System, find
+from pipeline.words import brief
 
 
 class Derived(NamedTuple):
@@ -64,14 +65,31 @@ def plain(composed: DictConfig) -> dict[str, Any]:
         Keys with values, lists and dictionaries.
 
     Raises:
-        RequestError: a reference to nothing.
+        RequestError: a reference to nothing, bytes, or keys that are no text.
     """
     try:
         raw = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
-        message = str(error).splitlines()[0]
+        message = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0])
         raise RequestError([f"{error.full_key}: expected a value that can be resolved, got: {message}"]) from error
+    if faults := list(_strange(raw)):
+        raise RequestError(faults)
     return {str(key): value for key, value in raw.items()} if isinstance(raw, dict) else {}
+
+
+def _strange(node: Any, key: str = "") -> Iterator[str]:
+    """What YAML knows and no request takes: bytes, and keys that are no text."""
+    if isinstance(node, bytes):
+        yield f"{key}: expected text, got bytes"
+    elif isinstance(node, list):
+        for k, value in enumerate(node):
+            yield from _strange(value, f"{key}[{k}]")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(name, str):
+                yield from _strange(value, f"{key}.{brief(name)}".lstrip("."))
+            else:
+                yield f"{key or 'a config file'}: expected keys that are text, got the key {got(name)}"
 
 
 def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin) -> Config:
@@ -112,13 +130,12 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     if system is not None:
         model = settings_model(system, derived.unknown)
         faulty = {fault.split(".from")[0] for fault in derived.faults}
-        others = [*_setting_faults(model, system, raw), *_system_faults(system, raw)]
+        others = [*_setting_faults(system, derived.unknown, raw), *_system_faults(system, raw)]
         others += one_line_a_key(_not_whole(model, system, raw))
         faults += [fault for fault in others if fault.split(":")[0] not in faulty]
     if faults or config is None or system is None:
         raise RequestError(dict.fromkeys(faults))
-    settings = model.model_validate(config.settings).model_dump(exclude=set(derived.unknown))
-    return config.model_copy(update={"settings": settings})
+    return config.model_copy(update={"settings": _as_checked(system, config)})
 
 
 def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], origin: Origin) -> StoreAlone:
@@ -198,12 +215,12 @@ def _unpackaged(raw: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     action = raw.get("action")
     if isinstance(action, str) and action not in known.actions:
-        yield f"action: expected one of {', '.join(known.actions)}, got {action!r}"
+        yield f"action: expected one of {', '.join(known.actions)}, got {got(action)}"
     figures = raw.get("figures")
     drawn = figures.get("draw") if isinstance(figures, dict) else None
     for k, name in enumerate(drawn if isinstance(drawn, list) else []):
         if isinstance(name, str) and name not in known.figures:
-            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {name!r}"
+            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {got(name)}"
         elif isinstance(name, str) and raw.get("path") is None:
             yield from _unfit_figure(f"figures.draw[{k}]", name, known, raw)
 
@@ -269,8 +286,8 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     ensemble, store, quick = (raw.get(section) for section in ("ensemble", "store", "quick"))
     precision = ensemble.get("precision") if isinstance(ensemble, dict) else None
     aim = precision.get("of") if isinstance(precision, dict) else None
-    if aim is not None and not (isinstance(aim, str) and aim in system.all_estimands):
-        yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {aim!r}"
+    if isinstance(aim, str) and aim not in system.all_estimands:
+        yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {got(aim)}"
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:
         yield f"store.block_members: expected a multiple of {system.lanes}, got {members}"
@@ -279,42 +296,74 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
             yield f"quick.{name}: not a setting of system {raw['system']}"
 
 
-def _setting_faults(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -> Iterator[str]:
+def _setting_faults(system: System, unknown: Mapping[str, str], raw: Mapping[str, Any]) -> Iterator[str]:
     """Faults of the settings, and of each axis taken by itself."""
-    settings, axes = raw.get("settings"), raw.get("axes")
-    try:
-        model.model_validate(settings)
-    except ValidationError as error:
-        yield from describe(error, model, "settings")
-    if not (isinstance(settings, dict) and isinstance(axes, dict)):
+    settings, axes, model = raw.get("settings"), raw.get("axes"), system.settings
+    swept = axes if isinstance(axes, dict) else {}
+    yield from lines_of(_faults_alone(system, unknown, settings, swept), model, "settings")
+    if not isinstance(settings, dict):
         return
-    for name, axis in axes.items():
-        if name not in system.settings.model_fields:
-            fields = system.settings.model_fields
-            yield f"axes.{name}: not a setting of system {raw['system']}{suggestion(str(name), fields)}"
-        else:
-            yield from _value_faults(model, settings, str(name), axis)
+    for name, axis in swept.items():
+        if name not in model.model_fields:
+            known = suggestion(str(name), model.model_fields)
+            yield f"axes.{brief(str(name))}: not a setting of system {raw['system']}{known}"
+            continue
+        for where, value in _values_of(str(name), axis, ends=True):
+            faults = _faults_alone(system, unknown, {**settings, name: value}, swept.keys() - {name})
+            yield from (f"{where}: {said_of(fault, value)}" for fault in faults if fault["loc"][:1] == (name,))
 
 
-def _value_faults(model: type[BaseModel], settings: dict[str, Any], name: str, raw_axis: Any) -> Iterator[str]:
-    """Faults of an axis' values as values of its setting."""
-    for where, value in _values_of(name, raw_axis):
-        try:
-            model.model_validate({**settings, name: value})
-        except ValidationError as error:
-            yield from (
-                f"{where}: expected {expected(fault)}, got {shown(value)}"
-                for fault in error.errors(include_url=False)
-                if fault["loc"][:1] == (name,)
-            )
+def _faults_alone(
+    system: System, unknown: Mapping[str, str], settings: Any, swept: Collection[str]
+) -> Sequence[Mapping[str, Any]]:
+    """Faults of settings, but for those that hang on the values of swept ones: these are told of points."""
+    try:
+        settings_model(system, unknown).model_validate(settings)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+    else:
+        return []
+    if not isinstance(settings, dict) or not swept:
+        return faults
+    alone = set()
+    try:
+        _without(system, unknown, settings, swept)
+    except ValidationError as error:
+        alone = {fault["loc"] for fault in error.errors(include_url=False)}
+    return [fault for fault in faults if fault["loc"] in alone or (fault["loc"][:1] and fault["loc"][0] in swept)]
 
 
-def _values_of(name: str, raw_axis: Any) -> Iterator[tuple[str, Any]]:
-    """An axis' values, each with the key that it stands at; none if the axis has faults of its own."""
+def _without(
+    system: System, unknown: Mapping[str, str], settings: Mapping[str, Any], swept: Collection[str]
+) -> BaseModel:
+    """Settings whose swept ones are left unchecked, as if they were not known."""
+    others = {name: value for name, value in settings.items() if name not in swept}
+    fields = dict.fromkeys(set(swept) & set(system.settings.model_fields), "swept")
+    return settings_model(system, {**unknown, **fields}).model_validate(others)
+
+
+def _as_checked(system: System, config: Config) -> dict[str, Any]:
+    """The settings of a checked request as their types give them back; those that are swept may be as they were."""
+    try:
+        checked = settings_model(system, config.unknown).model_validate(config.settings)
+        return checked.model_dump(exclude=set(config.unknown))
+    except ValidationError:
+        checked = _without(system, config.unknown, config.settings, config.axes)
+        return {**config.settings, **checked.model_dump(exclude={*config.unknown, *config.axes})}
+
+
+def _values_of(name: str, raw_axis: Any, ends: bool = False) -> Iterator[tuple[str, Any]]:
+    """An axis' values, each with the key that it stands at; none if the axis has faults of its own.
+
+    With `ends`, of a range only the first and the last one.
+    """
     with suppress(ValidationError):  # described with the rest of the config
         axis = Axis.model_validate(raw_axis)
-        for k, value in enumerate(axis.spread()):
-            yield (f"axes.{name}.values[{k}]" if axis.values is not None else f"axes.{name}"), value
+        if axis.values is not None:
+            yield from ((f"axes.{name}.values[{k}]", value) for k, value in enumerate(axis.spread()))
+        else:
+            spread = axis.spread()
+            yield from ((f"axes.{name}", value) for value in ([spread[0], spread[-1]] if ends else spread))
 
 
 def _not_whole(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -> Iterator[NotWhole]:

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from pipeline.request.fields import LocalPath, Seconds, SomeSeconds, like
 from pipeline.schema import Section
 
-_WALLTIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<hours>\d+):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d)")
+_WALLTIME = re.compile(r"(?:(?P<days>\d{1,4})-)?(?P<hours>\d{1,6}):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d)")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -33,6 +34,18 @@ def seconds_of(walltime: str) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+def bytes_of(memory: str) -> float:
+    """Bytes of a memory that Slurm is asked for.
+
+    Args:
+        memory: a whole number with kB, MB, GB or TB.
+
+    Returns:
+        Bytes.
+    """
+    return float(memory[:-2]) * 1000.0 ** ("kMGT".index(memory[-2]) + 1)
+
+
 def as_walltime(seconds: float) -> str:
     """Slurm's HH:MM:SS, at least as long as some seconds.
 
@@ -46,17 +59,6 @@ def as_walltime(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def _like(pattern: str, words: str) -> BeforeValidator:
-    """Text that matches a pattern as a whole; faults say what it should be in words."""
-
-    def checked(text: Any) -> Any:
-        if not isinstance(text, str) or not re.fullmatch(pattern, text):
-            raise PydanticCustomError("like", words)
-        return text
-
-    return BeforeValidator(checked)
-
-
 def _enough(walltime: Any) -> Any:
     if not isinstance(walltime, str):  # YAML 1.1 reads 1:30:00 as a number in base 60
         raise PydanticCustomError("walltime", "HH:MM:SS or D-HH:MM:SS, in quotes")
@@ -66,22 +68,24 @@ def _enough(walltime: Any) -> Any:
 
 
 Walltime = Annotated[str, BeforeValidator(_enough)]
-Memory = Annotated[str, _like(r"[1-9]\d*[kMGT]B", "a whole number with kB, MB, GB or TB, like 4GB")]
-Line = Annotated[str, _like(r"[^\n]+", "one line of shell")]
-Option = Annotated[str, _like(r"-[^\n]+", "an option of sbatch, like --constraint=skylake")]
-Word = Annotated[str, _like(r"[\w.,:@/+-]+", "a name as Slurm and the system know it")]
+Memory = Annotated[str, like(r"[1-9]\d{0,8}[kMGT]B", "a whole number with kB, MB, GB or TB, like 4GB")]
+Line = Annotated[str, like(r"[^\n]+", "one line of shell")]
+Option = Annotated[str, like(r"-[^\n]+", "an option of sbatch, like --constraint=skylake")]
+Word = Annotated[str, like(r"[\w.,:@/+-]{1,200}", "a name as Slurm and the system know it")]
+MOST_WORKERS, MOST_CORES = 10_000, 1024
+"""On one machine, or jobs; and cores a job. One scheduler of Dask does not serve more workers."""
 
 
 class _Cluster(Section):
-    grace_seconds: float = Field(ge=0, allow_inf_nan=False)
-    no_workers_seconds: float = Field(gt=0, allow_inf_nan=False)
+    grace_seconds: Seconds
+    no_workers_seconds: SomeSeconds
 
 
 class LocalCluster(_Cluster):
     """Worker processes on this machine."""
 
     kind: Literal["local"]
-    workers: int | None = Field(ge=1)
+    workers: int | None = Field(ge=1, le=MOST_WORKERS)
     dashboard: bool
 
     @property
@@ -118,16 +122,16 @@ class SlurmCluster(_Cluster):
     kind: Literal["slurm"]
     partition: Word | None
     account: Word | None
-    jobs: int = Field(ge=1)
-    cores: int = Field(ge=1)
+    jobs: int = Field(ge=1, le=MOST_WORKERS)
+    cores: int = Field(ge=1, le=MOST_CORES)
     memory: Memory
     walltime: Walltime
-    margin_seconds: float = Field(gt=0, allow_inf_nan=False)
+    margin_seconds: SomeSeconds
     interface: Word
     dashboard: bool
     directives: list[Option]
     setup: list[Line]
-    logs: Path
+    logs: LocalPath
     driver: Driver
 
     @field_validator("logs")
@@ -163,9 +167,9 @@ class SchedulerCluster(_Cluster):
 
     kind: Literal["scheduler"]
     address: str | None
-    scheduler_file: Path | None
-    tls: Path | None
-    connect_seconds: float = Field(gt=0, allow_inf_nan=False)
+    scheduler_file: LocalPath | None
+    tls: LocalPath | None
+    connect_seconds: SomeSeconds
 
     @field_validator("address")
     @classmethod

@@ -19,11 +19,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.errors import RequestError
-from pipeline.words import one_line
+from pipeline.words import brief, one_line
 
 CONF = Path(__file__).parents[2] / "conf"
 _GROUPS = ("system", "cluster", "sweep", "scale")
 """Config groups: on the command line they name a file of conf/, where all else is a value."""
+_FILE = r"""(?!(?i:null|true|false|nan|inf)\b)["']?[A-Za-z_][\w./-]{0,200}["']?"""
+_FILES = re.compile(rf"{_FILE}|\[({_FILE}(, *{_FILE})*)?\]")
+"""What may follow on the name of a group: the name of a file, or a list of such."""
 _COMPOSED_BY_HYDRA = ("runtime", "overrides", "job")
 """Keys of `hydra` that tell how a config was composed."""
 
@@ -91,6 +94,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
     Raises:
         RequestError: arguments that are no overrides, choices that are not there, or keys of Hydra's.
     """
+    _refuse_no_names(overrides, config_dir)
     rewritten = _as_hydra_takes_them(overrides)
     with _loader(config_dir) as loader:
         config = loader.load_configuration("config", rewritten, RunMode.RUN, from_shell=False)
@@ -100,7 +104,7 @@ def compose(overrides: Sequence[str], config_dir: Path | None = None) -> DictCon
             del config["hydra"]
             parsed = _parsed(rewritten, loader)
             _replace_axes(config, parsed)
-            if config.get("shrunk") is True:
+            if _said(config, "shrunk") is True:
                 _shrink(config, {override.get_key_element().lstrip("+~") for override in parsed})
     return config
 
@@ -131,6 +135,19 @@ def several(overrides: Sequence[str], config_dir: Path | None = None) -> list[li
 def as_yaml(config: DictConfig) -> str:
     """A composed config as text."""
     return OmegaConf.to_yaml(config)
+
+
+def _refuse_no_names(overrides: Sequence[str], config_dir: Path | None) -> None:
+    """Raise RequestError if a config group, as in `system=NAME`, gets something that is no name of a file."""
+    faults = []
+    for override in overrides:
+        group, _, value = override.lstrip("+").partition("=")
+        if group in _GROUPS and not _FILES.fullmatch(value):
+            folders = [CONF, *([config_dir] if config_dir is not None else [])]
+            names = sorted({file.stem for folder in folders for file in (folder / group).glob("*.yaml")})
+            faults.append(f"{group}: expected one of {', '.join(names)}, got {brief(value)}")
+    if faults:
+        raise RequestError(faults)
 
 
 def _as_hydra_takes_them(overrides: Sequence[str]) -> list[str]:
@@ -181,10 +198,13 @@ def _loader(config_dir: Path | None) -> Iterator[ConfigLoaderImpl]:
     except (HydraException, OmegaConfBaseException) as error:
         raise RequestError([_message(error)]) from error
     except yaml.MarkedYAMLError as error:
-        raise RequestError([f"{_place(error)}: expected YAML, got: {error.problem}"]) from error
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OSError) as error:
+        raise RequestError([f"{_place(error)}: can't be read as YAML: {error.problem}"]) from error
+    except RecursionError as error:
+        key = str(getattr(error, "full_key", None) or "a config file").partition("[")[0]
+        raise RequestError([f"{key}: expected a value that ends, got one that holds itself"]) from error
+    except (yaml.YAMLError, ValueError, TypeError, OSError) as error:
         raise RequestError(
-            [f"a config file or value can't be read: {type(error).__name__}: {one_line(error)}"]
+            [f"a config file or value can't be read: {type(error).__name__}: {brief(one_line(error), 200)}"]
         ) from error
     finally:
         versions.version_base = before
@@ -236,7 +256,7 @@ def _replace_axes(config: DictConfig, overrides: Sequence[Any]) -> None:
 
     `axes={…}` stands for all axes, `axes.T={…}` for one, `axes.T.values` for its range and the other way round.
     """
-    axes: Any = config.get("axes")
+    axes: Any = _said(config, "axes")
     decided: set[str] = set()
     said: dict[str, tuple[str, ...]]
     for override in reversed(overrides) if OmegaConf.is_dict(axes) else ():
@@ -252,8 +272,13 @@ def _replace_axes(config: DictConfig, overrides: Sequence[Any]) -> None:
         else:
             continue
         for name in said.keys() - decided:
-            _remove(axes.get(name), {"values", *_RANGE} - set(said[name]))
+            _remove(_said(axes, name), {"values", *_RANGE} - set(said[name]))
         decided |= said.keys()
+
+
+def _said(config: DictConfig, key: str) -> Any:
+    """A value of a config; None for a reference, which is resolved, or refused, later."""
+    return None if OmegaConf.is_interpolation(config, key) else config.get(key)
 
 
 def _remove(node: Any, keys: Iterable[str]) -> None:
@@ -264,7 +289,7 @@ def _remove(node: Any, keys: Iterable[str]) -> None:
 
 def _shrink(config: DictConfig, given: set[str]) -> None:
     """Let a system's quick settings hold, but for those that the command line gives."""
-    quick: Any = config.get("quick")
+    quick: Any = _said(config, "quick")
     for name, value in quick.items() if OmegaConf.is_dict(quick) else ():
         if f"settings.{name}" not in given and "settings" not in given:
             config.settings[name] = value
@@ -276,8 +301,21 @@ def _message(error: Exception) -> str:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"{group}: expected one of {', '.join(error.options)}, got {name}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        return f"{brief(str(cause.full_key))}: {_unfit(str(cause).splitlines()[0])}{_what_to_do(cause)}"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip() and "https://" not in line]
+    if in_file := re.match(r"In '(.*)': \w+ raised while composing config: *(.*)", " ".join(lines[:2])):
+        return f"{in_file[1]}: {_unfit(in_file[2])}{_what_to_do(cause)}"
     return f"{one_line(' '.join(lines[:2])).replace('++', '')}{_what_to_do(cause)}"
+
+
+def _unfit(message: str) -> str:
+    """What OmegaConf says of a value that can't stand where it is said to, in the words of a user."""
+    kinds = {"DictConfig": "keys with values", "ListConfig": "a list"}
+    if merge := re.match(r"Cannot merge (\w+) with (\w+)", message):
+        there, given = (kinds.get(kind, "a value") for kind in merge.groups())
+        return f"expected {there}, got {given}"
+    return f"expected text, numbers, lists or keys with values, got: {brief(message, 200)}"
 
 
 def _what_to_do(error: BaseException) -> str:

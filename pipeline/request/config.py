@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from pipeline.request.clusters import Cluster
+from pipeline.request.fields import LocalPath, like
 from pipeline.schema import Fraction, Positive, Real, Section
-from pipeline.words import expanded, refused_address
 
 
 class Precision(Section):
@@ -23,7 +23,9 @@ class Precision(Section):
     @model_validator(mode="after")
     def _most_is_not_below_least(self) -> "Precision":
         if self.max_members < self.min_members:
-            raise ValueError(f"expected max_members of at least min_members = {self.min_members}")
+            raise ValueError(
+                f"expected max_members of at least min_members = {self.min_members}, got {self.max_members}"
+            )
         return self
 
 
@@ -57,7 +59,7 @@ class Axis(Section):
         if self.values is None and any(bound is None for bound in bounds):
             raise ValueError("expected values: [...], or start, stop and num")
         if self.scale == "log" and self.values is None and not (self.start > 0 and self.stop > 0):  # type: ignore[operator]
-            raise ValueError(f"a log scale needs start and stop above 0, got {self.start} and {self.stop}")
+            raise ValueError(f"expected start and stop above 0 on a log scale, got {self.start} and {self.stop}")
         return self
 
     def spread(self) -> list[Any]:
@@ -83,18 +85,11 @@ class Sampling(Section):
     """How axes combine to points."""
 
     method: Literal["product", "zip", "latin_hypercube"]
-    points: int | None = Field(ge=1)
+    points: int | None = Field(ge=1, le=MOST_POINTS)
 
 
 LockKind = Literal["flock", "file"]
 """How a store keeps a second driver out: a lock of the operating system, or a file that is touched again and again."""
-
-
-def _local(path: Any) -> Any:
-    """A path, `~` and variables replaced, unless it is an address."""
-    if why := refused_address(path):
-        raise ValueError(why)
-    return expanded(path) if isinstance(path, str) else path
 
 
 def _of_a_known_kind(file: Path | None) -> Path | None:
@@ -106,18 +101,22 @@ def _of_a_known_kind(file: Path | None) -> Path | None:
 
 EXPORTS = (".nc", ".csv", ".zarr.zip")
 """The endings of files that `action=export` writes."""
-LocalPath = Annotated[Path, BeforeValidator(_local)]
-Target = Annotated[Path | None, BeforeValidator(_local), AfterValidator(_of_a_known_kind)]
+Target = Annotated[LocalPath | None, AfterValidator(_of_a_known_kind)]
+
+MOST_BLOCK_MEMBERS = 10**6
+"""More members are more blocks, of which each is computed and kept in memory as a whole."""
+MOST_RECORDS = 10**7
+"""Of a variable along the iterations: 80 MB a member."""
 
 
 class StoreConfig(Section):
     """Where results go and how they are cut into blocks."""
 
     root: LocalPath
-    name: str = Field(min_length=1, pattern=r"^[\w.+-]+$")
-    suffix: str = Field(pattern=r"^[\w.+-]*$")
-    block_members: int = Field(ge=1)
-    records: int = Field(ge=2)
+    name: Annotated[str, like(r"[\w.+-]{1,200}", "1 to 200 letters, digits and . + - _")]
+    suffix: Annotated[str, like(r"[\w.+-]{0,40}", "at most 40 letters, digits and . + - _")]
+    block_members: int = Field(ge=1, le=MOST_BLOCK_MEMBERS)
+    records: int = Field(ge=2, le=MOST_RECORDS)
     lock: LockKind = "flock"
 
     @field_validator("root")
@@ -165,8 +164,9 @@ class Converge(Section):
     """What `action=converge` reruns with shorter steps."""
 
     points: int = Field(ge=1)
-    members: int = Field(ge=2)
-    factors: list[int] = Field(min_length=1)
+    members: int = Field(ge=2, le=10**6)
+    """More would be as many tasks: an ensemble mean needs no more to be told to a thousandth."""
+    factors: list[Annotated[int, Field(ge=2, le=10**6)]] = Field(min_length=1)
 
 
 class FiguresConfig(Section):
@@ -226,7 +226,7 @@ class Config(Section):
     limits: Limits
     verify: Verify
     converge: Converge
-    source: Annotated[Path | None, BeforeValidator(_local)]
+    source: LocalPath | None
     """The store that `action=merge` takes blocks from."""
     to: Target
     """The file that `action=export` writes."""

@@ -2,12 +2,13 @@
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.request.clusters import KINDS
+from pipeline.words import brief
 
 _NOT_TO_BE_SET = ("derived", "unknown", "command", "overrides", "config_dir", "folders")
 """Fields of a request that are told by its circumstances."""
@@ -22,6 +23,11 @@ _EXPECTED = {
     "finite_number": "a finite number",
     "string_type": "text",
     "path_type": "a path",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_parsing_size": "a whole number of fewer digits",
+    "list_type": "a list",
+    "none_required": "null",
     "too_short": "at least one value",
     "dict_type": "keys with values",
     "model_type": "keys with values",
@@ -37,9 +43,14 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else label_of(value)
 
 
+def got(value: Any) -> str:
+    """A value that is refused, for people: as YAML has it, text in quotes, in one line that is not too long."""
+    return brief(repr(value) if isinstance(value, str) else shown(value))
+
+
 def label_of(value: Any) -> str:
     """The text that stands for a value on a labelled axis: itself for a string, else JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def values_of(label: str) -> list[Any]:
@@ -67,18 +78,32 @@ def describe(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     Returns:
         One line a fault: the key's full path, what was expected, what was got.
     """
-    return [_line(fault, model, prefix) for fault in error.errors(include_url=False)]
+    return lines_of(error.errors(include_url=False), model, prefix)
 
 
-def expected(fault: Mapping[str, Any]) -> str:
-    """What was expected, in the words of a user.
+def lines_of(faults: Iterable[Mapping[str, Any]], model: type[BaseModel], prefix: str = "") -> list[str]:
+    """As `describe`, of some of pydantic's `ValidationError.errors()`."""
+    return [_line(fault, model, prefix) for fault in faults]
+
+
+def said_of(fault: Mapping[str, Any], value: Any) -> str:
+    """What was expected and got, in the words of a user.
 
     Args:
         fault: one of pydantic's `ValidationError.errors()`.
+        value: what was got. A validator that says so itself, or what is wrong within the value, is left to say it.
 
     Returns:
-        Words to put after "expected".
+        "expected …, got …".
     """
+    words = _expected(fault)
+    if "expected " in words:
+        return words
+    return f"expected {words}" + ("" if ", got " in words else f", got {got(value)}")
+
+
+def _expected(fault: Mapping[str, Any]) -> str:
+    """Words to put after "expected"."""
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("expected ")
     return _EXPECTED.get(fault["type"], message.removeprefix("Input should be "))
 
@@ -98,16 +123,16 @@ def suggestion(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
-    inside, got = _without_kind(fault["loc"]), fault["input"]
+    inside, value = _without_kind(fault["loc"]), fault["input"]
     location = (*([prefix] if prefix else []), *inside)
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if path == "store.name" and got is None:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{brief(part)}" for part in location).lstrip(".")
+    if path == "store.name" and value is None:
         return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key{suggestion(str(inside[-1]), _fields_at(model, fault['loc'][:-1]))}"
-    if fault["type"] == "missing" or (isinstance(got, str) and got in ("", "???")):
-        return f"{path}: missing; expected {expected(fault)}"
-    return f"{path}: expected {expected(fault)}, got {got!r}"
+    if fault["type"] == "missing" or (isinstance(value, str) and value in ("", "???")):
+        return f"{path}: missing; expected {_expected(fault)}"
+    return f"{path}: {said_of(fault, value)}"
 
 
 def _without_kind(location: tuple[str | int, ...]) -> tuple[str | int, ...]:

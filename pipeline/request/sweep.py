@@ -17,18 +17,17 @@ from pipeline.digest import digest_of
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
 from pipeline.request.config import MOST_POINTS, Config, rounded
-from pipeline.request.messages import describe, frozen, label_of, shown
+from pipeline.request.messages import describe, frozen, got, label_of, shown
 from pipeline.request.whole import TOLERANCE, NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
+from pipeline.words import brief
 
 Value = float | int | str | bool | tuple[Any, ...] | None
 """A swept value: a number or, on a labelled axis, a string, a boolean or a list, as a tuple."""
 Point = tuple[Value, ...]
 """The swept values of a point, in the order of the axes."""
 
-_SHOWN = 60
-"""Characters of a value that is refused."""
 MOST_BLOCKS = 10**8
 """Of a store: what is known of each takes some 50 bytes of memory."""
 
@@ -101,7 +100,7 @@ class Sweep:
             Each axis with its value; "the point" without axes.
         """
         pairs = zip(self.axes, point, strict=True)
-        return ", ".join(f"{axis}={shown(value)}" for axis, value in pairs) or "the point"
+        return ", ".join(f"{axis}={brief(shown(value))}" for axis, value in pairs) or "the point"
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -195,7 +194,7 @@ def define(config: Config) -> Sweep:
     if faults := _unstorable(axes, values, kinds):
         raise RequestError(faults)
     faults = [
-        f"axes.{name}: {shown(value)} appears twice; expected distinct values"
+        f"axes.{name}: {got(value)} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
         for value, count in Counter(map(frozen, column)).items()
         if count > 1 and config.sampling.method != "zip"
@@ -222,7 +221,7 @@ def define(config: Config) -> Sweep:
 def _unstorable(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:
     """Faults of axes with values that no store can hold, or no point be found by."""
     return [
-        f"axes.{name}: expected {what}, got {shown(value)[:_SHOWN]}"
+        f"axes.{name}: expected {what}, got {got(value)}"
         for name, column, kind in zip(axes, values, kinds, strict=True)
         for value in column
         if (what := _expected_instead(value, kind))
@@ -252,23 +251,22 @@ def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequenc
     """Points whose settings are within the bounds of the system, as those bounds give them back."""
     axes, model = tuple(config.axes), settings_model(system, config.unknown)
     points: list[Point] = []
-    faults: list[str] = []
+    found: list[tuple[str, str]] = []
     fractional: list[NotWhole] = []
     for point in raw:
         swept = {axis: _thawed(value) for axis, value in zip(axes, point, strict=True)}
         try:
             settings = model.model_validate({**config.settings, **swept})
         except ValidationError as error:
-            faults += [_in_axes(line, axes, point) for line in describe(error, model)]
+            found += [_in_axes(line, axes, point) for line in describe(error, model)]
             continue
         fractional += not_whole(system, settings)
         points.append(
             tuple(_as_kind(getattr(settings, axis), kind) for axis, kind in zip(axes, kinds, strict=True))
         )
     keys = {name: f"{'axes' if name in axes else 'settings'}.{name}" for name in system.whole}
-    faults += one_line_a_key(fault._replace(key=keys[fault.key]) for fault in fractional)
-    if faults:
-        raise RequestError(dict.fromkeys(faults))
+    if faults := one_line_a_key([*found, *((keys[fault.key], fault.why) for fault in fractional)]):
+        raise RequestError(faults)
     if len(_told_apart(points, kinds)) < len(points):
         raise RequestError(["axes: the same combination of values appears twice; expected distinct points"])
     return points
@@ -302,12 +300,13 @@ def _most_members(config: Config) -> int:
     return config.ensemble.members if precision is None else precision.max_members
 
 
-def _in_axes(fault: str, axes: Sequence[str], point: Point) -> str:
-    """A fault of a point's settings, named by the axis it came from."""
-    if fault.split(":")[0] in axes:
-        return f"axes.{fault}"
-    where = ", ".join(f"{name}={shown(value)}" for name, value in zip(axes, point, strict=True))
-    return f"settings.{fault} (at {where})"
+def _in_axes(fault: str, axes: Sequence[str], point: Point) -> tuple[str, str]:
+    """A fault of a point's settings, and as its key the axis it came from."""
+    name, _, why = fault.partition(": ")
+    if name in axes:
+        return f"axes.{name}", why
+    where = ", ".join(f"{axis}={brief(shown(value))}" for axis, value in zip(axes, point, strict=True))
+    return f"settings.{name}", f"{why} (at {where})"
 
 
 def _combine(

@@ -36,11 +36,11 @@ def not_whole(system: System, settings: BaseModel) -> Iterator[NotWhole]:
             yield NotWhole(name, _why(value, unit, step))
 
 
-def one_line_a_key(found: Iterable[NotWhole]) -> list[str]:
+def one_line_a_key(found: Iterable[tuple[str, str]]) -> list[str]:
     """Faults, those of the same key as one line.
 
     Args:
-        found: from `not_whole`.
+        found: keys, each with what was expected and got.
 
     Returns:
         For every key the first of its faults, and how many more there are.
@@ -49,7 +49,7 @@ def one_line_a_key(found: Iterable[NotWhole]) -> list[str]:
     for key, why in found:
         of_key.setdefault(key, {})[why] = None
     return [
-        f"{key}: {next(iter(whys))}" + (f" (and {len(whys) - 1} more values)" if len(whys) > 1 else "")
+        f"{key}: {next(iter(whys))}" + (f" (and {len(whys) - 1} more)" if len(whys) > 1 else "")
         for key, whys in of_key.items()
     ]
 

@@ -4,6 +4,7 @@ A statistic is `mean_<variable>` or `median_<variable>`, over all values of the 
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Damaged, NotComplete, RequestError
-from pipeline.request import Derived
+from pipeline.request import Derived, got
 from pipeline.systems import COMPUTED
 
+_NAME = re.compile(r"[\w.+/-]{1,240}")
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.nanmean, "median": np.nanmedian}
 
 
@@ -81,13 +83,13 @@ def statistic_of(dataset: Any, statistic: str) -> float:
 
 def _value(path: str, source: Any, root: Path) -> tuple[float, dict[str, Any]]:
     if not isinstance(source, Mapping) or set(source) != {"store", "statistic"}:
-        raise RequestError([f"{path}: expected store and statistic, got {source!r}"])
-    if not isinstance(source["store"], str):
-        raise RequestError([f"{path}.store: expected the name of a store, got {source['store']!r}"])
+        raise RequestError([f"{path}: expected store and statistic, got {got(source)}"])
+    if not (isinstance(source["store"], str) and _NAME.fullmatch(source["store"])):
+        raise RequestError([f"{path}.store: expected the name of a store, got {got(source['store'])}"])
     statistic = source["statistic"]
     if not isinstance(statistic, str) or statistic.partition("_")[0] not in _STATISTICS:
         known = " or ".join(f"{kind}_VARIABLE" for kind in _STATISTICS)
-        raise RequestError([f"{path}.statistic: expected {known}, got {statistic!r}"])
+        raise RequestError([f"{path}.statistic: expected {known}, got {got(statistic)}"])
     store = root / f"{source['store']}.zarr"
     from pipeline.store.reading import open_complete  # loads xarray
 

@@ -11,6 +11,8 @@ from pipeline.systems.interface import (
     DIVERGED,
     ITERATION,
     MISSING,
+    MOST_DELAY,
+    MOST_ITERATIONS,
     Dimension,
     Estimand,
     Settings,
@@ -25,7 +27,8 @@ from pipeline.systems.interface import (
 )
 
 __all__ = [
-    "COMPUTED", "DIVERGED", "ITERATION", "MISSING", "Dimension", "Estimand", "Settings", "System", "Variable",
+    "COMPUTED", "DIVERGED", "ITERATION", "MISSING", "MOST_DELAY", "MOST_ITERATIONS", "Dimension", "Estimand",
+    "Settings", "System", "Variable",
     "compute_members", "described", "evenly_spread", "fewer_iterations", "find", "find_or_loaded", "kernels_of",
     "known_systems", "loaded", "mean_of", "median_of", "patterns", "recorded", "search_in", "streams",
 ]  # fmt: skip

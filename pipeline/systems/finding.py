@@ -24,13 +24,15 @@ from pipeline.systems.code_version import (
 )  # fmt: skip
 from pipeline.systems.interface import System
 from pipeline.systems.kernel_folder import kernels_kept_by
-from pipeline.words import one_line
+from pipeline.words import brief, one_line
 
 _OURS = __package__
 _LIBRARIES = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 """Folders of code that nobody edits while it is in use."""
 _SHOWN = 300
 """Characters of an error's own message that are kept."""
+_LONGEST_NAME = 200
+"""A module's name is that of a file."""
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -142,8 +144,10 @@ def module_name(name: str) -> str:
     Raises:
         RequestError: there is none, or this is no name of a module.
     """
-    if not _NAME.fullmatch(name):
-        raise RequestError([f"system: expected the name of a system or of a Python module, got {name!r}"])
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise RequestError(
+            [f"system: expected the name of a system or of a Python module, got {brief(repr(name))}"]
+        )
     if name in known_systems():
         return f"{_OURS}.{name}"
     top = name.partition(".")[0]

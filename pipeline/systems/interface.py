@@ -223,6 +223,12 @@ class System:
         return {dimension.name: len(dimension.values(settings, records)) for dimension in self.dimensions}
 
 
+MOST_ITERATIONS = 10**12
+"""Of a member: at a million a second they take eleven days. A block is computed as a whole, without a break."""
+MOST_DELAY = 10**9
+"""Iterations: each is another generation of weights in memory."""
+
+
 def recorded(settings: Settings, records: int) -> np.ndarray:
     """The iterations to record: evenly spread, the first and the last among them.
 

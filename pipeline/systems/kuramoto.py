@@ -9,6 +9,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pipeline.schema import Fraction, NonNegative, Positive, Real, Section
 from pipeline.systems import (
     ITERATION,
+    MOST_DELAY,
+    MOST_ITERATIONS,
     Dimension,
     Estimand,
     Settings,
@@ -21,16 +23,23 @@ from pipeline.systems import (
 )  # fmt: skip
 from sim.sizes import steps_in
 
+MOST_OSCILLATORS = 10_000
+"""All pairs are coupled: 5 · 10^7 weights a member, of which 400 MB are stored."""
+MOST_STEPS = 10**9
+"""Euler steps of a duration: they take minutes even with few oscillators. More is a step that is far too short."""
+MOST_TRACED = 10**7
+"""Euler steps of a trace, all of which are stored: 80 MB a member."""
+
 
 class OscillatorSettings(Section):
     """Bounds of what Kuramoto systems share; meaning and units in `sim.kuramoto`."""
 
-    oscillators: int = Field(ge=2)
+    oscillators: int = Field(ge=2, le=MOST_OSCILLATORS)
     frequencies: list[Real] | None
     frequency_half_width: NonNegative
     eta: NonNegative
     sigma: NonNegative
-    delay: int = Field(ge=1)
+    delay: int = Field(ge=1, le=MOST_DELAY)
     dt: Positive
     T: Positive
     weight_control: NonNegative
@@ -52,15 +61,43 @@ class OscillatorSettings(Section):
     def _at_least_one_step(cls, value: float, info: ValidationInfo) -> float:
         dt = info.data.get("dt")
         if dt is not None and value < dt:
-            raise ValueError(f"expected at least one Euler step, {info.field_name} ≥ dt = {dt:g}")
+            raise ValueError(f"expected at least one Euler step, {info.field_name} ≥ dt = {dt:.12g}")
         return value
+
+    @field_validator("T", "fixed_discarded", "fixed_duration")
+    @classmethod
+    def _not_too_many_steps(cls, value: float, info: ValidationInfo) -> float:
+        refuse_more_steps(value, info, MOST_STEPS)
+        return value
+
+
+def refuse_more_steps(duration: float, info: ValidationInfo, most: int) -> None:
+    """Refuse a duration of more Euler steps than there may be.
+
+    Args:
+        duration: that is validated, time.
+        info: with the Euler step `dt`, if that is within its bounds.
+        most: steps.
+
+    Raises:
+        ValueError: it has more.
+    """
+    dt = info.data.get("dt")
+    if dt is not None and duration / dt > most:
+        raise ValueError(f"expected at most {most} Euler steps of dt = {dt:.12g}")
 
 
 class KuramotoSettings(OscillatorSettings):
     """Bounds of the Kuramoto settings; meaning and units in `sim.kuramoto`."""
 
-    iterations: int = Field(ge=1)
+    iterations: int = Field(ge=1, le=MOST_ITERATIONS)
     trace_duration: NonNegative
+
+    @field_validator("trace_duration")
+    @classmethod
+    def _not_too_long_a_trace(cls, value: float, info: ValidationInfo) -> float:
+        refuse_more_steps(value, info, MOST_TRACED)
+        return value
 
 
 def frequencies(settings: Settings) -> np.ndarray:
@@ -135,6 +172,8 @@ def fixed_steps(settings: Settings) -> int:
 def shortened(settings: Settings, share: float) -> dict[str, Any]:
     """Settings of a Kuramoto system with fewer iterations and a shorter time with fixed weights.
 
+    Where a part of one iteration is enough, its interval T is shorter too.
+
     Args:
         settings: of the point.
         share: of each that is kept; at least an iteration and an Euler step are.
@@ -142,11 +181,14 @@ def shortened(settings: Settings, share: float) -> dict[str, Any]:
     Returns:
         All settings.
     """
-    fixed = {
+    steps, dt = steps_in(settings["T"], settings["dt"]), settings["dt"]
+    rest = min(1.0, settings["iterations"] * share)
+    return {
+        **fewer_iterations(settings, share),
+        "T": settings["T"] if rest == 1 else max(1, int(steps * rest)) * dt,
         "fixed_discarded": settings["fixed_discarded"] * share,
-        "fixed_duration": max(settings["dt"], settings["fixed_duration"] * share),
+        "fixed_duration": max(dt, settings["fixed_duration"] * share),
     }
-    return {**fewer_iterations(settings, share), **fixed}
 
 
 def _work(settings: Settings) -> float:
@@ -281,7 +323,10 @@ SYSTEM = System(
     lanes=8,
     work=_work,
     memory=_memory,
-    shortened=shortened,
+    shortened=lambda settings, share: {
+        **shortened(settings, share),
+        "trace_duration": settings["trace_duration"] * share,
+    },
     symbols={
         **OSCILLATOR_SYMBOLS,
         "iterations": ("n", "iterations"),

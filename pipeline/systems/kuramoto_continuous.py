@@ -1,9 +1,11 @@
 """Kuramoto oscillators that learn continuously (eq. 3), beside those that learn interval by interval (eq. 13)."""
 
-import numpy as np
-from pydantic import ValidationInfo, field_validator
+from typing import Any
 
-from pipeline.systems import Dimension, Settings, System, Variable, evenly_spread
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
+
+from pipeline.systems import MOST_ITERATIONS, Dimension, Settings, System, Variable, evenly_spread
 from pipeline.systems.kuramoto import (
     OSCILLATOR_DIMENSIONS,
     OSCILLATOR_ESTIMANDS,
@@ -28,7 +30,7 @@ class ContinuousSettings(OscillatorSettings):
     σ/√T and β/T, and its delay is Δ T.
     """
 
-    iterations: int
+    iterations: int = Field(le=MOST_ITERATIONS)
     """Euler steps."""
 
     @field_validator("iterations")
@@ -110,6 +112,12 @@ def _memory(settings: Settings) -> float:
     return weights_memory(settings, steps_in(settings["T"], settings["dt"]) * (1 + settings["delay"]))
 
 
+def _shortened(settings: Settings, share: float) -> dict[str, Any]:
+    """Fewer Euler steps and, where they make no whole interval, a shorter one."""
+    fewer = shortened(settings, share)
+    return {**fewer, "T": min(settings["T"], fewer["iterations"] * settings["dt"])}
+
+
 SYSTEM = System(
     settings=ContinuousSettings,
     dimensions=(
@@ -148,7 +156,7 @@ SYSTEM = System(
     lanes=8,
     work=_work,
     memory=_memory,
-    shortened=shortened,
+    shortened=_shortened,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
     estimands=OSCILLATOR_ESTIMANDS,
     whole=OSCILLATOR_WHOLE,

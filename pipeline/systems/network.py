@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 from pipeline.schema import NonNegative, Section
 from pipeline.systems import (
     ITERATION,
+    MOST_DELAY,
+    MOST_ITERATIONS,
     Dimension,
     Estimand,
     Settings,
@@ -21,17 +23,20 @@ from pipeline.systems import (
 )  # fmt: skip
 from sim.sizes import connections
 
+MOST_HIDDEN = 10**6
+"""Hidden nodes: some 10^7 weights, of which 80 MB or more are stored a member."""
+
 
 class NetworkSettings(Section):
     """Bounds of the network's settings; meaning in `sim.network`."""
 
     patterns: list[str] = Field(min_length=1)
-    hidden: int = Field(ge=1)
+    hidden: int = Field(ge=1, le=MOST_HIDDEN)
     error: Literal["square", "absolute"]
     eta: NonNegative
     sigma: NonNegative
-    delay: int = Field(ge=1)
-    iterations: int = Field(ge=1)
+    delay: int = Field(ge=1, le=MOST_DELAY)
+    iterations: int = Field(ge=1, le=MOST_ITERATIONS)
     robust_eta: NonNegative
     robust_sigma: NonNegative
     threshold: NonNegative

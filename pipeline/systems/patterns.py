@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.words import brief
+
 _PACKAGED = "pipeline.bitmaps"
 """The package that data/patterns is installed as."""
 _NAME = re.compile(r"(\S+):")
@@ -40,7 +42,9 @@ def inline(sources: Sequence[str]) -> list[str]:
         for name, rows, where in _inlined(source) if "\n" in source else _read(Path(source)):
             art = "\n".join(rows)
             if name in patterns:
-                raise ValueError(f"{where}: expected a new name, got {name} again, first in {patterns[name][1]}")
+                raise ValueError(
+                    f"{where}: expected a new name, got {brief(name)} again, first in {patterns[name][1]}"
+                )
             for other, (other_art, other_where) in patterns.items():
                 if art == other_art:
                     raise ValueError(
@@ -93,7 +97,7 @@ def _parsed(text: str) -> tuple[str, list[str], str]:
 def _inlined(text: str) -> list[tuple[str, list[str], str]]:
     """The one pattern of a text, checked as a file would be."""
     name, rows, where = _parsed(text)
-    return _patterns([f"{name}:", *rows], where)
+    return _patterns([f"{name}:", *rows], brief(where))
 
 
 def _located(path: Path) -> Path:
@@ -110,15 +114,23 @@ def _located(path: Path) -> Path:
 
 def _read(path: Path) -> list[tuple[str, list[str], str]]:
     """(name, rows, where) of every pattern in a file."""
+    text, name = _text(path), brief(str(path))
+    if len(text) > _MOST_SIGNS:
+        raise ValueError(f"{name}: expected a file of at most {_MOST_SIGNS} signs, got a longer one")
+    return _patterns(text.splitlines(), name)
+
+
+def _text(path: Path) -> str:
+    """What a file says, cut if it is too long; pipes and devices may have no end and are refused."""
     try:
-        with _located(path).open(encoding="utf-8") as file:
-            text = file.read(_MOST_SIGNS + 1)
-        if len(text) > _MOST_SIGNS:
-            raise ValueError(f"{path}: expected a file of at most {_MOST_SIGNS} signs, got a longer one")
-        lines = text.splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a readable text file of bitmaps, got {error}") from None
-    return _patterns(lines, str(path))
+        file = _located(path)
+        if file.exists() and not file.is_file():
+            raise OSError(0, "a folder or a device")
+        with file.open(encoding="utf-8") as opened:
+            return opened.read(_MOST_SIGNS + 1)
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that none can have
+        got = getattr(error, "strerror", None) or "other bytes"
+        raise ValueError(f"{brief(str(path))}: expected a readable text file of bitmaps, got {got}") from None
 
 
 def _patterns(lines: Sequence[str], source: str) -> list[tuple[str, list[str], str]]:

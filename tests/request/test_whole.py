@@ -63,7 +63,7 @@ def test_a_line_names_the_key_what_was_got_and_the_nearest(tmp_path, main):
     assert (ended.code, ended.out, ended.err) == (CONFIG_WRONG, "", f"error: {line}\n")
     ended = main(tiny(tmp_path, "axes.T={values:null,start:1,stop:2,num:30}"))
     line = "axes.T: expected a whole number of dt = 0.05, got 1.03448275862; the nearest are 1 and 1.05"
-    assert ended.err == f"error: {line} (and 27 more values)\n"
+    assert ended.err == f"error: {line} (and 27 more)\n"
 
 
 @pytest.mark.parametrize("system", ["kuramoto", "kuramoto_continuous"])
