@@ -12,20 +12,18 @@ from pipeline.actions import carry_out, requested
 from pipeline.console import Console, complain, flush_streams, open_closed_streams, say
 from pipeline.errors import (
     BLOCKS_FAILED,
-    COMPLETE,
     CONFIG_WRONG,
     INTERRUPTED,
     BlockError,
     Damaged,
     Interrupted,
     RequestError,
-)  # fmt: skip
+    first_to_act_on,
+)
 from pipeline.request import Origin, as_yaml, compose, parse, several
 from pipeline.words import counted
 
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
-_LEAST_FIRST = (COMPLETE, BLOCKS_FAILED, CONFIG_WRONG, INTERRUPTED)
-"""Exit codes by what there is to do about them."""
 _INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
 
 
@@ -45,8 +43,7 @@ def exit_code(arguments: Sequence[str]) -> int:
         arguments: without the program's name.
 
     Returns:
-        0 complete, 2 the request is wrong, 3 blocks failed, 4 interrupted; of several requests 4 if any was
-        interrupted, as the same command goes on, else 2 if any was wrong, else 3 if blocks of any failed.
+        0 complete, 2 the request is wrong, 3 blocks failed, 4 interrupted; of several requests the one to act on first.
 
     Raises:
         SystemExit: help was asked for.
@@ -55,7 +52,7 @@ def exit_code(arguments: Sequence[str]) -> int:
         line = parse(arguments)
         if line.show:
             say(as_yaml(compose(line.overrides, line.config_dir)).rstrip())
-            return COMPLETE
+            return 0
         requests = several(line.overrides, line.config_dir) if line.multirun else [line.overrides]
     except RequestError as error:
         return _complained(error.faults, CONFIG_WRONG)
@@ -66,7 +63,7 @@ def exit_code(arguments: Sequence[str]) -> int:
             if left := len(requests) - number:
                 say(f"{counted(left, 'further request')} not begun; the same command goes on")
             break
-    return max(codes, key=_LEAST_FIRST.index)
+    return first_to_act_on(codes)
 
 
 def _code_of_one(origin: Origin) -> int:

@@ -5,6 +5,19 @@ from collections.abc import Iterable
 COMPLETE, CONFIG_WRONG, BLOCKS_FAILED, INTERRUPTED = 0, 2, 3, 4
 
 
+def first_to_act_on(codes: Iterable[int]) -> int:
+    """The exit code of several requests.
+
+    Args:
+        codes: of each.
+
+    Returns:
+        INTERRUPTED if any was, as the same command goes on; else CONFIG_WRONG, to be mended before failed blocks are
+        tried again; else BLOCKS_FAILED, else COMPLETE.
+    """
+    return max(codes, key=(COMPLETE, BLOCKS_FAILED, CONFIG_WRONG, INTERRUPTED).index)
+
+
 class RequestError(Exception):
     """What is wrong with a request.
 

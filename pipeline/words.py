@@ -53,11 +53,6 @@ def brief(text: str, most: int = 80) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def shortened(text: str, most: int = 60) -> str:
-    """A text, or its beginning if it is long."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 def between(start: str, end: str) -> str:
     """How long something took, by two times in ISO 8601; nothing where the clock was set back meanwhile."""
     return duration(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))

@@ -55,10 +55,10 @@ class Prediction(NamedTuple):
         Returns:
             Seconds; NaN if they are not known.
         """
-        blocks = plan.missing.sum(axis=1)
-        if np.isnan(self.core_seconds) or not 0 < blocks.sum() < _MOST_DEALT_OUT:
+        blocks = int(plan.missing.sum())
+        if not len(self.of_block) or blocks > _MOST_DEALT_OUT:
             return self.core_seconds / workers
-        ends = [0.0] * min(workers, int(blocks.sum()))
+        ends = [0.0] * min(workers, blocks)
         for block in range(plan.sweep.blocks):  # in the order in which a driver hands them out
             for k in plan.longest_first[plan.missing[plan.longest_first, block]].tolist():
                 heapreplace(ends, ends[0] + float(self.of_block[k]))

@@ -13,7 +13,7 @@ from pipeline.errors import RequestError
 from pipeline.request import Point, Sweep
 from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
 from pipeline.systems import Settings, compute_members, described, loaded, search_in
-from pipeline.words import one_line, shortened
+from pipeline.words import brief, one_line
 
 Said = TypeVar("Said")
 
@@ -248,7 +248,7 @@ class Plan:
             block_members=self.sweep.block_members,
             records=self.sweep.records,
             execution=execution,
-            label=shortened(f"{self.sweep.named(point)}, block {block}"),
+            label=brief(f"{self.sweep.named(point)}, block {block}"),
         )
 
     def narrowed_to(self, requested: np.ndarray) -> "Plan":
