@@ -1,8 +1,9 @@
 """What the pipeline can do, action by action. `ACTIONS` is the one list of them."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -106,9 +107,16 @@ def requested(origin: Origin) -> Request:
         return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
-        with suppress(ValueError):  # told by check
-            derived = derive(settings, Path(local_path(str(store.get("root")))))
+        derived = derive(settings, _root_of(store))
     return check(raw, derived, known, origin)
+
+
+def _root_of(store: dict[Any, Any]) -> Path:
+    """The folder of stores that a request says; a place without any if that is no path, which `check` tells."""
+    try:
+        return Path(local_path(str(store.get("root"))))
+    except ValueError:
+        return Path(os.devnull)
 
 
 def carry_out(request: Request, observer: Observer) -> Ended:

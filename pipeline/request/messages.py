@@ -45,7 +45,7 @@ def shown(value: Any) -> str:
 
 def got(value: Any) -> str:
     """A value that is refused, for people: as YAML has it, text in quotes, in one line that is not too long."""
-    return brief(repr(value) if isinstance(value, str) else shown(value))
+    return brief(repr(value) if isinstance(value, str) else shown(value), 160)  # as long as paths are
 
 
 def label_of(value: Any) -> str:

@@ -114,7 +114,7 @@ def _located(path: Path) -> Path:
 
 def _read(path: Path) -> list[tuple[str, list[str], str]]:
     """(name, rows, where) of every pattern in a file."""
-    text, name = _text(path), brief(str(path))
+    text, name = _text(path), brief(str(path), 300)
     if len(text) > _MOST_SIGNS:
         raise ValueError(f"{name}: expected a file of at most {_MOST_SIGNS} signs, got a longer one")
     return _patterns(text.splitlines(), name)
@@ -130,7 +130,7 @@ def _text(path: Path) -> str:
             return opened.read(_MOST_SIGNS + 1)
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a path that none can have
         got = getattr(error, "strerror", None) or "other bytes"
-        raise ValueError(f"{brief(str(path))}: expected a readable text file of bitmaps, got {got}") from None
+        raise ValueError(f"{brief(str(path), 300)}: expected a readable text file of bitmaps, got {got}") from None
 
 
 def _patterns(lines: Sequence[str], source: str) -> list[tuple[str, list[str], str]]:
