@@ -82,10 +82,10 @@ def _code_of_one(origin: Origin) -> int:
     except KeyboardInterrupt:
         return _complained([_INTERRUPTED], INTERRUPTED)
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+        what = f"{error.filename or 'a file of the store'}: {error.strerror or error}"
         if error.errno not in _DISK_TROUBLE:
             return _complained([f"{what}; expected a file or folder that can be used"], CONFIG_WRONG)
-        return _complained([f"{what}; stored blocks are kept, the same command resumes"], INTERRUPTED)
+        return _complained([f"{what}; stored blocks are kept, mend it and the same command resumes"], INTERRUPTED)
     for line in ended.lines:
         say(line)
     return ended.code

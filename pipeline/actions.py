@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -143,8 +143,11 @@ def run(config: Config, observer: Observer) -> Ended:
         for warning in (*ignored_settings(config), *plan.advice):
             observer.say(f"warning: {warning}")
         observer.say(announcement(plan))
-        opened = nullcontext() if plan.complete else cluster.maybe_client(config.cluster, observer.say)
-        with opened as client:  # before a store is made that would stay empty
+        with ExitStack() as stack:
+            client = None
+            if not plan.complete:  # before a store is made that would stay empty
+                with stop.at_once():
+                    client = stack.enter_context(cluster.maybe_client(config.cluster, observer.say))
             file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
             plan = planned(sweep, config, open_store(path))
             outcome = complete(plan, config, client, lock, stop, observer)
@@ -460,7 +463,11 @@ def _exported(plan: Plan, request: Request) -> Ended:
 def _no_figure(plan: Plan) -> str:
     """That a sweep says no figure, and which there are for its axes."""
     fitting = [name for name, why in _unfit(plan).items() if not why]
-    there = f"expected one that draws its axes: {', '.join(fitting)}" if fitting else "none draws its axes"
+    there = (
+        f"expected one that draws its axes: {', '.join(fitting)}"
+        if fitting
+        else "none draws its axes; its numbers are read by pipeline.open_sweep, or exported by action=export"
+    )
     return f"figures.draw: the sweep of {plan.path} has no figure; {there}"
 
 

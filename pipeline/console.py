@@ -140,7 +140,8 @@ class _Tally:
         if count := self._compiling():
             parts.append(f"{counted(count, 'worker')} compiling")
         elif quiet > _QUIET_SECONDS:
-            parts.append(f"no block ended for {duration(quiet)}")
+            none = "no block has ended for" if self.ended else "the first blocks are under way for"
+            parts.append(f"{none} {duration(quiet)}")
         return ", ".join(parts)
 
 

@@ -74,12 +74,18 @@ def test_a_long_block_is_told_of_and_the_time_left_goes_on(tally, passes):
     run.add(block(0, seconds=100.0))
     before = str(run)
     passes(30)
-    assert "no block ended" not in before
-    assert str(run).endswith("0 diverged, no block ended for 30 s")
+    assert "no block has ended" not in before
+    assert str(run).endswith("0 diverged, no block has ended for 30 s")
     assert "left" in before
     assert before.split(", ")[2] != str(run).split(", ")[2]
     passes(DAY)
     assert ", 0 s left, " in str(run)
+
+
+def test_before_the_first_block_ends_that_is_told(tally, passes):
+    run = tally()
+    passes(30)
+    assert str(run) == "0/6 blocks, 0 diverged, the first blocks are under way for 30 s"
 
 
 def test_workers_that_compile_are_told_of(tally, passes):

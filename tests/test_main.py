@@ -104,7 +104,7 @@ def test_explain_creates_nothing(tmp_path, main):
     assert rows["members"] == "16 a point, in blocks of 8"
     assert rows["blocks"] == "6: 0 stored, 6 to compute"
     assert rows["to compute"] == "6 of points new to the store"
-    assert re.match(r"[\d.]+( to [\d.]+)? core-seconds, about .* on 2 workers", rows["predicted"])
+    assert re.match(r"[\d.]+( to [\d.]+)? core-seconds, .* s on 2 workers", rows["predicted"])
     assert list(tmp_path.iterdir()) == []
 
 

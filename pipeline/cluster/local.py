@@ -15,15 +15,11 @@ from distributed import LocalCluster as DaskLocalCluster
 from pipeline.cluster.options import SINGLE_THREADED, dask_options
 from pipeline.errors import ClusterLost
 from pipeline.request import LocalCluster
-from pipeline.words import counted, one_line
+from pipeline.words import counted
 
 # Ctrl-C in a terminal, its end, and a batch system's TERM, reach every process of the group; the driver alone decides
 # what becomes of blocks. Dask ends workers by message, or by KILL.
-_WORKER_PRELOAD = """
-import signal
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-"""
+_NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # DASK_PARENT is what earlier releases call the last.
 _SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "DASK_PARENT", "__DASK_PARENT_PID")
 _WORKER_NAME = "Dask Worker process"
@@ -42,7 +38,7 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
     """
     _start_tracker()
     with (
-        _main_module_hidden(),
+        _as_workers(),
         _environment_kept(),
         dask_options(config.dashboard, **{"distributed.nanny.pre-spawn-environ": SINGLE_THREADED}),
         _started(config) as cluster,
@@ -62,7 +58,6 @@ def _started(config: LocalCluster) -> DaskLocalCluster:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": config.dashboard},
-                preload=[_WORKER_PRELOAD],
                 security=Security.temporary(),  # in memory; other users of this machine are strangers
                 silence_logs="CRITICAL",
             )
@@ -70,7 +65,7 @@ def _started(config: LocalCluster) -> DaskLocalCluster:
             if not tries_left:
                 raise ClusterLost(
                     f"cluster.workers: expected {counted(config.worker_count, 'worker')} that can be started here, "
-                    f"got: {one_line(error.__cause__ or error)}; see to free memory and processes, or choose fewer"
+                    "got one that ended as it started; see to the memory and files that it needs, or choose fewer"
                 ) from error
     raise AssertionError("there is a last try")
 
@@ -87,10 +82,11 @@ def _start_tracker() -> None:
 
 
 @contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """Keep new workers from running the driver's script, as processes that are spawned do otherwise.
+def _as_workers() -> Iterator[None]:
+    """Keep new workers from running the driver's script, as processes that are spawned do otherwise, and signals off.
 
-    So a script needs no `if __name__ == "__main__"`, and workers start without what it imports.
+    So a script needs no `if __name__ == "__main__"`, and workers start without what it imports. What the thread that
+    starts a process blocks stays blocked in it, from its first instruction on; a nanny has a thread for each.
     """
     before = spawn.get_preparation_data
 
@@ -99,6 +95,7 @@ def _main_module_hidden() -> Iterator[None]:
         if name.startswith(_WORKER_NAME):
             data.pop("init_main_from_name", None)
             data.pop("init_main_from_path", None)
+            signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)
         return data
 
     spawn.get_preparation_data = without_main

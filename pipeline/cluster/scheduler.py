@@ -1,13 +1,16 @@
 """Workers of a Dask scheduler that someone else started."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Security
+from distributed.comm.core import connect
 from distributed.utils import silence_logging_cmgr
 
 from pipeline.cluster.options import dask_options
@@ -44,16 +47,33 @@ def scheduler_client(config: SchedulerCluster, say: Callable[[str], Any]) -> Ite
     tls = security(config.tls) if config.tls else None
     with dask_options(), silence_logging_cmgr("CRITICAL"):
         try:
+            _shake_hands(address, tls, max(1.0, deadline - time.monotonic()))
             client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))
-        except (OSError, TimeoutError) as error:
+        except Exception as error:  # whoever answers there, Dask takes what it says for messages
             raise ClusterLost(
-                f"no scheduler answers at {address} ({error}); start it, with workers, or correct cluster.address"
+                f"no scheduler answers at {address} ({type(error).__name__}, waited {config.connect_seconds:g} s at "
+                "most); start it, with workers, or correct cluster.address or cluster.scheduler_file"
             ) from error
         try:
             yield client
         finally:
             with suppress(OSError, TimeoutError):  # of a scheduler that is lost
                 client.close(timeout=_CLOSE_SECONDS)
+
+
+def _shake_hands(address: str, tls: Security | None, seconds: float) -> None:
+    """Shake hands with a scheduler; a client of Dask would wait for that without end."""
+
+    async def shake_hands() -> None:
+        arguments = tls.get_connection_args("client") if tls else {}
+        comm = await asyncio.wait_for(connect(address, timeout=seconds, **arguments), seconds)
+        await comm.close()
+
+    thread = ThreadPoolExecutor(1)  # notebooks have a loop at work in this one
+    try:
+        thread.submit(asyncio.run, shake_hands()).result()
+    finally:
+        thread.shutdown(wait=False)
 
 
 def _address_in(file: Path | None, deadline: float) -> str:

@@ -18,7 +18,7 @@ from pipeline.execution.batches import Batches
 from pipeline.execution.signals import Stop
 from pipeline.execution.worker import BlockReport, block_of, compute_block, compute_on_dask, set_stopping
 from pipeline.plan import Job
-from pipeline.words import one_line
+from pipeline.words import counted, one_line
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -139,8 +139,11 @@ def run_serially(
 class _Pulse:
     """Whether the cluster is there, asked every second."""
 
-    def __init__(self, client: "Client", patience: Patience, trouble: Callable[[], str]) -> None:
+    def __init__(
+        self, client: "Client", patience: Patience, trouble: Callable[[], str], say: Callable[[str], Any]
+    ) -> None:
         self._client, self._patience, self._trouble = client, patience.no_workers_seconds, trouble
+        self._say, self._workers = say, set[str]()
         self.threads = 0
         self._last_reply = self._last_worker = time.monotonic()
         self._next = 0.0
@@ -153,7 +156,7 @@ class _Pulse:
             return ""
         scheduler: Any = self._client.scheduler
         try:
-            self.threads = sum(self._ask(scheduler.ncores).values())
+            self._note_workers(self._ask(scheduler.ncores))
             self._last_reply = time.monotonic()
         except (TimeoutError, OSError):
             if time.monotonic() - self._last_reply > _LOST_SECONDS:
@@ -166,6 +169,12 @@ class _Pulse:
                 f"no workers for {self._patience:g} s; see why none can start, or raise cluster.no_workers_seconds"
             )
         return self._trouble()
+
+    def _note_workers(self, threads: dict[str, int]) -> None:
+        """Enter which workers there are, and say that some are gone: killed, say, or at the end of their job."""
+        if gone := self._workers - threads.keys():
+            self._say(f"{counted(len(gone), 'worker')} gone, {len(threads)} left; their blocks are computed again")
+        self._workers, self.threads = set(threads), sum(threads.values())
 
     def results(self, futures: "list[Task]") -> list[list[BlockReport]] | None:
         """The results of finished futures, in one message; None if they have to be asked for again."""
@@ -228,7 +237,7 @@ class _Run:
         say: Callable[[str], Any],
     ) -> None:
         self.client, self.patience, self.progress, self.stop, self.say = client, patience, progress, stop, say
-        self.pulse = _Pulse(client, patience, trouble)
+        self.pulse = _Pulse(client, patience, trouble, say)
         self.outcome = Outcome()
         self.alone: deque[Job] = deque()
         """Blocks to be tried once more, one a task."""

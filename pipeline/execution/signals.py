@@ -15,12 +15,31 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested, self.since = "", 0.0
+        self._at_once = False
 
     def __call__(self, number: int, _: Any) -> None:
         """As a signal handler."""
-        if self.requested:
-            raise KeyboardInterrupt  # asked twice: don't wait for running blocks
+        if self.requested or self._at_once:
+            raise KeyboardInterrupt  # asked twice, or nothing runs: there are no blocks to wait for
         self.requested, self.since = signal.Signals(number).name, time.monotonic()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While workers are waited for: a signal ends that at once.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            KeyboardInterrupt: a signal comes, or came before.
+        """
+        if self.requested:
+            raise KeyboardInterrupt
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
 
 @contextmanager

@@ -82,7 +82,10 @@ class Explanation:
             return f"not known: {predicted.why}"
         unit, name = (3600, "core-hours") if predicted.core_seconds >= 3600 else (1, "core-seconds")
         spent = _range(predicted.least / unit, predicted.greatest / unit)
-        return f"{spent} {name}, about {duration(self.wall_seconds)} on {counted(self.workers, 'worker')}"
+        rates = (bound / predicted.core_seconds for bound in (predicted.least, predicted.greatest))
+        shortest, longest = (duration(self.wall_seconds * rate) for rate in rates)
+        wall = shortest if shortest == longest else f"{shortest} to {longest}"
+        return f"{spent} {name}, {wall} on {counted(self.workers, 'worker')}"
 
     def _memory(self) -> str:
         if self.memory_is_known:

@@ -174,7 +174,7 @@ class SchedulerCluster(_Cluster):
     @field_validator("address")
     @classmethod
     def _an_address(cls, address: str | None) -> str | None:
-        if address is not None and not re.fullmatch(r"(tcp|tls)://[\w.\-\[\]:]+:\d+", address):
+        if address is not None and not _is_address(address):
             raise ValueError("an address like tls://10.0.0.1:8786 or tcp://127.0.0.1:8786")
         return address
 
@@ -196,6 +196,14 @@ class SchedulerCluster(_Cluster):
     def worker_count(self) -> int:
         """For predictions: only the scheduler knows how many workers there are."""
         return 1
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(re.fullmatch(r"(tcp|tls)://[\w.\-\[\]:]+:\d+", address) and parts.hostname and parts.port)
+    except ValueError:  # of a port that can't be, or of brackets
+        return False
 
 
 def refuse_open_comms(address: str, tls: Path | None) -> None:

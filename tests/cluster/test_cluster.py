@@ -5,9 +5,11 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 from distributed import Client
@@ -237,6 +239,7 @@ def test_a_sweep_completes_though_half_its_workers_are_killed(cluster, tmp_path,
     driver = start(request(tmp_path, running), tmp_path / "log")
     gate.wait_for(2)
     running.processes[1].kill()
+    said(tmp_path, "1 worker gone, 1 left; their blocks are computed again")
     gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
     assert block_bytes(tmp_path / "kuramoto_T.zarr") == expected
@@ -259,6 +262,57 @@ def test_workers_all_lost_mid_sweep_end_in_exit_code_4(cluster, tmp_path, start)
     assert driver.wait(command.PATIENCE) == INTERRUPTED, (tmp_path / "log").read_text()
     assert "no workers for 3 s" in (tmp_path / "log").read_text()
     assert len(numbered_blocks(path)) == 1 < BLOCKS
+
+
+@pytest.fixture
+def peer():
+    """(what it says) → the port of a process that takes connections and is no scheduler."""
+    with contextlib.ExitStack() as stack:
+
+        def listen(says):
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            taken = []
+
+            def serve():
+                with contextlib.suppress(OSError):  # closed at the end
+                    while True:
+                        taken.append(server.accept()[0])
+                        taken[-1].sendall(says)
+
+            threading.Thread(target=serve, daemon=True).start()
+            return server.getsockname()[1]
+
+        yield listen
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 64], ids=["", "http", "ff"])
+def test_what_is_no_scheduler_is_told_in_one_line(says, peer, tmp_path, main):
+    address = f"tcp://127.0.0.1:{peer(says)}"
+    ran = main(on_scheduler(tmp_path, f"cluster.address='{address}'", "cluster.connect_seconds=1"))
+    assert ran.code == INTERRUPTED
+    assert ran.err.startswith(f"error: no scheduler answers at {address} (")
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_wait_for_a_scheduler_at_once(number, peer, tmp_path, start):
+    address = f"tcp://127.0.0.1:{peer(b'')}"
+    waiting = (f"cluster.address='{address}'", f"cluster.connect_seconds={4 * command.PATIENCE}")
+    driver = start(on_scheduler(tmp_path / "data", *waiting), tmp_path / "log")
+    said(tmp_path, "waiting for its answer")
+    driver.send_signal(number)
+    assert driver.wait(command.PATIENCE) == INTERRUPTED
+    assert (
+        (tmp_path / "log").read_text().endswith("interrupted; the same command resumes, stored blocks are kept\n")
+    )
+
+
+@pytest.mark.parametrize("address", ["tcp://[::1", "tcp://127.0.0.1:999999", "tcp://127.0.0.1:x", "tcp://:1"])
+def test_an_address_that_can_not_be_is_told_by_its_key(address, tmp_path, main):
+    ran = main(on_scheduler(tmp_path, f"cluster.address='{address}'"))
+    assert ran.code == CONFIG_WRONG
+    assert ran.err.startswith("error: cluster.address: expected an address like ")
 
 
 DEAD = "tcp://127.0.0.1:9"

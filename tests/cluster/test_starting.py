@@ -1,10 +1,13 @@
 """Workers that can't start, and workers that can't load the project: told in a line each, and no loss."""
 
+import os
+import signal
+
 import pytest
 
 from pipeline.errors import COMPLETE, INTERRUPTED
 from tests import command
-from tests.command import stubbed
+from tests.command import stubbed, wait_for, worker_processes
 
 DYING = """
 import os, signal, sys
@@ -43,5 +46,19 @@ def test_workers_that_are_killed_whenever_they_start_are_told_in_one_line(with_d
     ended = with_dying_workers(1000)
     assert ended.returncode == INTERRUPTED
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("error: cluster.workers: expected 2 workers that can be started here, got: ")
+    assert line.startswith(
+        "error: cluster.workers: expected 2 workers that can be started here, got one that ended"
+    )
     assert not (tmp_path / "kuramoto_T.zarr").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_while_workers_start_ends_the_run_in_one_line(number, tmp_path, start):
+    driver = start(stubbed(tmp_path / "data"), tmp_path / "log")
+    wait_for(lambda: worker_processes(driver.pid), "a worker that starts")
+    os.killpg(driver.pid, number)
+    assert driver.wait(command.PATIENCE) == INTERRUPTED
+    announced, *told = (tmp_path / "log").read_text().splitlines()
+    assert "6 of 6 blocks to compute" in announced
+    assert told == ["error: interrupted; the same command resumes, stored blocks are kept"]
+    assert not (tmp_path / "data" / "kuramoto_T.zarr").exists()
