@@ -1,8 +1,15 @@
 """`python -m pipeline +sweep=NAME`: the command line, which checks a request, carries it out and tells how it went."""
 
-import errno
-import gc
 import os
+import signal
+
+# Before all else: imports take a second, in which there is nothing yet that would have to end in good order.
+if __name__ == "__main__":
+    for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(_number) != signal.SIG_IGN:
+            signal.signal(_number, lambda *_: os._exit(4))
+
+import gc
 import shlex
 import sys
 import traceback
@@ -12,25 +19,24 @@ from pipeline.actions import carry_out, requested
 from pipeline.console import Console, complain, flush_streams, open_closed_streams, say
 from pipeline.errors import (
     BLOCKS_FAILED,
-    CONFIG_WRONG,
     INTERRUPTED,
     BlockError,
     Damaged,
     Interrupted,
     RequestError,
     first_to_act_on,
+    told,
 )
+from pipeline.execution import interrupt_on_signals
 from pipeline.request import Origin, as_yaml, compose, parse, several
 from pipeline.words import counted
-
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
-_INTERRUPTED = "interrupted; the same command resumes, stored blocks are kept"
 
 
 def main() -> None:
     """Carry out the command line's request, or several with -m; exit with the worst of their codes."""
     gc.set_threshold(100_000, 20, 20)  # imports make many objects and no garbage: a tenth of a short command
     open_closed_streams()
+    interrupt_on_signals()
     code = exit_code(sys.argv[1:])
     flush_streams()
     os._exit(code)  # all is closed and written; to take the interpreter apart costs a third of a second
@@ -55,7 +61,7 @@ def exit_code(arguments: Sequence[str]) -> int:
             return 0
         requests = several(line.overrides, line.config_dir) if line.multirun else [line.overrides]
     except RequestError as error:
-        return _complained(error.faults, CONFIG_WRONG)
+        return _complained(error)
     codes, typed = [], shlex.join(["python", "-m", "pipeline", *arguments])
     for number, overrides in enumerate(requests, start=1):
         codes.append(_code_of_one(Origin(typed, tuple(overrides), line.config_dir)))
@@ -70,28 +76,18 @@ def _code_of_one(origin: Origin) -> int:
     """Carry out one request, every error in one line."""
     try:
         ended = carry_out(requested(origin), Console())
-    except RequestError as error:
-        return _complained(error.faults, CONFIG_WRONG)
     except BlockError as error:  # with cluster=serial, which is for debuggers
         traceback.print_exception(error)
         return BLOCKS_FAILED
-    except Damaged as damage:
-        return _complained([str(damage)], BLOCKS_FAILED)
-    except Interrupted as error:
-        return _complained([str(error)] if str(error) else [], INTERRUPTED)
-    except KeyboardInterrupt:
-        return _complained([_INTERRUPTED], INTERRUPTED)
-    except OSError as error:
-        what = f"{error.filename or 'a file of the store'}: {error.strerror or error}"
-        if error.errno not in _DISK_TROUBLE:
-            return _complained([f"{what}; expected a file or folder that can be used"], CONFIG_WRONG)
-        return _complained([f"{what}; stored blocks are kept, mend it and the same command resumes"], INTERRUPTED)
+    except (RequestError, Damaged, Interrupted, KeyboardInterrupt, OSError) as error:
+        return _complained(error)
     for line in ended.lines:
         say(line)
     return ended.code
 
 
-def _complained(faults: Sequence[str], code: int) -> int:
+def _complained(error: BaseException) -> int:
+    faults, code = told(error)
     complain(faults)
     return code
 

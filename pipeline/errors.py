@@ -1,8 +1,11 @@
 """Errors a user can mend, and the exit codes they end in."""
 
+import errno
 from collections.abc import Iterable
 
 COMPLETE, CONFIG_WRONG, BLOCKS_FAILED, INTERRUPTED = 0, 2, 3, 4
+
+_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 def first_to_act_on(codes: Iterable[int]) -> int:
@@ -16,6 +19,35 @@ def first_to_act_on(codes: Iterable[int]) -> int:
         tried again; else BLOCKS_FAILED, else COMPLETE.
     """
     return max(codes, key=(COMPLETE, BLOCKS_FAILED, CONFIG_WRONG, INTERRUPTED).index)
+
+
+def told(error: BaseException) -> tuple[list[str], int]:
+    """An error of a request as the command line tells it.
+
+    Args:
+        error: a RequestError, Damaged, Interrupted, KeyboardInterrupt or OSError.
+
+    Returns:
+        One line a fault, and the exit code.
+    """
+    match error:
+        case RequestError():
+            return error.faults, CONFIG_WRONG
+        case Damaged():
+            return [str(error)], BLOCKS_FAILED
+        case OSError():
+            return _of_files(error)
+        case KeyboardInterrupt():
+            return ["interrupted; the same command resumes, stored blocks are kept"], INTERRUPTED
+    return [str(error)] if str(error) else [], INTERRUPTED
+
+
+def _of_files(error: OSError) -> tuple[list[str], int]:
+    """What is wrong with a file, a folder or a disk; with the code of what may go on once it is mended, or may not."""
+    what = f"{error.filename or 'a file of the store'}: {error.strerror or error}"
+    if error.errno not in _DISK_TROUBLE:
+        return [f"{what}; expected a file or folder that can be used"], CONFIG_WRONG
+    return [f"{what}; stored blocks are kept, mend it and the same command resumes"], INTERRUPTED
 
 
 class RequestError(Exception):

@@ -42,6 +42,16 @@ class Stop:
             self._at_once = False
 
 
+def interrupt_on_signals() -> None:
+    """Have every signal that asks to stop raise KeyboardInterrupt, so that what is open is closed, and jobs cancelled.
+
+    Those that are ignored, as by nohup, stay so.
+    """
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
     """Note signals that ask to stop instead of dying of them; off the main thread, where there are none, do nothing.

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import Interrupted, RequestError
+from pipeline.words import duration
 
 LOCK_FILE = "runs/lock"
 """Who drives a store, as JSON: host, pid, since. A driver that ends in order leaves it empty."""
@@ -310,7 +311,7 @@ def _told(store: Path) -> Iterator[None]:
         raise Interrupted(f"{store}: another driver is at work on it ({_holder(store)}); wait for it") from None
     except OSError as error:
         raise RequestError(
-            [f"{store}: expected a folder that can be written, got: {error}; set store.root"]
+            [f"{store}: expected a folder that can be written, got: {error.strerror or error}; set store.root"]
         ) from error
 
 
@@ -321,7 +322,7 @@ def _holder(store: Path) -> str:
             content = os.read(_open(store / LOCK_FILE, os.O_NOFOLLOW | os.O_NONBLOCK, opened), 4096)
         holder = json.loads(content)
         age = datetime.now(UTC) - datetime.fromisoformat(holder["since"])
-        return f"process {holder['pid']} on {holder['host']}, for {age.total_seconds():.0f} s"
+        return f"process {holder['pid']} on {holder['host']}, for {duration(age.total_seconds())}"
     except (OSError, ValueError, KeyError, TypeError):
         return "just started"
 

@@ -98,7 +98,9 @@ def _root(path: Path, files: Files) -> Layout:
             [f"{path}: expected a store written by this pipeline, got no {ROOT}; move it away"]
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Damaged(f"{path}/{ROOT}: expected the metadata of a store, got {reason(error)}; {remedy}") from error
+        raise Damaged(
+            f"{path}/{ROOT}: the metadata of a store can't be read: {reason(error)}; {remedy}"
+        ) from error
     if not is_ours:
         raise RequestError(
             [f"{path}: expected a store of this pipeline, got another Zarr group; choose another store.name"]
@@ -214,7 +216,7 @@ def _along_points(store: Store, name: str) -> np.ndarray:
             parts.append(decoded(store.files.read(file), array.dtype, array.chunk))
         except (OSError, BadChunk) as error:
             raise Damaged(
-                f"{store.path}/{file}: expected values of points, got {reason(error)}; restore it from a copy"
+                f"{store.path}/{file}: values of points can't be read: {reason(error)}; restore it from a copy"
             ) from error
     return np.concatenate(parts)[:points]
 

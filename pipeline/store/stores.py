@@ -4,6 +4,7 @@ A block is stored once its file is in the folder `pending`, or once it is filed:
 each of the bookkeeping arrays, `digest` last. What differs from what it has to be is a fault that names a file.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -304,6 +305,8 @@ def reason(error: Exception) -> str:
     """Why a file can't be read, in one line."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, json.JSONDecodeError):
+        return "it is no JSON"
     return one_line(getattr(error, "strerror", None) or error)
 
 

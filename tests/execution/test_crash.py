@@ -276,6 +276,38 @@ def test_blocks_longer_than_the_grace_time_are_given_up(tmp_path, start):
     assert numbered_blocks(tmp_path / "kuramoto_T.zarr") == set()
 
 
+SIGNALLED = """
+import os, sys
+
+class Signalling:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["SIGNAL_AT"]:
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+
+if "-m" in sys.orig_argv:
+    sys.meta_path.insert(0, Signalling())
+"""
+"""Sends a signal to a command line's process as it imports a module."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("at", ["pipeline.actions", "omegaconf", "matplotlib"])
+def test_a_signal_at_any_time_ends_in_exit_code_4_without_a_traceback(at, number, tmp_path):
+    """While the program is loaded, or when a figure is drawn, which no driver's loop heeds."""
+    (tmp_path / "sitecustomize.py").write_text(SIGNALLED)
+    root, environment = (
+        tmp_path / "data",
+        {"PYTHONPATH": str(tmp_path), "SIGNAL_AT": at, "SIGNAL": str(int(number))},
+    )
+    arguments = command.elsewhere(root, "cluster=serial", "figures.draw=[kuramoto_T]")
+    ended = command.run(arguments, **environment)
+    assert ended.returncode == INTERRUPTED
+    assert "Traceback" not in ended.stderr
+    if at == "matplotlib":
+        assert ended.stderr == "error: interrupted; the same command resumes, stored blocks are kept\n"
+    assert command.run(arguments).returncode == COMPLETE
+
+
 def test_a_second_signal_does_not_wait_for_running_blocks(tmp_path, start):
     """Which would never end, in a grace time that is longer than this test may take."""
     process, _ = at_work(start, tmp_path, stubbed(tmp_path, "cluster.grace_seconds=10000"))
