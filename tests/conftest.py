@@ -1,5 +1,6 @@
 """Requests as the command line makes them."""
 
+import signal
 from typing import NamedTuple
 
 import pytest
@@ -9,6 +10,9 @@ from pipeline.actions import requested
 from pipeline.request import Origin
 from tests import command
 from tests.command import tiny
+
+# Processes that tests start heed it, also where the tests themselves were started by nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

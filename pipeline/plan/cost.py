@@ -39,8 +39,8 @@ class Prediction(NamedTuple):
     """NaN if it is not known."""
     why: str = ""
     """Why it is not known."""
-    least: float = float("nan")
-    greatest: float = float("nan")
+    least: float = 0.0
+    greatest: float = 0.0
     """Between which core-seconds it is, by the rates of the points that were measured."""
     of_block: np.ndarray = np.empty(0)
     """(point,) seconds of a block."""

@@ -82,8 +82,8 @@ class Explanation:
             return f"not known: {predicted.why}"
         unit, name = (3600, "core-hours") if predicted.core_seconds >= 3600 else (1, "core-seconds")
         spent = _range(predicted.least / unit, predicted.greatest / unit)
-        rates = (bound / predicted.core_seconds for bound in (predicted.least, predicted.greatest))
-        shortest, longest = (duration(self.wall_seconds * rate) for rate in rates)
+        share = self.wall_seconds / predicted.core_seconds if predicted.core_seconds else 0.0
+        shortest, longest = (duration(share * bound) for bound in (predicted.least, predicted.greatest))
         wall = shortest if shortest == longest else f"{shortest} to {longest}"
         return f"{spent} {name}, {wall} on {counted(self.workers, 'worker')}"
 
