@@ -173,7 +173,7 @@ def test_what_slurm_would_not_take_is_a_fault_before_anything_is_written(tmp_pat
     for overrides, said in (
         (["cluster.partition=nonsense"], "partition"),
         (["cluster.interface=ib7"], "cluster.interface: expected one of this host's"),
-        (["cluster.cores=10000"], "cluster: expected a job that Slurm accepts"),
+        (["cluster.cores=1000"], "cluster: expected a job that Slurm accepts"),
         (["cluster.partition=nonsense", "action=submit"], "partition"),
     ):
         ended = main(request(tmp_path, *overrides))
