@@ -173,7 +173,7 @@ def _fault_of_line(line):
         ((2, "", ""), "refused in silence, or after it began"),
         ((2, "", "error: Cannot merge DictConfig\n"), "neither key nor file is named"),
         ((2, "", "error: a: expected b, got\nc\n"), "neither key nor file is named"),
-        ((2, "", f"error: a: expected b, got {400 * 'c'}\n"), "a line of 426 characters"),
+        ((2, "", f"error: a: expected b, got {500 * 'c'}\n"), "a line of 526 characters"),
         ((2, "", "error: a: expected b: expected c, got d\n"), "'expected' twice"),
         ((2, "", "error: a: expected String should match pattern '^a$', got 3\n"), "words of a library"),
     ],
