@@ -4,7 +4,6 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from heapq import heapreplace
 from typing import Any, NamedTuple
 
@@ -139,14 +138,15 @@ def _measured(plan: Plan) -> np.ndarray:
 def _pilot(plan: Plan, whole_member: bool) -> tuple[np.ndarray, str]:
     """Seconds per operation by a few members of the longest point and of the shortest, or why that is not known."""
     sweep, system = plan.sweep, plan.sweep.system
-    longest, shortest = (sweep.settings_at(sweep.points[k]) for k in plan.longest_first[[0, -1]].tolist())
+    ends = dict.fromkeys(plan.longest_first[[0, -1]].tolist())  # of a sweep of one point they are the same
+    longest, *shortest = (sweep.settings_at(sweep.points[k]) for k in ends)
     if system.work is None or system.shortened is None:
         if not whole_member:
             return np.empty(0), "it was not measured"
         seconds, why = _timed_apart(sweep, longest)
         return np.array([seconds / (1.0 if system.work is None else system.work(longest))]), why
     try:
-        return np.array([_rate(sweep, settings) for settings in (longest, shortest)]), ""
+        return np.array([_rate(sweep, settings) for settings in (longest, *shortest)]), ""
     except BlockError as error:
         return np.empty(0), str(error)
 
@@ -159,17 +159,17 @@ def _rate(sweep: Sweep, settings: dict[str, Any]) -> float:
     settings = _shortened(sweep, settings, _PILOT_WORK / len(members))
     if system.memory is not None and (needed := system.memory(settings)) > (most := memory_here()):
         raise BlockError(f"it takes {size(needed)} of memory, this machine has {size(most)}")
-    least = min(_times(sweep.system_name, settings, members))
-    return least / (system.work(settings) * len(members))
+    _, *times = (
+        _seconds_for(sweep.system_name, settings, members) for _ in range(1 + _REPEATS)
+    )  # the first compiles
+    return min(times) / (system.work(settings) * len(members))
 
 
-def _times(system: str, settings: dict[str, Any], members: np.ndarray) -> Iterator[float]:
-    """Processor time for some members, again and again; not that of the first time, which compiles."""
-    for again in range(1 + _REPEATS):
-        began = _processor_seconds()
-        compute_members(system, settings, 0, members, 2)
-        if again:
-            yield _processor_seconds() - began
+def _seconds_for(system: str, settings: dict[str, Any], members: np.ndarray) -> float:
+    """Processor time for some members."""
+    began = _processor_seconds()
+    compute_members(system, settings, 0, members, 2)
+    return _processor_seconds() - began
 
 
 def _processor_seconds() -> float:
@@ -219,12 +219,10 @@ def seconds_a_member(system: str, settings: dict[str, Any], few: int, block: int
     for members in (few, few, block, block):
         if least < float("inf") and members * least > _PILOT_SECONDS / 4:
             break
-        began = _processor_seconds()
         try:
-            compute_members(system, settings, 0, np.arange(members), 2)
+            least = min(least, _seconds_for(system, settings, np.arange(members)) / members)
         except BlockError as error:
             return None, str(error)
-        least = min(least, (_processor_seconds() - began) / members)
     return least, ""
 
 

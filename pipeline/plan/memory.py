@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from pipeline.errors import RequestError
-from pipeline.plan.planning import Plan, said_at_points
+from pipeline.plan.planning import Plan
 from pipeline.words import size
 
 _GROUPS = Path("/sys/fs/cgroup")
@@ -46,7 +45,7 @@ def block_memory(plan: Plan) -> float:
     Raises:
         RequestError: the system can't tell, or gives no numbers from 0 on.
     """
-    return float(block_bytes(plan) + _beside(plan))
+    return block_bytes(plan) + plan.memory_beside
 
 
 def too_large(plan: Plan, most: float, where: str) -> str:
@@ -79,17 +78,6 @@ def memory_here() -> float:
         granted, _ = resource.getrlimit(kind)
         limits += [] if granted == resource.RLIM_INFINITY else [float(granted)]
     return min(limits)
-
-
-def _beside(plan: Plan) -> float:
-    """What the system says computing a block takes beside its variables, at the point where that is most."""
-    memory = plan.sweep.system.memory
-    if memory is None:
-        return 0.0
-    beside = np.array(said_at_points(plan.sweep, "memory", lambda settings: float(memory(settings))))
-    if not (beside >= 0).all():
-        raise RequestError([f"system: memory: expected numbers from 0 on, got {beside.min():g}"])
-    return float(beside.max())
 
 
 def _groups_limits() -> Iterator[float]:

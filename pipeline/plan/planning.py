@@ -160,6 +160,17 @@ class Plan:
         return per_member * self.sweep.block_members
 
     @cached_property
+    def memory_beside(self) -> float:
+        """Predicted memory of computing a block beside its variables, at the point where that is most, in bytes."""
+        memory = self.sweep.system.memory
+        if memory is None:
+            return 0.0
+        beside = np.array(said_at_points(self.sweep, "memory", lambda settings: float(memory(settings))))
+        if not (beside >= 0).all():
+            raise RequestError([f"system: memory: expected numbers from 0 on, got {beside.min():g}"])
+        return float(beside.max())
+
+    @cached_property
     def advice(self) -> list[str]:
         """What the system warns of: a line each, with the points that it holds for."""
         warned = self._warned()

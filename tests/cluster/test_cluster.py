@@ -378,20 +378,26 @@ def other_code(tmp_path):
     return {"PYTHONPATH": f"{tmp_path / 'other'}:{ROOT}", "BLOCK_LOG": str(tmp_path / "refused blocks")}
 
 
+def beside_a_stranger(when, running, gate, environment, folder, start):
+    """A driver whose one good worker is at work, and another worker that was started before or during its run."""
+    if when == "before the driver":
+        stranger = running.start_worker(**environment)
+        with Client(running.address) as client:
+            client.wait_for_workers(2)
+    driver = start(request(folder, running), folder / "log")
+    gate.wait_for(1)
+    if when == "during the run":
+        stranger = running.start_worker(**environment)
+    return driver, stranger
+
+
 @pytest.mark.parametrize("when", [pytest.param("before the driver", marks=pytest.mark.slow), "during the run"])
 def test_a_worker_with_other_code_is_refused_before_it_computes_and_the_rest_goes_on(
     when, cluster, tmp_path, start, other_code, expected
 ):
     gate = Gate(tmp_path)
     running = cluster(workers=1, **gate.environment)
-    if when == "before the driver":
-        refused = running.start_worker(**other_code)
-        with Client(running.address) as client:
-            client.wait_for_workers(2)
-    driver = start(request(tmp_path, running), tmp_path / "log")
-    gate.wait_for(1)
-    if when == "during the run":
-        refused = running.start_worker(**other_code)
+    driver, refused = beside_a_stranger(when, running, gate, other_code, tmp_path, start)
     said(tmp_path, "is refused")
     gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
@@ -444,14 +450,7 @@ def test_workers_without_the_project_are_left_out_and_the_rest_goes_on(
 ):
     gate = Gate(tmp_path)
     running = cluster(workers=1, **gate.environment)
-    if when == "before the driver":
-        stranger = running.start_worker(**no_project)
-        with Client(running.address) as client:
-            client.wait_for_workers(2)
-    driver = start(request(tmp_path, running), tmp_path / "log")
-    gate.wait_for(1)
-    if when == "during the run":
-        stranger = running.start_worker(**no_project)
+    driver, stranger = beside_a_stranger(when, running, gate, no_project, tmp_path, start)
     stranger.wait(command.PATIENCE)
     gate.open()
     assert driver.wait(command.PATIENCE) == COMPLETE, (tmp_path / "log").read_text()
