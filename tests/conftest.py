@@ -11,8 +11,9 @@ from pipeline.request import Origin
 from tests import command
 from tests.command import tiny
 
-# Processes that tests start heed it, also where the tests themselves were started by nohup.
+# Processes that tests start heed them, also where the tests themselves were started by nohup, or in the background.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
