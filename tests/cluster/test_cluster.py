@@ -494,6 +494,7 @@ def test_over_tls_a_sweep_completes_and_who_lacks_the_certificate_is_refused(clu
     assert "set cluster.tls=FOLDER" in refused.err
 
 
+@pytest.mark.slow
 @needs_another_user
 def test_another_user_gets_in_at_no_port_of_a_scheduler_and_its_workers_over_tls_and_without_at_all(
     cluster, tmp_path

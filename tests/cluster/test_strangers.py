@@ -68,6 +68,7 @@ def test_other_users_of_a_host_learn_nothing(at_work):
     assert {asked: answer for asked, answer in answers.items() if answer not in (None, 404)} == {}
 
 
+@pytest.mark.slow
 @needs_another_user
 def test_another_user_of_a_host_gets_in_nowhere(at_work):
     ports = ports_of(at_work.pid, *worker_processes(at_work.pid))
