@@ -41,10 +41,10 @@ class Scale(NamedTuple):
     def edges(self) -> np.ndarray:
         """(value + 1,) ends of cells around the places."""
         if len(self.places) == 1:
-            return self.places[0] + np.array([-0.5, 0.5])
+            return np.array([self.places[0] - 0.5, self.places[0] + 0.5])
         inner = (self.places[1:] + self.places[:-1]) / 2
         first, last = 2 * self.places[0] - inner[0], 2 * self.places[-1] - inner[-1]
-        return np.concatenate([[first], inner, [last]])
+        return np.array([first, *inner, last])
 
 
 def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:

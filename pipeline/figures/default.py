@@ -60,6 +60,7 @@ def draw(dataset: xarray.Dataset, of: Sequence[str] = ()) -> Figure:
     figure, panels = _panels(len(names))
     for ax, (name, estimate) in zip(panels, estimates.items(), strict=True):
         _draw_over(figure, ax, estimate, axes, _label_of(system, name))
+    _add_legend(figure, panels[0])
     return figure
 
 
@@ -112,6 +113,13 @@ def _panels(count: int, columns: int | None = None) -> tuple[Figure, list[Axes]]
     return figure, axes[:count]
 
 
+def _add_legend(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels, above them, where it hides nothing."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 4), fontsize="small")
+
+
 # --- grids ------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +146,7 @@ def _draw_lines(ax: Axes, estimate: xarray.Dataset, x: _Axis, hue: _Axis | None,
     for number, k in enumerate(values):
         apart = 0.12 * step * (number - (len(values) - 1) / 2)
         of_one = estimate if hue is None else estimate.isel({hue.name: k})
-        name = "" if hue is None else f"{hue.label} = {_plain(hue.scale.texts[k])}"
+        name = "" if hue is None else f"{hue.label} = {_plain(hue.scale.texts[k])}, 95 % interval"
         draw_points(
             ax,
             x.scale.places + apart,
@@ -149,7 +157,6 @@ def _draw_lines(ax: Axes, estimate: xarray.Dataset, x: _Axis, hue: _Axis | None,
         )
     place_axis(ax, "x", x.scale, x.label)
     set_values_axis(ax, [estimate], label)
-    ax.legend(title="95 % intervals" if hue is not None else None, fontsize="small")
 
 
 def _draw_cells(figure: Figure, ax: Axes, estimate: xarray.Dataset, axes: Sequence[_Axis], label: str) -> None:
@@ -181,6 +188,7 @@ def _draw_multiples(dataset: xarray.Dataset, name: str, axes: Sequence[_Axis]) -
             f"{axis.label} = {_plain(axis.scale.texts[k])}" for axis, k in zip(outer, combination, strict=True)
         ]
         ax.set_title(", ".join(named), fontsize="small")
+    _add_legend(figure, panels[0])
     if len(shown) < len(combinations):
         figure.suptitle(f"{len(shown)} of {len(combinations)} combinations", fontsize="small")
     return figure
@@ -203,49 +211,60 @@ def _draw_points(dataset: xarray.Dataset, names: Sequence[str]) -> Figure:
         draw_points(ax, places, estimate, "95 % interval", joined=False)
         place_axis(ax, "x", axis.scale, axis.label)
         set_values_axis(ax, [estimate], label)
+    _add_legend(figure, panels[0])
     return figure
 
 
 def _series_of(dataset: xarray.Dataset) -> list[str]:
-    """Variables that are recorded along one dimension beside that of members, with several records."""
-    along = {
-        name: [dim for dim in dataset[name].dims if dim != "member" and dataset.sizes[dim] > 1] for name in dataset
-    }
-    return [str(name) for name, dims in along.items() if len(dims) == 1 and dims[0] not in _swept(dataset)][
-        :_MOST_SERIES
-    ]
+    """Variables recorded along the dimension that most variables have, as series do, of some length."""
+    along: dict[str, list[str]] = {}
+    for name, variable in dataset.data_vars.items():
+        dims = [str(dim) for dim in variable.dims if dim != "member" and dataset.sizes[dim] > 1]
+        if len(dims) == 1:
+            along.setdefault(dims[0], []).append(str(name))
+    return max(along.values(), key=len, default=[])[:_MOST_SERIES]
 
 
 def _draw_series(dataset: xarray.Dataset, names: Sequence[str]) -> Figure:
     """The ensemble's recorded series: mean, its interval, the spread of members, and one member."""
-    counted = dataset.squeeze().where((dataset["status"] == COMPUTED).squeeze())
+    dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
+    counted = dataset.where(dataset["status"] == COMPUTED)
+    member = _typical_member(counted[names[-1]])
     figure, panels = _panels(len(names))
     for ax, name in zip(panels, names, strict=True):
-        values = counted[name]
-        (along,) = (dim for dim in values.dims if dim != "member")
+        (along,) = (str(dim) for dim in dataset[name].dims if dim != "member")
         x = dataset[along].values if along in dataset.coords else np.arange(dataset.sizes[along])
-        _draw_ensemble(ax, x, values.transpose("member", along))
-        long_name, units = (dataset[name].attrs.get(key, "") for key in ("long_name", "units"))
-        ax.set(
-            xlabel=_plain(str(along)),
-            ylabel=_plain(long_name or name) + ("" if units in ("", "1") else f" ({_plain(units)})"),
-        )
+        _draw_ensemble(ax, x, counted[name].transpose("member", along), member)
+        ax.set(xlabel=_plain(along), ylabel=_described(dataset[name]))
+    _add_legend(figure, panels[0])
     return figure
 
 
-def _draw_ensemble(ax: Axes, x: np.ndarray, values: xarray.DataArray) -> None:
+def _described(variable: xarray.DataArray) -> str:
+    """What a variable is, with its unit."""
+    units = variable.attrs.get("units", "1")
+    long_name = _plain(str(variable.attrs.get("long_name", variable.name)))
+    return long_name if units == "1" else f"{long_name} ({_plain(units)})"
+
+
+def _typical_member(values: xarray.DataArray) -> int | None:
+    """The member with the median last value, of those that did not diverge; None without any."""
+    (along,) = (dim for dim in values.dims if dim != "member")
+    last = values.isel({along: -1}).values
+    ranked = np.argsort(last)[: np.isfinite(last).sum()]
+    return int(ranked[(len(ranked) - 1) // 2]) if len(ranked) else None
+
+
+def _draw_ensemble(ax: Axes, x: np.ndarray, values: xarray.DataArray, member: int | None) -> None:
     """Members along x."""
-    finite = np.isfinite(values.values).all(axis=1)
-    if not finite.any():
+    if member is None:
         ax.text(0.5, 0.5, "all members diverged", transform=ax.transAxes, ha="center", va="center")
         return
     mean = intervals.mean(values)
-    spread = np.nanquantile(values.values[finite], [0.16, 0.84], axis=0)
-    last = values.values[finite][:, -1]
-    typical = int(np.flatnonzero(finite)[np.argsort(last)[len(last) // 2]])
-    ax.fill_between(x, *spread, color=COLOURS[1], alpha=0.2, linewidth=0, label="central 68 % of members")
-    low, high = (np.where(np.isfinite(mean[name]), mean[name], np.nan) for name in ("low", "high"))
-    ax.fill_between(x, low, high, color=COLOURS[1], alpha=0.45, linewidth=0, label="95 % of the mean")
-    ax.plot(x, mean["estimate"], color=COLOURS[1], label="mean")
-    ax.plot(x, values.values[typical], color=COLOURS[0], linewidth=0.8, label=f"member {typical}")
-    ax.legend(fontsize="small")
+    if values.sizes["member"] > 1:
+        spread = values.quantile([0.16, 0.84], "member").values
+        ax.fill_between(x, *spread, color=COLOURS[1], alpha=0.2, linewidth=0, label="central 68 % of members")
+        low, high = (mean[name].where(np.isfinite(mean[name])).values for name in ("low", "high"))
+        ax.fill_between(x, low, high, color=COLOURS[1], alpha=0.45, linewidth=0, label="95 % of the mean")
+        ax.plot(x, mean["estimate"], color=COLOURS[1], label="mean")
+    ax.plot(x, values.isel(member=member), color=COLOURS[0], linewidth=0.8, label=f"member {member}")
