@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.api import draw, explain, export, run, status, verify
     from pipeline.errors import BlocksFailed, Damaged, RequestError
+    from pipeline.figures import plot
     from pipeline.plan import table
     from pipeline.store import open_sweep
 
 __all__ = [
-    "BlocksFailed", "Damaged", "RequestError", "draw", "explain", "export", "open_sweep", "run", "status", "table",
-    "verify",
+    "BlocksFailed", "Damaged", "RequestError", "draw", "explain", "export", "open_sweep", "plot", "run", "status",
+    "table", "verify",
 ]  # fmt: skip
 
 _ROOMS = {
     "draw": "api", "explain": "api", "export": "api", "run": "api", "status": "api", "verify": "api",
-    "table": "plan", "open_sweep": "store", "BlocksFailed": "errors", "Damaged": "errors",
+    "plot": "figures", "table": "plan", "open_sweep": "store", "BlocksFailed": "errors", "Damaged": "errors",
     "RequestError": "errors",
 }  # fmt: skip
 

@@ -203,9 +203,8 @@ def show_status(config: Config, observer: Observer) -> Ended:
 def draw(config: Config, observer: Observer) -> Ended:
     """Draw the figures of a stored sweep. Gives the files."""
     plan = _asked(config, on_stale="keep")
-    if not config.figures.draw:
-        raise RequestError([_no_figure(plan)])
-    return _drawn(plan, config.figures, config.store.suffix, config.command)
+    wanted = config.figures.model_copy(update={"draw": config.figures.draw or None})
+    return _drawn(plan, wanted, config.store.suffix, config.command)
 
 
 def verify(config: Config, observer: Observer) -> Ended:
@@ -324,13 +323,16 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     assert plan.store is not None
     told = [run["config"] for run in plan.store.runs() if "config" in run]
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
-    wanted = request.figures.model_copy(update={"draw": request.figures.draw or last["figures"]["draw"]})
-    if not wanted.draw:
-        raise RequestError([_no_figure(plan)])
-    why_not = _unfit(plan)
-    if faults := [f"figures.draw: {why_not[name]}" for name in wanted.draw if why_not[name]]:
+    names = request.figures.draw or last["figures"]["draw"] or None
+    why_not, of = _unfit(plan), set(request.figures.of) - set(plan.sweep.system.all_estimands)
+    faults = [f"figures.draw: {why_not.get(name, f'there is no figure {name}')}" for name in names or ()]
+    faults = [fault for fault in faults if not fault.endswith(": ")]
+    faults += [f"figures.of: no estimand of system {plan.sweep.system_name}: {name}" for name in sorted(of)]
+    if faults:
         raise RequestError(faults)
-    return _drawn(plan, wanted, last["store"]["suffix"], request.command)
+    return _drawn(
+        plan, request.figures.model_copy(update={"draw": names}), last["store"]["suffix"], request.command
+    )
 
 
 def _verify_alone(request: StoreAlone, observer: Observer) -> Ended:
@@ -460,33 +462,24 @@ def _exported(plan: Plan, request: Request) -> Ended:
     return Ended(files, lines=lines)
 
 
-def _no_figure(plan: Plan) -> str:
-    """That a sweep says no figure, and which there are for its axes."""
-    fitting = [name for name, why in _unfit(plan).items() if not why]
-    there = (
-        f"expected one that draws its axes: {', '.join(fitting)}"
-        if fitting
-        else "none draws its axes; its numbers are read by pipeline.open_sweep, or exported by action=export"
-    )
-    return f"figures.draw: the sweep of {plan.path} has no figure; {there}"
-
-
 def _unfit(plan: Plan) -> dict[str, str]:
     """Every figure there is, with why it can't draw a sweep; empty if it can."""
     sweep = plan.sweep
-    return {name: unfit(name, axes, sweep.axes, sweep.method) for name, axes in figures.known().items()}
+    return {
+        name: unfit(name, needs, sweep.axes, sweep.method, sweep.system) for name, needs in figures.known().items()
+    }
 
 
 def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:
     """Figures of a plan, unless its store is incomplete and that was not asked for."""
-    if not wanted.draw:
+    if wanted.draw == []:
         return Ended([])
     if plan.store is None or not (plan.complete or wanted.incomplete):
         raise Interrupted(
             f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks are missing; run the "
             "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"
         )
-    paths = figures.draw(plan, wanted.draw, wanted.folder, suffix, command)
+    paths = figures.draw(plan, wanted, suffix, command)
     return Ended(paths, lines=[f"figure: {path}" for path in paths])
 
 

@@ -4,7 +4,7 @@ import xarray
 
 from pipeline.plan import intervals
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, MISSING, find
+from pipeline.systems import COMPUTED, DIVERGED, MISSING, find_or_loaded
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -12,14 +12,9 @@ def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
     return dataset[name] if name in dataset.coords else xarray.DataArray(settings_of(dataset)[name])
 
 
-def is_valid(dataset: xarray.Dataset) -> xarray.DataArray:
-    """Whether a member was computed and did not diverge."""
-    return dataset["status"] == COMPUTED
-
-
 def reached(dataset: xarray.Dataset, order_parameter: xarray.DataArray) -> xarray.DataArray:
     """Whether an order parameter is as close to the target as the system's estimand `success` wants it."""
-    success = find("kuramoto").estimands["success"]
+    success = find_or_loaded(dataset.attrs["system"]).estimands["success"]
     target = {"target_order_parameter": setting(dataset, "target_order_parameter")}
     near: xarray.DataArray = success.of_members({"fixed_order_parameter": order_parameter}, target)
     return near
@@ -28,9 +23,18 @@ def reached(dataset: xarray.Dataset, order_parameter: xarray.DataArray) -> xarra
 def successful(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.DataArray:
     """Members that reached the target, by r averaged with the weights fixed after learning or by another given R."""
     by = dataset["fixed_order_parameter"] if order_parameter is None else order_parameter
-    return is_valid(dataset) & reached(dataset, by)
+    return (dataset["status"] == COMPUTED) & reached(dataset, by)
 
 
 def success_fraction(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.Dataset:
     """Share of successful members among all computed, the diverged included."""
     return intervals.fraction(successful(dataset, order_parameter), dataset["status"] != MISSING)
+
+
+MOSTLY_DIVERGED = "half of the members diverged, or more"
+"""What grey cells are."""
+
+
+def where_members_hold(dataset: xarray.Dataset, estimate: xarray.Dataset) -> xarray.Dataset:
+    """An estimate, NaN where half of the members diverged or more: the others say little of the point."""
+    return estimate.where((dataset["status"] == DIVERGED).mean("member") < 0.5)

@@ -1,15 +1,21 @@
 """Where swept values stand along an axis of a figure, and which of them are written there.
 
-Places are linear along the axis of matplotlib, so that zero has a place on a logarithmic axis, labels have one, and
-ticks can stand at the swept values themselves.
+Axes have the true coordinates, numbers of categories for labels, so that a user can draw more into them. Places are
+those along the axis: a logarithmic one has a place for zero.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import xarray
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.mathtext import MathTextParser
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from pipeline.systems import find_or_loaded
 
 _MOST_TICKS = 12
 """Swept values that are all written, as far as there is room."""
@@ -18,33 +24,126 @@ _MARGIN = 0.06
 _SIGN_WIDTH, _LINE_HEIGHT = 0.62, 1.25
 """Of a sign and of a line, in units of the size of the letters."""
 
+Map = Callable[[np.ndarray], np.ndarray]
+
 
 class Scale(NamedTuple):
     """The values of an axis and where they stand."""
 
-    kind: Literal["linear", "log", "labels"]
+    kind: Literal["linear", "log", "log and zero", "labels"]
     values: tuple[Any, ...]
     """Distinct, ascending; labels in their order."""
-    places: np.ndarray
-    """(value,) where they stand, ascending."""
+    coordinates: np.ndarray
+    """(value,) in the axis of matplotlib: the values; the numbers of labels."""
     texts: tuple[str, ...]
     """(value,) in as many digits as tell them apart."""
+    place_of: Map
+    """Coordinates → places along the axis, which is linear in them."""
+    coordinate_at: Map
+    """Places → coordinates."""
+
+    @property
+    def places(self) -> np.ndarray:
+        """(value,) where the values stand along the axis."""
+        return self.place_of(self.coordinates)
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Both ends of the axis."""
+        """Coordinates of both ends of the axis."""
         first, last = float(self.places[0]), float(self.places[-1])
         margin = _MARGIN * (last - first) if last > first else 0.5
-        return first - margin, last + margin
+        low, high = self.coordinate_at(np.array([first - margin, last + margin]))
+        return float(low), float(high)
 
     @property
     def edges(self) -> np.ndarray:
-        """(value + 1,) ends of cells around the places."""
-        if len(self.places) == 1:
-            return np.array([self.places[0] - 0.5, self.places[0] + 0.5])
-        inner = (self.places[1:] + self.places[:-1]) / 2
-        first, last = 2 * self.places[0] - inner[0], 2 * self.places[-1] - inner[-1]
-        return np.array([first, *inner, last])
+        """(value + 1,) coordinates of the ends of cells around the values."""
+        places = self.places
+        if len(places) == 1:
+            return self.coordinate_at(places[0] + np.array([-0.5, 0.5]))
+        inner = (places[1:] + places[:-1]) / 2
+        ends = [2 * places[0] - inner[0], *inner, 2 * places[-1] - inner[-1]]
+        return self.coordinate_at(np.array(ends))
+
+    def beside(self, coordinates: np.ndarray, share: float) -> np.ndarray:
+        """Coordinates moved along the axis by a share of the least step between its values.
+
+        Args:
+            coordinates: any.
+            share: of a step; the other way if it is negative.
+
+        Returns:
+            As many coordinates.
+        """
+        places = self.places
+        step = float(np.diff(places).min()) if len(places) > 1 else 1.0
+        return self.coordinate_at(self.place_of(coordinates) + share * step)
+
+
+class SweptAxis(NamedTuple):
+    """A swept setting."""
+
+    name: str
+    """Of its coordinate."""
+    symbol: str
+    units: str
+    scale: Scale
+
+    @property
+    def label(self) -> str:
+        """Its symbol, with its unit."""
+        return self.symbol if self.units == "1" else f"{self.symbol} ({self.units})"
+
+    def at(self, k: int) -> str:
+        """One of its values, in words: `T = 5 time`."""
+        return f"{self.symbol} = {plain(self.scale.texts[k])}{'' if self.units == '1' else ' ' + self.units}"
+
+
+def swept_axes(dataset: xarray.Dataset) -> list[SweptAxis]:
+    """The swept settings of a dataset, in the order of the sweep.
+
+    Args:
+        dataset: of a store, or a selection of it.
+
+    Returns:
+        Those that are left in it, of one value too.
+    """
+    system = find_or_loaded(dataset.attrs["system"])
+    names = [system.coordinate_of(axis) for axis in json.loads(dataset.attrs["axes"])]
+    return [swept_axis(dataset, name) for name in names if name in dataset.coords]
+
+
+def swept_axis(dataset: xarray.Dataset, name: str) -> SweptAxis:
+    """A swept setting.
+
+    Args:
+        dataset: of a store, or a selection of it.
+        name: of its coordinate.
+
+    Returns:
+        It with its label and scale.
+    """
+    coordinate = dataset[name]
+    text = plain(name.removesuffix("_setting").replace("_", " "))
+    symbol = coordinate.attrs.get("symbol", name)
+    if symbol != name or len(name) == 1:
+        with suppress(ValueError):  # a symbol that is no TeX; the name then
+            MathTextParser("path").parse(f"${symbol}$")
+            text = f"${symbol}$"
+    units = plain(coordinate.attrs.get("units", "1"))
+    return SweptAxis(name, text, units, scale_of(np.atleast_1d(coordinate.values)))
+
+
+def plain(text: str) -> str:
+    """A text that matplotlib does not take for TeX.
+
+    Args:
+        text: such as a name from a user's file.
+
+    Returns:
+        The text, dollars escaped.
+    """
+    return text.replace("$", r"\$")
 
 
 def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
@@ -60,45 +159,73 @@ def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
         A scale.
     """
     given = np.asarray(values)
-    if given.dtype.kind not in "iufb" or given.dtype.kind == "b":
+    if given.dtype.kind not in "iuf":
         labels = tuple(dict.fromkeys(given.tolist()))
-        return Scale("labels", labels, np.arange(float(len(labels))), tuple(map(str, labels)))
+        return Scale("labels", labels, np.arange(float(len(labels))), tuple(map(str, labels)), _same, _same)
     numbers = np.unique(given.astype(float))
-    texts = _texts(numbers)
+    named = tuple(numbers.tolist()), numbers, _texts(numbers)
     if not _is_logarithmic(numbers):
-        return Scale("linear", tuple(numbers.tolist()), numbers, texts)
-    positive = np.log10(numbers[numbers > 0])
-    if numbers[0] == 0:
-        positive = np.concatenate([[positive[0] - max(float(np.median(np.diff(positive))), 0.3)], positive])
-    return Scale("log", tuple(numbers.tolist()), positive, texts)
+        return Scale("linear", *named, _same, _same)
+    if numbers[0] > 0:
+        return Scale("log", *named, np.log10, _power_of_ten)
+    positive = np.log10(numbers[1:])
+    return Scale("log and zero", *named, *_log_and_zero(numbers[1], max(float(np.median(np.diff(positive))), 0.3)))
 
 
-def place_axis(ax: Axes, which: Literal["x", "y"], scale: Scale, label: str) -> None:
-    """Set the limits, ticks and label of an axis.
+def _same(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _power_of_ten(places: np.ndarray) -> np.ndarray:
+    return 10.0**places
+
+
+def _log_and_zero(least: float, step: float) -> tuple[Map, Map]:
+    """Logarithmic from some value on, linear below, where zero stands a step before it; and the inverse."""
+    first = np.log10(least)
+
+    def place_of(values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values, float)
+        above = np.log10(np.maximum(values, least))
+        return np.asarray(np.where(values >= least, above, first + step * (values / least - 1)))
+
+    def coordinate_at(places: np.ndarray) -> np.ndarray:
+        places = np.asarray(places, float)
+        above = 10.0 ** np.maximum(places, first)
+        return np.asarray(np.where(places >= first, above, least * (1 + (places - first) / step)))
+
+    return place_of, coordinate_at
+
+
+def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis) -> None:
+    """Set the scale, limits, ticks and label of an axis.
 
     Args:
         ax: whose axis.
         which: of the two.
-        scale: of its values.
-        label: what it shows.
+        axis: what it shows.
     """
-    axis = ax.xaxis if which == "x" else ax.yaxis
+    scale = axis.scale
+    drawn = ax.xaxis if which == "x" else ax.yaxis
+    kind, options = {"log": ("log", {}), "log and zero": ("function", {"functions": scale[-2:]})}.get(
+        scale.kind, ("linear", {})
+    )
     low, high = scale.limits
-    axis.set_view_interval(low, high, ignore=True)
-    axis.set_label_text(label)
-    axis.set_minor_locator(_no_ticks())
-    if scale.kind == "linear" and len(scale.places) > _MOST_TICKS:
-        axis.set_major_locator(MaxNLocator(6))
+    if which == "x":
+        ax.set_xscale(kind, **options)
+        ax.set_xlim(low, high)
+    else:
+        ax.set_yscale(kind, **options)
+        ax.set_ylim(low, high)
+    drawn.set_label_text(axis.label)
+    drawn.set_minor_locator(NullLocator())
+    if scale.kind == "linear" and len(scale.values) > _MOST_TICKS:
+        drawn.set_major_locator(MaxNLocator(min(max(int(_room(ax, which) / 35), 2), 6)))
         return
-    places, texts = _candidates(scale)
-    kept = _with_room(ax, which, (places - low) / (high - low), texts)
-    axis.set_ticks(places[kept], [texts[k] for k in kept])
-
-
-def _no_ticks() -> Any:
-    from matplotlib.ticker import NullLocator
-
-    return NullLocator()
+    coordinates, texts = _candidates(scale)
+    first, last = scale.place_of(np.array([low, high]))
+    kept = _with_room(ax, which, (scale.place_of(coordinates) - first) / (last - first), texts)
+    drawn.set_ticks(list(coordinates[kept]), [texts[k] for k in kept])
 
 
 def _is_logarithmic(numbers: np.ndarray) -> bool:
@@ -117,29 +244,33 @@ def _is_logarithmic(numbers: np.ndarray) -> bool:
 
 def _texts(numbers: np.ndarray) -> tuple[str, ...]:
     """Numbers in as few digits as tell them apart, three at least."""
-    for digits in range(3, 13):
-        texts = tuple(f"{number:.{digits}g}".replace("e+0", "e").replace("e-0", "e-") for number in numbers)
+    for digits in range(3, 18):
+        texts = tuple(_short(number, digits) for number in numbers)
         if len(set(texts)) == len(numbers):
             break
     return texts
 
 
+def _short(number: float, digits: int = 6) -> str:
+    return f"{number:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("-", "−")
+
+
 def _candidates(scale: Scale) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Places that may get a tick, with its text: the values or, where they are many, powers of ten and zero."""
-    if scale.kind == "labels" or len(scale.places) <= _MOST_TICKS:
-        return scale.places, scale.texts
-    powers = np.arange(np.ceil(scale.places[scale.values[0] == 0]), np.floor(scale.places[-1]) + 1)
-    texts = tuple(f"{10.0**power:g}".replace("e+0", "e").replace("e-0", "e-") for power in powers)
-    if scale.values[0] == 0:
-        return np.concatenate([scale.places[:1], powers]), ("0", *texts)
-    return powers, texts
+    """Coordinates that may get a tick, with its text: the values or, where they are many, powers of ten and zero."""
+    if scale.kind == "labels" or len(scale.values) <= _MOST_TICKS:
+        return scale.coordinates, scale.texts
+    zeros = [0.0] if scale.kind == "log and zero" else []
+    first, last = scale.places[len(zeros)], scale.places[-1]
+    coordinates = np.array([*zeros, *10.0 ** np.arange(np.ceil(first), np.floor(last) + 1)])
+    if len(coordinates) < 2:
+        return scale.coordinates, scale.texts
+    return coordinates, tuple(map(_short, coordinates))
 
 
 def _with_room(ax: Axes, which: Literal["x", "y"], shares: np.ndarray, texts: Sequence[str]) -> list[int]:
     """Of some ticks those that can be read beside each other: the ends first, then the others in their order."""
-    width, height = ax.bbox.width / ax.figure.dpi * 72, ax.bbox.height / ax.figure.dpi * 72  # points
     size = float(ax.xaxis.get_ticklabels()[0].get_fontsize()) if ax.xaxis.get_ticklabels() else 8.0
-    length = width if which == "x" else height
+    length = _room(ax, which)
 
     def room(k: int) -> float:
         return size * (_SIGN_WIDTH * len(texts[k]) + 1 if which == "x" else _LINE_HEIGHT)
@@ -149,3 +280,9 @@ def _with_room(ax: Axes, which: Literal["x", "y"], shares: np.ndarray, texts: Se
         if all(abs(shares[k] - shares[m]) * length >= (room(k) + room(m)) / 2 for m in kept):
             kept.append(k)
     return sorted(kept)
+
+
+def _room(ax: Axes, which: Literal["x", "y"]) -> float:
+    """Points along an axis, when what is beside it, such as a colour bar, has been given room."""
+    pixels = ax.bbox.width if which == "x" else ax.bbox.height
+    return 0.7 * float(pixels) / ax.figure.dpi * 72

@@ -1,218 +1,268 @@
 """The figure of any sweep: estimates over the axes that vary, as points, lines, maps or small multiples."""
 
-import json
 from collections.abc import Sequence
-from itertools import product
-from typing import Any, NamedTuple
+from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
 import xarray
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from pipeline.figures._estimates import COLOURS, draw_map, draw_points, set_values_axis
-from pipeline.figures._scales import Scale, place_axis, scale_of
-from pipeline.plan import intervals, table
-from pipeline.systems import COMPUTED, System, find_or_loaded
+from pipeline.errors import RequestError
+from pipeline.figures._elements import (
+    BLUE,
+    GREY,
+    draw_curve,
+    draw_estimates,
+    draw_mean,
+    draw_points,
+    draw_spread,
+    set_values_axis,
+    span,
+)
+from pipeline.figures._maps import draw_half_widths, draw_map
+from pipeline.figures._members import typical_member, valid
+from pipeline.figures._numbers import note
+from pipeline.figures._panels import add_legend, add_title, panels
+from pipeline.figures._scales import SweptAxis, place_axis, plain, swept_axes
+from pipeline.plan import table
+from pipeline.systems import System, find_or_loaded
 
 _FEW = 4
-"""Values of an axis that are lines of a panel, or panels, rather than the side of a map."""
-_MOST_PANELS = 12
-_MOST_SERIES = 4
-_WIDTH, _HEIGHT = 3.39, 2.7
-"""Inches of a panel: a column of a journal, 8.6 cm, is one panel wide."""
+"""Values of an axis that are lines of a panel, rather than the side of a map."""
+_MOST_PANELS, _MOST_SERIES, _MOST_ESTIMANDS = 12, 4, 6
 
 
-class _Axis(NamedTuple):
-    """A swept setting that varies."""
+class _Layout(NamedTuple):
+    """What each axis that varies is in a figure."""
 
-    name: str
-    """Of its coordinate."""
+    x: SweptAxis | None
+    y: SweptAxis | None
+    """Of a map."""
+    hue: SweptAxis | None
+    """Of lines."""
+    outer: tuple[SweptAxis, ...]
+    """A panel for every combination of their values."""
+    columns: int | None
+    """Of panels; None: as is best."""
+
+
+class _Part(NamedTuple):
+    """A panel: an estimand at some values of the outer axes."""
+
+    estimand: str
     label: str
-    scale: Scale
+    estimate: xarray.Dataset
+    title: str
+    better: str
 
 
-def draw(dataset: xarray.Dataset, of: Sequence[str] = ()) -> Figure:
+def draw(
+    dataset: xarray.Dataset,
+    of: Sequence[str] = (),
+    *,
+    x: str | None = None,
+    hue: str | None = None,
+    row: str | None = None,
+    col: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw a sweep.
+
+    Without an axis that varies: the recorded series of the ensemble. With one: estimates and their intervals against
+    it. With two: lines if one has few values, else a map and its half-widths. With more: small multiples of these.
+    Points that are no grid: each by itself.
 
     Args:
         dataset: as `open_sweep` gives it, or a selection of it.
         of: estimands. Default: those that the system declares, else the means of its scalars.
+        x: the axis along x. Default: the one with most values.
+        hue: the axis whose values are series. Default: one with few values, where two are left.
+        row: the axis whose values are rows of panels. Default: none.
+        col: the axis whose values are columns of panels. Default: none.
+        ax: where to draw, one panel. Default: a figure of its own.
 
     Returns:
-        Without an axis that varies the recorded series of the ensemble; with one, estimates and their intervals
-        against it; with two, lines or a map; with more, small multiples of these, of the first estimand; for points
-        that are no grid, estimates against each axis.
+        The figure.
 
     Raises:
-        RequestError: there is no such estimand.
+        RequestError: there is no such estimand or axis, or `ax` can't hold it all.
     """
     system = find_or_loaded(dataset.attrs["system"])
-    names = list(of) or _estimands_of(system)
+    names = _estimands(system, of)
     if "point" in dataset.dims:
-        return _draw_points(dataset, names)
-    axes = _varying(dataset)
-    if not axes and (series := _series_of(dataset)):
-        return _draw_series(dataset, series)
-    if len(axes) > 2:
-        return _draw_multiples(dataset, names[0], axes)
-    estimates = {name: table(dataset, name) for name in names}
-    figure, panels = _panels(len(names))
-    for ax, (name, estimate) in zip(panels, estimates.items(), strict=True):
-        _draw_over(figure, ax, estimate, axes, _label_of(system, name))
-    _add_legend(figure, panels[0])
+        return _draw_points(dataset, system, names, ax)
+    axes = [axis for axis in swept_axes(dataset) if axis.name in dataset.dims and dataset.sizes[axis.name] > 1]
+    layout = _layout(system, axes, x=x, hue=hue, row=row, col=col)
+    if not axes and not of and (series := _series_of(dataset)):
+        return _draw_series(dataset, system, series, ax)
+    dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
+    parts, left_out = _parts(dataset, system, names if of or not layout.outer else names[:1], layout)
+    if layout.y is not None:
+        return _draw_maps(parts, layout, left_out, ax)
+    figure, shown = panels(len(parts), layout.columns, ax)
+    for panel, part in zip(shown, parts, strict=True):
+        _draw_lines(panel, part, layout, [other.estimate for other in parts if other.estimand == part.estimand])
+    add_legend(figure, shown, "95 % intervals")
+    _tell(figure, left_out)
     return figure
 
 
-def _estimands_of(system: System) -> list[str]:
+def _estimands(system: System, of: Sequence[str]) -> list[str]:
+    for name in of:
+        if name not in system.all_estimands:
+            raise RequestError([f"of: expected some of {', '.join(system.all_estimands)}, got {name!r}"])
     scalars = [variable.name for variable in system.variables if not variable.dims]
-    return (list(system.estimands) or scalars or list(system.all_estimands))[:6]
+    return list(of) or (list(system.estimands) or scalars)[:_MOST_ESTIMANDS]
 
 
 def _label_of(system: System, name: str) -> str:
     """An estimand in words."""
     kind = {"mean": "mean", "median": "median", "fraction": "share"}[system.all_estimands[name].kind]
-    return _plain(f"{kind}: {name.removeprefix('median_').replace('_', ' ')}")
+    return plain(f"{kind}: {name.removeprefix(f'{kind}_').replace('_', ' ')}")
 
 
-def _plain(text: str) -> str:
-    """A text that matplotlib does not take for TeX."""
-    return text.replace("$", r"\$")
+def _layout(system: System, axes: Sequence[SweptAxis], **wanted: str | None) -> _Layout:
+    """The parts of the axes: those wanted and, of the others, what suits their sizes."""
+    named = {axis.name: axis for axis in axes}
+    chosen: dict[str, SweptAxis] = {}
+    for role, name in wanted.items():
+        if name is not None:
+            coordinate = system.coordinate_of(name)
+            if coordinate not in named:
+                raise RequestError([f"{role}: expected one of {', '.join(named) or 'no axes'}, got {name!r}"])
+            chosen[role] = named.pop(coordinate)
+    outer = [chosen[role] for role in ("row", "col") if role in chosen]
+    left = sorted(named.values(), key=lambda axis: (axis.scale.kind != "labels", len(axis.scale.values)))
+    inner = 2 - ("x" in chosen) - ("hue" in chosen)
+    free = left[max(len(left) - inner, 0) :]
+    outer += left[: len(left) - len(free)]
+    along = chosen.get("x") or (free.pop() if free else None)
+    other = chosen.get("hue") or (free.pop() if free else None)
+    columns = len(chosen["col"].scale.values) if "col" in chosen else 1 if "row" in chosen else None
+    if along is None or other is None:
+        return _Layout(along or other, None, None, tuple(outer), columns)
+    if "hue" in chosen or len(other.scale.values) <= _FEW:
+        return _Layout(along, None, other, tuple(outer), columns)
+    if "x" not in chosen and axes.index(other) < axes.index(along):  # in the order of the sweep
+        along, other = other, along
+    return _Layout(along, other, None, tuple(outer), columns)
 
 
-def _varying(dataset: xarray.Dataset) -> list[_Axis]:
-    """Axes of more than one value, in the order of the sweep."""
-    return [_axis(dataset, name) for name in _swept(dataset) if dataset.sizes.get(name, 1) > 1]
+def _parts(
+    dataset: xarray.Dataset, system: System, names: Sequence[str], layout: _Layout
+) -> tuple[list[_Part], int]:
+    """The panels, and how many more there would be."""
+    places = list(product(*(range(len(axis.scale.values)) for axis in layout.outer)))
+    most = max(_MOST_PANELS // len(names), 1)
+    spread = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
+    parts = []
+    for name in names:
+        estimate, label = table(dataset, name).compute(), _label_of(system, name)
+        for place in (places[k] for k in spread):
+            at = list(zip(layout.outer, place, strict=True))
+            title = ", ".join(axis.at(k) for axis, k in at)
+            chosen = estimate.sel({axis.name: axis.scale.values[k] for axis, k in at})
+            parts.append(_Part(name, label, chosen, title, system.all_estimands[name].better))
+    return parts, len(names) * (len(places) - len(spread))
 
 
-def _swept(dataset: xarray.Dataset) -> list[str]:
-    """Coordinates of the swept settings."""
-    system = find_or_loaded(dataset.attrs["system"])
-    return [system.coordinate_of(axis) for axis in json.loads(dataset.attrs["axes"])]
+def _tell(figure: Figure, left_out: int) -> None:
+    if left_out:
+        figure.suptitle(f"{left_out} more panels are not shown: choose with sel", fontsize=7)
 
 
-def _axis(dataset: xarray.Dataset, name: str) -> _Axis:
-    attributes = dataset[name].attrs
-    symbol = attributes.get("symbol", name)
-    label = f"${symbol}$" if symbol != name and "\\" in symbol else _plain(symbol)
-    units = attributes.get("units", "1")
-    return _Axis(name, label if units == "1" else f"{label} ({_plain(units)})", scale_of(dataset[name].values))
-
-
-def _panels(count: int, columns: int | None = None) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels, lettered where there are several."""
-    columns = columns or min(count, 2 if count <= _FEW else 3)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
-    for spare in axes[count:]:
-        spare.remove()
-    if count > 1:
-        for k, ax in enumerate(axes[:count]):
-            ax.set_title(f"({chr(ord('a') + k)})", loc="left", fontweight="bold")
-    return figure, axes[:count]
-
-
-def _add_legend(figure: Figure, ax: Axes) -> None:
-    """One legend for all panels, above them, where it hides nothing."""
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 4), fontsize="small")
-
-
-# --- grids ------------------------------------------------------------------------------------------------
-
-
-def _draw_over(figure: Figure, ax: Axes, estimate: xarray.Dataset, axes: Sequence[_Axis], label: str) -> None:
-    """One estimand over none, one or two axes."""
-    if not axes:
-        draw_points(ax, np.zeros(1), estimate.squeeze().expand_dims("value"), label)
-        ax.set(xlim=(-1, 1), xticks=[])
-        set_values_axis(ax, [estimate], label)
-        return
-    by_size = sorted(axes, key=lambda axis: (axis.scale.kind == "labels", len(axis.scale.values)))
-    few, x = by_size[0], by_size[-1]
-    if len(axes) == 2 and len(few.scale.values) > _FEW:
-        _draw_cells(figure, ax, estimate, axes, label)
-        return
-    _draw_lines(ax, estimate, x if len(axes) == 2 else axes[0], few if len(axes) == 2 else None, label)
-
-
-def _draw_lines(ax: Axes, estimate: xarray.Dataset, x: _Axis, hue: _Axis | None, label: str) -> None:
-    """Estimates against an axis, a series for every value of another one, set apart from each other."""
-    estimate = estimate.squeeze()
-    values: list[Any] = [None] if hue is None else list(range(len(hue.scale.values)))
-    step = float(np.diff(x.scale.places).min())
-    for number, k in enumerate(values):
-        apart = 0.12 * step * (number - (len(values) - 1) / 2)
-        of_one = estimate if hue is None else estimate.isel({hue.name: k})
-        name = "" if hue is None else f"{hue.label} = {_plain(hue.scale.texts[k])}, 95 % interval"
-        draw_points(
-            ax,
-            x.scale.places + apart,
-            of_one.transpose(x.name),
-            name or "95 % interval",
-            number,
-            x.scale.kind != "labels",
+def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xarray.Dataset]) -> None:
+    """Estimates against an axis, a series for every value of another one, y as in panels of the same estimand."""
+    if part.title:
+        add_title(panel, part.title)
+    set_values_axis(panel, together, part.label)
+    x, hue = layout.x, layout.hue
+    if x is None:
+        note(
+            panel, part.estimand, "", {str(name): [float(part.estimate[name])] for name in part.estimate.data_vars}
         )
-    place_axis(ax, "x", x.scale, x.label)
-    set_values_axis(ax, [estimate], label)
+        draw_points(panel, np.zeros(1), part.estimate, "")
+        panel.set(xlim=(-1, 1), xticks=[])
+    elif hue is None:
+        draw_estimates(panel, x, {"": part.estimate}, part.estimand)
+    else:
+        series = {hue.at(k): part.estimate.sel({hue.name: value}) for k, value in enumerate(hue.scale.values)}
+        draw_estimates(panel, x, series, part.estimand)
 
 
-def _draw_cells(figure: Figure, ax: Axes, estimate: xarray.Dataset, axes: Sequence[_Axis], label: str) -> None:
-    """A map, the first axis along x."""
-    x, y = axes
-    mesh = draw_map(ax, x.scale, y.scale, estimate["estimate"].squeeze().transpose(y.name, x.name).values)
-    figure.colorbar(mesh, ax=ax, label=label)
-    place_axis(ax, "x", x.scale, x.label)
-    place_axis(ax, "y", y.scale, y.label)
-    ax.set(xlim=x.scale.edges[[0, -1]], ylim=y.scale.edges[[0, -1]])
+# --- maps -------------------------------------------------------------------------------------------------
 
 
-def _draw_multiples(dataset: xarray.Dataset, name: str, axes: Sequence[_Axis]) -> Figure:
-    """One estimand over three axes or more: a panel for every combination of those with the fewest values."""
-    by_size = sorted(axes, key=lambda axis: len(axis.scale.values))
-    outer, inner = by_size[:-2], [axis for axis in axes if axis in by_size[-2:]]
-    combinations = list(product(*(range(len(axis.scale.values)) for axis in outer)))
-    shown = [
-        combinations[k] for k in np.unique(np.linspace(0, len(combinations) - 1, _MOST_PANELS).round().astype(int))
-    ]
-    if len(combinations) <= _MOST_PANELS:
-        shown = combinations
-    system, estimate = find_or_loaded(dataset.attrs["system"]), table(dataset, name)
-    figure, panels = _panels(len(shown))
-    for ax, combination in zip(panels, shown, strict=True):
-        at = {axis.name: k for axis, k in zip(outer, combination, strict=True)}
-        _draw_over(figure, ax, estimate.isel(at), inner, _label_of(system, name))
-        named = [
-            f"{axis.label} = {_plain(axis.scale.texts[k])}" for axis, k in zip(outer, combination, strict=True)
-        ]
-        ax.set_title(", ".join(named), fontsize="small")
-    _add_legend(figure, panels[0])
-    if len(shown) < len(combinations):
-        figure.suptitle(f"{len(shown)} of {len(combinations)} combinations", fontsize="small")
+def _draw_maps(parts: Sequence[_Part], layout: _Layout, left_out: int, ax: Axes | None) -> Figure:
+    """A map a part, with the half-widths of its intervals beside it where there is room, else their median."""
+    assert layout.x is not None
+    assert layout.y is not None
+    axes = layout.x, layout.y
+    step = 1 if layout.outer or ax is not None else 2
+    figure, shown = panels(len(parts) * step, 2 if step == 2 else layout.columns, ax)
+    for part, panel, beside in zip(parts, shown[::step], shown[step - 1 :: step], strict=True):
+        alike = [other.estimate["estimate"].values.ravel() for other in parts if other.estimand == part.estimand]
+        norm = Normalize(*span(np.concatenate(alike)))
+        draw_map(panel, axes, part.estimate, part.label, part.estimand, part.better, norm=norm)
+        if step == 2:
+            draw_half_widths(beside, axes, part.estimate, part.label)
+        else:
+            half = float(((part.estimate["high"] - part.estimate["low"]) / 2).median())
+            intervals = f"95 % intervals: ±{half:.2g} (median)" if np.isfinite(half) else ""
+            add_title(panel, "\n".join(filter(None, [part.title, intervals])))
+    add_legend(figure, shown)
+    _tell(figure, left_out)
     return figure
 
 
 # --- points and series ------------------------------------------------------------------------------------
 
 
-def _draw_points(dataset: xarray.Dataset, names: Sequence[str]) -> Figure:
-    """Every estimand against every axis, each point by itself."""
-    system = find_or_loaded(dataset.attrs["system"])
-    axes = [_axis(dataset, name) for name in _swept(dataset)]
-    varying = [axis for axis in axes if len(axis.scale.values) > 1] or axes
-    pairs = [(name, axis) for name in names for axis in varying][: 2 * _MOST_PANELS]
-    figure, panels = _panels(len(pairs), len(varying) if len(varying) < 4 else 3)
-    for ax, (name, axis) in zip(panels, pairs, strict=True):
-        estimate, label = table(dataset, name), _label_of(system, name)
-        numbers = dict(zip(axis.scale.values, axis.scale.places, strict=True))
-        places = np.array([numbers[value] for value in dataset[axis.name].values.tolist()])
-        draw_points(ax, places, estimate, "95 % interval", joined=False)
-        place_axis(ax, "x", axis.scale, axis.label)
-        set_values_axis(ax, [estimate], label)
-    _add_legend(figure, panels[0])
+def _draw_points(dataset: xarray.Dataset, system: System, names: Sequence[str], ax: Axes | None) -> Figure:
+    """Points that are no grid: against the only axis, else coloured over every two of them."""
+    axes = [axis for axis in swept_axes(dataset) if len(axis.scale.values) > 1] or swept_axes(dataset)[:1]
+    estimates = {name: table(dataset, name).compute() for name in names}
+    if len(axes) == 1:
+        figure, shown = panels(len(names), None, ax)
+        for panel, (name, estimate) in zip(shown, estimates.items(), strict=True):
+            set_values_axis(panel, [estimate], _label_of(system, name))
+            draw_estimates(panel, axes[0], {"": estimate}, name, joined=False)
+        add_legend(figure, shown, "95 % intervals")
+        return figure
+    pairs = [(name, pair) for name in names for pair in combinations(axes, 2)]
+    figure, shown = panels(min(len(pairs), _MOST_PANELS), None, ax)
+    for panel, (name, pair) in zip(shown, pairs, strict=False):
+        _draw_coloured(panel, pair, estimates[name], _label_of(system, name), name)
+    add_legend(figure, shown)
+    _tell(figure, max(len(pairs) - _MOST_PANELS, 0))
     return figure
+
+
+def _draw_coloured(
+    panel: Axes, pair: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, label: str, quantity: str
+) -> None:
+    """Points over two axes, in the colour of their estimates; crosses where no member counts."""
+    at = []
+    for which, axis in zip("xy", pair, strict=True):
+        place_axis(panel, "x" if which == "x" else "y", axis)
+        places = dict(zip(axis.scale.values, axis.scale.coordinates, strict=True))
+        at.append(np.array([places[value] for value in estimate[axis.name].values.tolist()]))
+    values = estimate["estimate"].values
+    told = {axis.name: estimate[axis.name].values for axis in pair}
+    note(panel, quantity, "", told | {str(name): estimate[name].values for name in estimate.data_vars})
+    known = np.isfinite(values)
+    mesh = panel.scatter(
+        at[0][known], at[1][known], c=values[known], s=14, norm=Normalize(*span(values)), edgecolors="0.3",
+        linewidths=0.4,
+    )  # fmt: skip
+    if not known.all():
+        panel.plot(at[0][~known], at[1][~known], "x", color=GREY, markersize=4, label="no member counts")
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(mesh, ax=panel).set_label(label)
 
 
 def _series_of(dataset: xarray.Dataset) -> list[str]:
@@ -220,51 +270,47 @@ def _series_of(dataset: xarray.Dataset) -> list[str]:
     along: dict[str, list[str]] = {}
     for name, variable in dataset.data_vars.items():
         dims = [str(dim) for dim in variable.dims if dim != "member" and dataset.sizes[dim] > 1]
-        if len(dims) == 1:
+        if len(dims) == 1 and "member" in variable.dims:
             along.setdefault(dims[0], []).append(str(name))
     return max(along.values(), key=len, default=[])[:_MOST_SERIES]
 
 
-def _draw_series(dataset: xarray.Dataset, names: Sequence[str]) -> Figure:
-    """The ensemble's recorded series: mean, its interval, the spread of members, and one member."""
+def _draw_series(dataset: xarray.Dataset, system: System, names: Sequence[str], ax: Axes | None) -> Figure:
+    """The ensemble's recorded series: mean, its interval, the spread of members, and a typical one."""
     dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
-    counted = dataset.where(dataset["status"] == COMPUTED)
-    member = _typical_member(counted[names[-1]])
-    figure, panels = _panels(len(names))
-    for ax, name in zip(panels, names, strict=True):
+    member = typical_member(_judged(dataset, system, names))
+    figure, shown = panels(len(names), None, ax)
+    for panel, name in zip(shown, names, strict=True):
         (along,) = (str(dim) for dim in dataset[name].dims if dim != "member")
-        x = dataset[along].values if along in dataset.coords else np.arange(dataset.sizes[along])
-        _draw_ensemble(ax, x, counted[name].transpose("member", along), member)
-        ax.set(xlabel=_plain(along), ylabel=_described(dataset[name]))
-    _add_legend(figure, panels[0])
+        x = dataset[f"{along}_at"] if f"{along}_at" in dataset.coords else dataset[along]
+        if member is None:
+            panel.text(0.5, 0.5, "all members diverged", transform=panel.transAxes, ha="center", va="center")
+        else:
+            _draw_ensemble(panel, x, valid(dataset, name).transpose("member", along).compute(), member, name)
+        panel.set(xlabel=_described(x, along), ylabel=_described(dataset[name], name))
+    add_legend(figure, shown)
     return figure
 
 
-def _described(variable: xarray.DataArray) -> str:
+def _judged(dataset: xarray.Dataset, system: System, names: Sequence[str]) -> xarray.DataArray:
+    """By what a member is typical: the first estimand that is better low or high, else how a series ends."""
+    for estimand in system.estimands.values():
+        if estimand.better != "none" and len(estimand.variables) == 1 and estimand.kind != "fraction":
+            return valid(dataset, estimand.variables[0])
+    (along,) = (dim for dim in dataset[names[-1]].dims if dim != "member")
+    return valid(dataset.isel({along: -1}), names[-1])
+
+
+def _described(variable: xarray.DataArray, name: str) -> str:
     """What a variable is, with its unit."""
     units = variable.attrs.get("units", "1")
-    long_name = _plain(str(variable.attrs.get("long_name", variable.name)))
-    return long_name if units == "1" else f"{long_name} ({_plain(units)})"
+    long_name = plain(str(variable.attrs.get("long_name", name)))
+    return long_name if units == "1" else f"{long_name} ({plain(units)})"
 
 
-def _typical_member(values: xarray.DataArray) -> int | None:
-    """The member with the median last value, of those that did not diverge; None without any."""
-    (along,) = (dim for dim in values.dims if dim != "member")
-    last = values.isel({along: -1}).values
-    ranked = np.argsort(last)[: np.isfinite(last).sum()]
-    return int(ranked[(len(ranked) - 1) // 2]) if len(ranked) else None
-
-
-def _draw_ensemble(ax: Axes, x: np.ndarray, values: xarray.DataArray, member: int | None) -> None:
+def _draw_ensemble(panel: Axes, x: xarray.DataArray, values: xarray.DataArray, member: int, name: str) -> None:
     """Members along x."""
-    if member is None:
-        ax.text(0.5, 0.5, "all members diverged", transform=ax.transAxes, ha="center", va="center")
-        return
-    mean = intervals.mean(values)
-    if values.sizes["member"] > 1:
-        spread = values.quantile([0.16, 0.84], "member").values
-        ax.fill_between(x, *spread, color=COLOURS[1], alpha=0.2, linewidth=0, label="central 68 % of members")
-        low, high = (mean[name].where(np.isfinite(mean[name])).values for name in ("low", "high"))
-        ax.fill_between(x, low, high, color=COLOURS[1], alpha=0.45, linewidth=0, label="95 % of the mean")
-        ax.plot(x, mean["estimate"], color=COLOURS[1], label="mean")
-    ax.plot(x, values.isel(member=member), color=COLOURS[0], linewidth=0.8, label=f"member {member}")
+    if int((values.count("member") > 1).any()):
+        draw_spread(panel, x, values, name)
+        draw_mean(panel, x, values, "mean of the members", name)
+    draw_curve(panel, x, values.isel(member=member), f"member {member}", name, color=BLUE)

@@ -8,40 +8,57 @@ r averaged over a long time with the weights fixed. Both are drawn.
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import is_valid, setting, success_fraction, successful
-from pipeline.figures._style import BLUE, GREY, ORANGE, interval_points, log_axis, panels, reference_line
+from pipeline.figures._elements import draw_estimates, draw_spread, reference_line, set_values_axis
+from pipeline.figures._kuramoto import setting, success_fraction, successful
+from pipeline.figures._members import valid
+from pipeline.figures._panels import add_legend, panels
+from pipeline.figures._scales import swept_axis
 from pipeline.plan import intervals
 
 AXES = ("T",)
 """The axes of the sweep that it draws."""
+VARIABLES = (
+    "order_parameter",
+    "mean_abs_weight",
+    "final_mean_abs_weight",
+    "fixed_order_parameter",
+    "weight",
+)
+SETTINGS = ("target_order_parameter", "target_mean_abs_weight")
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """Means with 95 % intervals, ⟨|w|⟩ of all members for comparison; the share of successful ones beside them."""
-    T = dataset["T"]
-    last = dataset[["order_parameter", "mean_abs_weight"]].isel(iteration=-1)
-    every = dataset["final_mean_abs_weight"].where(is_valid(dataset))
-    figure, (order, weight, success) = panels(1, 3, width=3.9, height=3.4)
-    for reached, strength, label, color in (
-        (last["order_parameter"], last["mean_abs_weight"], "successful in the last interval", BLUE),
-        (
-            dataset["fixed_order_parameter"],
-            abs(dataset["weight"]).mean("edge"),
-            "successful with fixed weights",
-            ORANGE,
-        ),
+    """Means over the successful members, their spread, the share of successful ones, and how many they are."""
+    axis = swept_axis(dataset, "T")
+    last = dataset[["order_parameter", "mean_abs_weight"]].isel(iteration=-1).load()
+    ways = {
+        "successful with fixed weights": (dataset["fixed_order_parameter"], abs(dataset["weight"]).mean("edge")),
+        "successful in the last interval": (last["order_parameter"], last["mean_abs_weight"]),
+    }
+    counted = {label: successful(dataset, order) for label, (order, _) in ways.items()}
+    orders = {label: order.where(counted[label]) for label, (order, _) in ways.items()}
+    weights = {label: strength.where(counted[label]) for label, (_, strength) in ways.items()}
+    weights["all members"] = valid(dataset, "final_mean_abs_weight")
+    shares = {label: success_fraction(dataset, order) for label, (order, _) in ways.items()}
+
+    figure, (order, weight, success, count) = panels(4, 2)
+    target, strength = (
+        float(setting(dataset, name)) for name in ("target_order_parameter", "target_mean_abs_weight")
+    )
+    for ax, values, label, reference, log in (
+        (order, orders, "mean $R$, successful members", (target, r"$R_\mathrm{target}$"), False),
+        (weight, weights, r"mean $\langle|w|\rangle$", (strength, "$W$"), True),
     ):
-        counted = successful(dataset, reached)
-        interval_points(order, T, intervals.mean(reached.where(counted)), label, color)
-        interval_points(weight, T, intervals.mean(strength.where(counted)), label, color)
-        interval_points(success, T, success_fraction(dataset, reached), label, color)
-    interval_points(weight, T, intervals.mean(every), "all members", GREY)
-    reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
-    reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
-    order.set(ylabel="$R$, successful members", ylim=(0.5, 0.7))
-    weight.set(ylabel=r"$\langle|w|\rangle$", yscale="log", ylim=(0.8, 30))
-    success.set(ylabel="fraction successful", ylim=(0, 1))
-    for ax in (order, weight, success):
-        log_axis(ax, T, "interval $T$ (time)")
-        ax.legend(title="share, 95 % interval" if ax is success else "mean, 95 % interval")
+        means = {name: intervals.mean(of) for name, of in values.items()}
+        draw_estimates(ax, axis, means, label)
+        bands = [draw_spread(ax, dataset["T"], of, label, k, name) for k, (name, of) in enumerate(values.items())]
+        reference_line(ax, *reference)
+        set_values_axis(ax, [*means.values(), *filter(None, bands)], label, [reference[0]], log)
+    draw_estimates(success, axis, shares, "share successful")
+    set_values_axis(success, shares.values(), "share successful")
+    counts = {label: share["estimate"] * share["count"] for label, share in shares.items()}
+    numbers = {label: xarray.Dataset(dict.fromkeys(("estimate", "low", "high"), n)) for label, n in counts.items()}
+    draw_estimates(count, axis, numbers, "members averaged")
+    set_values_axis(count, numbers.values(), "members averaged in (a, b)", [0.0])
+    add_legend(figure, [order, weight], "points: bars are 95 % intervals")
     return figure

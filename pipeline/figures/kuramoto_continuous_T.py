@@ -4,42 +4,59 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import is_valid, reached
-from pipeline.figures._style import BLUE, ORANGE, interval_points, log_axis, mean_curve, panels
+from pipeline.figures._elements import draw_estimates, draw_mean, set_values_axis
+from pipeline.figures._kuramoto import reached
+from pipeline.figures._members import valid
+from pipeline.figures._panels import add_legend, add_title, panels
+from pipeline.figures._scales import swept_axis
 from pipeline.plan import intervals
-from pipeline.systems import MISSING
+from pipeline.systems import COMPUTED, MISSING
 
 AXES = ("T",)
 """The axes of the sweep that it draws."""
+VARIABLES = (
+    "error",
+    "discrete_error",
+    "fixed_order_parameter",
+    "discrete_fixed_order_parameter",
+    "final_mean_abs_weight",
+    "discrete_final_mean_abs_weight",
+)
+SETTINGS = ("target_order_parameter",)
 
-SCHEMES = (("", "continuous", ORANGE), ("discrete_", "discrete", BLUE))
+SCHEMES = {"discrete": "discrete_", "continuous": ""}
 SHOWN_T = (10.0, 50.0)
 """Intervals T whose course in time is drawn: those swept that are nearest."""
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Mean error against simulated time at two intervals T; final success and ⟨|w|⟩ against T."""
-    T = dataset["T"]
+    axis, T = swept_axis(dataset, "T"), dataset["T"]
     shown = sorted({int(np.abs(np.log(T.values / wanted)).argmin()) for wanted in SHOWN_T})
-    figure, axes = panels(2, 2, width=4.4, height=3.2)
+    figure, axes = panels(len(shown) + 2, 2 if len(shown) == 2 else 3)
     for ax, k in zip(axes, shown, strict=False):
         point = dataset.isel(T=k)
-        for prefix, label, colour in SCHEMES:
-            errors = point[f"{prefix}error"].where(is_valid(point))
-            mean_curve(ax, point["time_at"] / 1000, errors, label, colour)
-        ax.set(xlabel="simulated time (1000)", ylabel=r"mean error $\epsilon$", ylim=(0, None))
-        ax.legend(title=f"$T$ = {float(T[k]):g}; mean, 95 % interval")
-    if len(shown) == 1:
-        axes[1].set_visible(False)
-    for prefix, label, colour in SCHEMES:
-        fixed = dataset[f"{prefix}fixed_order_parameter"]
-        success = intervals.fraction(reached(dataset, fixed), dataset["status"] != MISSING)
-        interval_points(axes[2], T, success, label, colour)
-        weights = dataset[f"{prefix}final_mean_abs_weight"].where(is_valid(dataset))
-        interval_points(axes[3], T, intervals.mean(weights), label, colour)
-    axes[2].set(ylabel="fraction successful", ylim=(0, 1))
-    axes[3].set(ylabel=r"$\langle|w|\rangle$, all members", yscale="log")
-    for ax, what in ((axes[2], "share"), (axes[3], "mean")):
-        log_axis(ax, T, "interval $T$ (time)")
-        ax.legend(title=f"{what}, 95 % interval")
+        time = (point["time_at"] / 1000).rename("thousands of time")
+        courses = [
+            draw_mean(ax, time, valid(point, f"{prefix}error"), scheme, f"mean error at T = {float(T[k]):g}", n)
+            for n, (scheme, prefix) in enumerate(SCHEMES.items())
+        ]
+        ax.set_xlabel("simulated time ($10^3$ time)")
+        add_title(ax, f"$T$ = {float(T[k]):g}")
+        set_values_axis(ax, courses, r"mean error $\epsilon$")
+    success, weight = axes[-2:]
+    computed = dataset["status"] == COMPUTED
+    shares: dict[str, xarray.Dataset] = {}
+    means: dict[str, xarray.Dataset] = {}
+    for scheme, prefix in SCHEMES.items():
+        hits = computed & reached(dataset, dataset[f"{prefix}fixed_order_parameter"])
+        shares[scheme] = intervals.fraction(hits, dataset["status"] != MISSING)
+        means[scheme] = intervals.mean(valid(dataset, f"{prefix}final_mean_abs_weight"))
+    for ax, estimates, label in (
+        (success, shares, "share successful"),
+        (weight, means, r"mean $\langle|w|\rangle$, members that did not diverge"),
+    ):
+        draw_estimates(ax, axis, estimates, label)
+        set_values_axis(ax, estimates.values(), label, log=ax is weight)
+    add_legend(figure, [*axes[: len(shown)]], "bands and bars: 95 % intervals")
     return figure

@@ -3,19 +3,23 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import success_fraction
-from pipeline.figures._style import heat_map, panels
+from pipeline.figures._kuramoto import MOSTLY_DIVERGED, success_fraction, where_members_hold
+from pipeline.figures._maps import draw_half_widths, draw_map
+from pipeline.figures._panels import add_legend, panels
+from pipeline.figures._scales import swept_axis
 
 AXES = ("delay", "eta")
 """The axes of the sweep that it draws."""
+VARIABLES = ("fixed_order_parameter",)
+SETTINGS = ("target_order_parameter",)
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """One map."""
-    success = success_fraction(dataset)
-    figure, (ax,) = panels(1, 1, width=5.6, height=4.4)
-    half = (success["high"] - success["low"]) / 2
-    mesh = heat_map(ax, success["estimate"], "eta", "delay", half, cmap="viridis", vmin=0, vmax=1)
-    figure.colorbar(mesh, ax=ax, label="fraction successful (± half 95 % interval)")
-    ax.set(xlabel=r"drift strength $\eta$", ylabel=r"delay $\Delta$ (iterations)")
+    """A map and the half-widths of its intervals."""
+    share = where_members_hold(dataset, success_fraction(dataset))
+    axes = swept_axis(dataset, "eta"), swept_axis(dataset, "delay")
+    figure, (left, right) = panels(2)
+    draw_map(left, axes, share, "share successful", "share successful", "high", MOSTLY_DIVERGED)
+    draw_half_widths(right, axes, share, "share successful")
+    add_legend(figure, [left])
     return figure

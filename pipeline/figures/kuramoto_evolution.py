@@ -1,58 +1,55 @@
 """Figure 5: how one ensemble learns, and r(t) before and after."""
 
-import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import is_valid, setting, successful
-from pipeline.figures._style import BLUE, GREY, ORANGE, panels, reference_line
-from pipeline.plan import intervals
+from pipeline.figures._elements import (
+    BLUE,
+    GREY,
+    draw_curve,
+    draw_mean,
+    draw_spread,
+    reference_line,
+    set_values_axis,
+    values_of,
+)
+from pipeline.figures._kuramoto import setting
+from pipeline.figures._members import all_diverged, typical_member, valid
+from pipeline.figures._panels import add_legend, add_title, panels
 
 AXES = ()
 """The axes of the sweep that it draws."""
+VARIABLES = ("error", "mean_abs_weight", "final_error", "initial_trace", "final_trace")
+SETTINGS = ("T", "target_order_parameter", "target_mean_abs_weight")
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """Error and ⟨|w|⟩ of a typical successful member and of the ensemble; r(t) of that member."""
-    ensemble = dataset.where(is_valid(dataset))
-    typical = typical_member(dataset)
-    member = dataset.isel(member=typical)
-    figure, (error, weight, before, after) = panels(2, 2, width=4.2)
-    for ax, name in ((error, "error"), (weight, "mean_abs_weight")):
-        average = intervals.mean(ensemble[name])
-        iteration = dataset["iteration"]
-        ax.plot(iteration, member[name], color=BLUE, linewidth=0.8, label=f"member {typical}")
-        ax.plot(iteration, average["estimate"], color=ORANGE, label="mean of all members")
-        ax.fill_between(
-            iteration, average["low"], average["high"], color=ORANGE, alpha=0.3, linewidth=0, label="95 % interval"
+    """Error and ⟨|w|⟩ of a typical member and of the ensemble; r(t) of that member."""
+    typical = typical_member(valid(dataset, "final_error"))
+    if typical is None:
+        return all_diverged()
+    figure, (error, weight, before, after) = panels(4, 2)
+    strength = float(setting(dataset, "target_mean_abs_weight"))
+    for ax, name, label, references in (
+        (error, "error", r"error $\epsilon$", [0.0]),
+        (weight, "mean_abs_weight", r"$\langle|w|\rangle$", [strength]),
+    ):
+        iteration, values = dataset["iteration"], valid(dataset, name)
+        member = draw_curve(
+            ax, iteration, values.isel(member=typical), f"member {typical}, of the median final error", name
         )
+        band = draw_spread(ax, iteration, values, name)
+        mean = draw_mean(ax, iteration, values, "mean of all members", name)
         ax.set_xlabel("iteration $n$")
-    error.set(ylabel=r"error $\epsilon$", ylim=(0, None))
-    weight.set_ylabel(r"$\langle|w|\rangle$")
-    reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
-
-    interval = float(setting(dataset, "T"))
+        set_values_axis(ax, [mean, member, *filter(None, [band])], label, references)
+    reference_line(weight, strength, "$W$")
+    target = float(setting(dataset, "target_order_parameter"))
     for ax, name, when in ((before, "initial_trace", "before"), (after, "final_trace", "after")):
-        ax.plot(
-            dataset["time"],
-            member[name],
-            color=BLUE,
-            linewidth=1,
-            label=f"$r(t)$ {when} learning, member {typical}",
-        )
-        reference_line(ax, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
-        ax.axvline(interval, color=GREY, linestyle=":", label="$T$")
-        ax.set(xlabel="time $t$", ylabel="order parameter $r$", ylim=(0, 1.02))
-    before.set_title("(c)", loc="left", fontweight="bold")
-    for ax in (error, weight, before, after):
-        ax.legend(ncols=2 if ax in (before, after) else 1)
+        trace = draw_curve(ax, dataset["time"], dataset[name].isel(member=typical), "", name, color=BLUE)
+        reference_line(ax, target, r"$R_\mathrm{target}$")
+        ax.axvline(float(setting(dataset, "T")), color=GREY, linestyle=":", linewidth=0.8, label="$T$")
+        ax.set_xlabel("time $t$")
+        add_title(ax, f"{when} learning, member {typical}")
+        set_values_axis(ax, [trace, values_of(dataset["initial_trace"].isel(member=typical))], "$r$", [target])
+    add_legend(figure, [error, weight, before])
     return figure
-
-
-def typical_member(dataset: xarray.Dataset) -> int:
-    """The successful member with the median error over the whole run; without any, the one that ends best."""
-    error = dataset["error"].mean("iteration").where(successful(dataset)).values
-    ranked = np.argsort(error)[: np.isfinite(error).sum()]
-    if not len(ranked):
-        return int(np.argmin(dataset["final_error"].where(is_valid(dataset), np.inf).values))
-    return int(ranked[len(ranked) // 2])

@@ -6,30 +6,35 @@ R is r averaged with the weights fixed after learning, by which success is judge
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import is_valid, setting, success_fraction
-from pipeline.figures._style import BLUE, GREEN, interval_points, log_axis, panels, reference_line, spread_band
+from pipeline.figures._elements import draw_estimates, draw_spread, reference_line, set_values_axis
+from pipeline.figures._kuramoto import setting, success_fraction
+from pipeline.figures._members import valid
+from pipeline.figures._panels import add_legend, panels
+from pipeline.figures._scales import swept_axis
 from pipeline.plan import intervals
 
 AXES = ("weight_control",)
 """The axes of the sweep that it draws."""
+VARIABLES = ("fixed_order_parameter", "final_mean_abs_weight")
+SETTINGS = ("target_order_parameter", "target_mean_abs_weight")
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """Means with 95 % intervals and the spread of the members; the share of successful ones beside them."""
-    counted, beta = dataset.where(is_valid(dataset)), dataset["weight_control"]
-    figure, (order, weight, success) = panels(1, 3, height=3.2)
-    for ax, name, symbol in (
-        (order, "fixed_order_parameter", "$R$"),
-        (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$"),
+    """Means and the spread of the members that did not diverge; the share of successful ones beside them."""
+    axis = swept_axis(dataset, "weight_control")
+    figure, (order, weight, success) = panels(3)
+    for ax, name, symbol, target, target_symbol in (
+        (order, "fixed_order_parameter", "$R$", "target_order_parameter", r"$R_\mathrm{target}$"),
+        (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$", "target_mean_abs_weight", "$W$"),
     ):
-        interval_points(ax, beta, intervals.mean(counted[name]), "mean, 95 % interval")
-        spread_band(ax, beta, counted[name], "central 68 % of members", BLUE)
-        ax.set_ylabel(symbol)
-    reference_line(order, float(setting(dataset, "target_order_parameter")), r"$R_\mathrm{target}$")
-    reference_line(weight, float(setting(dataset, "target_mean_abs_weight")), "$W$")
-    interval_points(success, beta, success_fraction(dataset), "95 % interval", GREEN)
-    success.set(ylabel="fraction successful", ylim=(0, 1))
-    for ax in (order, weight, success):
-        log_axis(ax, beta, r"weight control $\beta$")
-        ax.legend()
+        values, reference = valid(dataset, name), float(setting(dataset, target))
+        mean = intervals.mean(values)
+        draw_estimates(ax, axis, {"mean or share": mean}, f"mean of {name}")
+        band = draw_spread(ax, dataset["weight_control"], values, name, 0)
+        reference_line(ax, reference, target_symbol)
+        set_values_axis(ax, [mean, *filter(None, [band])], f"{symbol}, members that did not diverge", [reference])
+    share = success_fraction(dataset)
+    draw_estimates(success, axis, {"mean or share": share}, "share successful")
+    set_values_axis(success, [share], "share successful")
+    add_legend(figure, [order, weight, success], "points: bars are 95 % intervals")
     return figure

@@ -1,8 +1,9 @@
-"""Figure 3b: mean final error over drift strength η and noise strength σ, fifteen patterns."""
+"""Figure 3b: mean final error over drift strength η and noise strength σ, 15 patterns."""
 
 from pipeline.figures._network import error_map as draw
 
 AXES = ("eta", "sigma")
 """The axes of the sweep that it draws."""
+VARIABLES = ("final_error",)
 
 __all__ = ["draw"]

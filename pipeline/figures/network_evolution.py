@@ -3,29 +3,38 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._network import typical_member, valid_only
-from pipeline.figures._style import BLACK, BLUE, ORANGE, mean_curve, panels, spread_band
+from pipeline.figures._elements import draw_curve, draw_mean, draw_spread, set_values_axis
+from pipeline.figures._members import all_diverged, typical_member, valid
+from pipeline.figures._panels import add_legend, panels
 from pipeline.plan import intervals
 from pipeline.systems import COMPUTED
 
 AXES = ()
 """The axes of the sweep that it draws."""
+VARIABLES = ("error", "final_error", "backpropagation_error", "classified")
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """A typical member, mean and spread of all, and gradient descent from small random weights."""
-    networks, typical = valid_only(dataset), typical_member(dataset)
-    figure, (ax,) = panels(1, 1, width=6.4, height=4.2)
-    iteration = dataset["iteration"]
-    ax.plot(
-        iteration, networks["error"].isel(member=typical), color=BLUE, linewidth=0.8, label=f"member {typical}"
-    )
-    mean_curve(ax, iteration, networks["error"], "autonomous learning, mean of all", ORANGE)
-    spread_band(ax, iteration, networks["error"], "central 68 % of the members", ORANGE)
+    typical = typical_member(valid(dataset, "final_error"))
+    if typical is None:
+        return all_diverged()
+    figure, (ax,) = panels(1)
+    iteration, error = dataset["iteration"], valid(dataset, "error")
+    shown = [
+        draw_spread(ax, iteration, error, "error"),
+        draw_mean(ax, iteration, error, "mean of all members", "error"),
+        draw_curve(ax, iteration, error.isel(member=typical), f"member {typical}, median final error", "error"),
+    ]
     if dataset.sizes["epoch"]:
-        descent = dataset["backpropagation_error"]
-        mean_curve(ax, dataset["epoch"], descent, "back-propagation, mean of all", BLACK, linestyle="--")
-    ax.set(xlabel="iteration $n$", ylabel=r"error $\epsilon$ (mean square)", yscale="log")
+        descent, epoch = valid(dataset, "backpropagation_error"), dataset["epoch"]
+        shown.append(draw_mean(ax, epoch, descent, "back-propagation, mean", "backpropagation_error", 2))
+        first = {"epoch": slice(0, 3)}
+        ax.plot(
+            epoch[first], descent.mean("member")[first], "k.", markersize=4, label="its first records", zorder=4
+        )
     right = intervals.mean((dataset["classified"] == 1).where(dataset["status"] == COMPUTED))
-    ax.legend(title=f"all patterns classified by {float(right['estimate']):.1%} of the networks")
+    ax.set_xlabel("iteration $n$")
+    set_values_axis(ax, filter(None, shown), r"mean square error $\epsilon$", log=True)
+    add_legend(figure, [ax], f"all patterns classified by {float(right['estimate']):.1%} of the networks")
     return figure

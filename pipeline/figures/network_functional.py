@@ -3,20 +3,20 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._network import error_histograms
-from pipeline.figures._style import panels
+from pipeline.figures._network import error_histograms, histogram_bins
+from pipeline.figures._panels import add_legend, panels
 from pipeline.store import statistic_of
 
 AXES = ()
 """The axes of the sweep that it draws."""
-
-TOP = 0.15
-"""Right end of the histograms; few networks lie beyond."""
+VARIABLES = ("original_error", "damaged_error")
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """Two histograms; h is the median damaged error, so half of the damaged networks work."""
     threshold = statistic_of(dataset, "median_damaged_error")
-    figure, (whole, damaged) = panels(1, 2, width=4.4, height=3.4)
-    error_histograms(whole, damaged, dataset, "functional networks", threshold, TOP)
+    figure, (whole, damaged) = panels(2)
+    bins = histogram_bins([dataset], threshold)
+    error_histograms(whole, damaged, dataset, "functional", threshold, bins)
+    add_legend(figure, [whole], "⟨R⟩: mean and 95 % interval")
     return figure

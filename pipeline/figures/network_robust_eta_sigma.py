@@ -3,14 +3,15 @@
 import xarray
 from matplotlib.figure import Figure
 
+from pipeline.figures._members import valid
 from pipeline.figures._network import least_map
 
 AXES = ("robust_eta", "robust_sigma")
 """The axes of the sweep that it draws."""
+VARIABLES = ("final_robustness",)
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
-    """One map."""
-    labels = r"drift by robustness $\eta_R$", r"noise by robustness $\sigma_R$"
-    axes = "robust_eta", "robust_sigma"
-    return least_map(dataset, 1 - dataset["final_robustness"], axes, labels, "$1 - R$")
+    """A map and the half-widths of its intervals."""
+    values = 1 - valid(dataset, "final_robustness")
+    return least_map(dataset, values, ("robust_eta", "robust_sigma"), "mean $1 - R$")

@@ -3,27 +3,35 @@
 import xarray
 from matplotlib.figure import Figure
 
+from pipeline.figures._elements import draw_curve, draw_mean, draw_spread, reference_line, set_values_axis
 from pipeline.figures._kuramoto import setting
-from pipeline.figures._network import typical_member, valid_only
-from pipeline.figures._style import BLUE, ORANGE, mean_curve, panels, reference_line, spread_band
+from pipeline.figures._members import all_diverged, typical_member, valid
+from pipeline.figures._panels import add_legend, panels
 
 AXES = ()
 """The axes of the sweep that it draws."""
+VARIABLES = ("error", "robustness", "final_error")
+SETTINGS = ("threshold",)
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """A typical member, mean and spread of all, and the threshold h below which a network works."""
-    networks, typical = valid_only(dataset), typical_member(dataset)
-    figure, (error, robustness) = panels(2, 1, width=6.4, height=3.0, sharex=True)
-    for ax, name in ((error, "error"), (robustness, "robustness")):
-        member = networks[name].isel(member=typical)
-        ax.plot(dataset["iteration"], member, color=BLUE, linewidth=0.8, label=f"member {typical}")
-        mean_curve(ax, dataset["iteration"], networks[name], "mean of all members", ORANGE)
-        spread_band(ax, dataset["iteration"], networks[name], "central 68 % of the members", ORANGE)
-    threshold = float(setting(dataset, "threshold"))
+    typical = typical_member(valid(dataset, "final_error"))
+    if typical is None:
+        return all_diverged()
+    figure, (error, robustness) = panels(2)
+    threshold, iteration = float(setting(dataset, "threshold")), dataset["iteration"]
     reference_line(error, threshold, f"threshold $h$ = {threshold:.4f}")
-    error.set(ylabel=r"error $\epsilon$", yscale="log")
-    robustness.set(xlabel="iteration $n$", ylabel="robustness $R$", ylim=(-0.02, 1.02))
-    error.legend(loc="upper right")
-    robustness.legend(loc="lower right")
+    for ax, name, label, references in (
+        (error, "error", r"error $\epsilon$", [threshold]),
+        (robustness, "robustness", "robustness $R$", []),
+    ):
+        values = valid(dataset, name)
+        band = draw_spread(ax, iteration, values, name)
+        mean = draw_mean(ax, iteration, values, "mean of all members", name)
+        label_of_one = f"member {typical}, median final error"
+        member = draw_curve(ax, iteration, values.isel(member=typical), label_of_one, name)
+        ax.set_xlabel("iteration $n$")
+        set_values_axis(ax, [mean, member, *filter(None, [band])], label, references, log=ax is error)
+    add_legend(figure, [error])
     return figure

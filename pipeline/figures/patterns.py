@@ -7,30 +7,43 @@ from typing import Any
 import numpy as np
 import xarray
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from pipeline.figures._network import typical_member
-from pipeline.figures._style import BLUE, ORANGE
+from pipeline.figures._members import all_diverged, typical_member, valid
+from pipeline.figures._numbers import note
+from pipeline.figures._panels import PAGE, SweepFigure
+from pipeline.figures._scales import plain
 from pipeline.store import settings_of
 from pipeline.systems import patterns
+from pipeline.words import counted
 
 AXES = ()
 """The axes of the sweep that it draws."""
+VARIABLES = ("weight", "final_error")
+SETTINGS = ("patterns",)
+
+_COLOURS = "PuOr_r"
+"""Of weights: one colour for either sign, pale where they are weak."""
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
     """(a) bitmaps; (b) the nodes of a typical member and its weights, the stronger the darker."""
+    typical = typical_member(valid(dataset, "final_error"))
+    if typical is None:
+        return all_diverged()
     texts = settings_of(dataset)["patterns"]
     bitmaps, names = patterns.bitmaps(texts), patterns.names(texts)
     rows = -(-len(names) // 5)
-    figure = Figure(figsize=(8.0, 3.6 + 1.4 * rows))
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1.4 * rows, 3.6])
+    figure = SweepFigure(figsize=(PAGE, 3.4 + 1.1 * rows), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.1 * rows, 3.4])
     above, below = parts
-    for part, letter in ((above, "(a)"), (below, "(b)")):
-        part.suptitle(letter, x=0.02, ha="left", fontweight="bold", fontsize="medium")
+    for part, letter in ((above, "(a)"), (below, f"(b) member {typical}, of the median final error")):
+        part.suptitle(letter, x=0.02, ha="left", fontweight="bold")
     _bitmaps(above.subplots(rows, 5, squeeze=False).ravel(), bitmaps, names)
-    _network(below.subplots(), dataset.isel(member=typical_member(dataset)), bitmaps[0].size, names)
+    _network(below.subplots(), dataset.isel(member=typical), bitmaps[0].size, names)
     return figure
 
 
@@ -40,17 +53,19 @@ def _bitmaps(axes: Iterable[Axes], bitmaps: np.ndarray, names: list[str]) -> Non
         if bitmap is not None:
             ax.pcolormesh(bitmap[::-1], cmap="binary", vmin=0, vmax=1, edgecolors="0.8", linewidth=0.5)
             ax.set_aspect("equal")
-            ax.set_title(name, fontsize="medium")
+            ax.set_title(plain(name))
 
 
 def _network(ax: Axes, member: xarray.Dataset, inputs: int, names: list[str]) -> None:
     hidden, outputs, weights = member.sizes["hidden_node"], len(names), member["weight"].values
     # Where the nodes of each layer stand; the last of inputs and hidden nodes is the threshold.
     layers = [np.linspace(0, 1, inputs + 1), np.linspace(0.1, 1, hidden + 1), np.linspace(0.2, 0.8, outputs)]
-    first = hidden * (inputs + 1)
-    _connections(ax, weights[:first].reshape(hidden, inputs + 1), layers[0], layers[1], 0)
-    _connections(ax, weights[first:].reshape(outputs, hidden + 1), layers[1], layers[2], 1)
-    texts = (f"{inputs} inputs", f"{hidden} hidden", f"{outputs} outputs")
+    first, strongest = hidden * (inputs + 1), float(np.nanmax(np.abs(weights)))
+    norm = Normalize(-strongest, strongest)
+    _connections(ax, weights[:first].reshape(hidden, inputs + 1), layers[0], layers[1], 0, norm)
+    _connections(ax, weights[first:].reshape(outputs, hidden + 1), layers[1], layers[2], 1, norm)
+    note(ax, "weight", "", {"connection": np.arange(len(weights)), "value": weights})
+    texts = (counted(inputs, "input"), f"{hidden} hidden", counted(outputs, "output"))
     for level, (places, count, text) in enumerate(zip(layers, (inputs, hidden, outputs), texts, strict=True)):
         nodes, threshold = places[:count], places[count:]
         style: dict[str, Any] = {"markeredgecolor": "black", "markersize": 7, "zorder": 3}
@@ -59,24 +74,21 @@ def _network(ax: Axes, member: xarray.Dataset, inputs: int, names: list[str]) ->
         ax.text(-0.03, level, text, ha="right", va="center")
     for place, name in zip(layers[2], names, strict=True):
         ax.text(place, 2.12, name, ha="center", va="bottom")
-    for colour, sign in ((BLUE, "positive"), (ORANGE, "negative")):
-        ax.plot([], [], color=colour, label=f"{sign} weight")
     ax.plot([], [], "s", color="0.75", markeredgecolor="black", label="threshold")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02))
+    ax.figure.colorbar(ScalarMappable(norm, _COLOURS), ax=ax, shrink=0.7, pad=0.01).set_label("weight")
     ax.set(xlim=(-0.16, 1.03), ylim=(-0.15, 2.3))
     ax.axis("off")
 
 
-def _connections(ax: Axes, weights: np.ndarray, starts: np.ndarray, ends: np.ndarray, level: int) -> None:
+def _connections(
+    ax: Axes, weights: np.ndarray, starts: np.ndarray, ends: np.ndarray, level: int, norm: Normalize
+) -> None:
     """A line for each of the weights (end, start) between two layers, strong ones on top."""
-    strength = np.abs(weights).ravel() / max(float(np.nanmax(np.abs(weights))), 1e-300)
-    order = np.argsort(strength)
+    values = weights.ravel()
+    order = np.argsort(np.abs(values))
     lines = np.array([[(starts[i], level), (ends[j], level + 1)] for j, i in np.ndindex(weights.shape)])
-    colours = np.where(weights.ravel() > 0, BLUE, ORANGE)
-    ax.add_collection(
-        LineCollection(
-            list(lines[order]),
-            colors=[(str(colours[k]), float(0.04 + 0.96 * strength[k])) for k in order],
-            linewidths=list(0.3 + 1.5 * strength[order]),
-        )
-    )
+    widths = list(0.3 + 1.2 * np.abs(norm(values[order]) - 0.5) * 2)
+    drawn = LineCollection(list(lines[order]), linewidths=widths, cmap=_COLOURS, norm=norm)
+    drawn.set_array(values[order])
+    ax.add_collection(drawn)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import Axis, Config, StoreAlone
+from pipeline.request.drawable import Needs, figure_faults
 from pipeline.request.messages import describe, got, lines_of, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.systems import System, find
@@ -51,8 +52,8 @@ class Known(NamedTuple):
     """What a request may name that other rooms hold."""
 
     actions: Sequence[str]
-    figures: Mapping[str, tuple[str, ...]]
-    """Each figure with the axes of the sweep that it draws."""
+    figures: Mapping[str, Needs]
+    """Each figure with what it needs of the sweep that it draws."""
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     faults += _unknown_names(raw, known)
     faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
-    faults += found
+    faults += [*found, *figure_faults(raw, known.figures, system)]
     if system is not None:
         model = settings_model(system, derived.unknown)
         faulty = {fault.split(".from")[0] for fault in derived.faults}
@@ -153,7 +154,7 @@ def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[st
     Raises:
         RequestError: a sweep beside the path, an action that needs one, and all other faults.
     """
-    faults = list(_unknown_names(raw, known))
+    faults = [*_unknown_names(raw, known), *figure_faults(raw, known.figures, None)]
     if raw.get("action") in known.actions and raw["action"] not in actions:
         faults.append(f"path: action={raw['action']} needs a sweep; expected +sweep=NAME, got a path")
     store = raw.get("store")
@@ -216,41 +217,6 @@ def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     action = raw.get("action")
     if isinstance(action, str) and action not in known.actions:
         yield f"action: expected one of {', '.join(known.actions)}, got {got(action)}"
-    figures = raw.get("figures")
-    drawn = figures.get("draw") if isinstance(figures, dict) else None
-    for k, name in enumerate(drawn if isinstance(drawn, list) else []):
-        if isinstance(name, str) and name not in known.figures:
-            yield f"figures.draw[{k}]: expected one of {', '.join(known.figures)}, got {got(name)}"
-        elif isinstance(name, str) and raw.get("path") is None:
-            yield from _unfit_figure(f"figures.draw[{k}]", name, known, raw)
-
-
-def _unfit_figure(where: str, name: str, known: Known, raw: Mapping[str, Any]) -> Iterator[str]:
-    """Faults of a figure that draws another kind of sweep than the one asked for."""
-    axes, sampling = raw.get("axes"), raw.get("sampling")
-    method = sampling.get("method") if isinstance(sampling, dict) else None
-    why = unfit(name, known.figures[name], tuple(axes), str(method)) if isinstance(axes, dict) else ""
-    if why:
-        yield f"{where}: {why}"
-
-
-def unfit(name: str, drawn: Sequence[str], axes: Sequence[str], sampling: str) -> str:
-    """Why a figure can't draw a sweep; empty if it can.
-
-    Args:
-        name: of the figure.
-        drawn: axes of the sweeps that it draws.
-        axes: those of the sweep.
-        sampling: how the axes combine.
-
-    Returns:
-        What was expected and got, and what to do.
-    """
-    if set(drawn) == set(axes) and sampling in ("product", "None"):
-        return ""
-    over = f"a grid over {', '.join(drawn)}" if drawn else "a sweep without axes"
-    got = f"axes {', '.join(axes)} ({sampling})" if axes else "no axes"
-    return f"{name} draws {over}, got {got}; choose another figure, or none with figures.draw=[]"
 
 
 def ignored_settings(config: Config) -> list[str]:

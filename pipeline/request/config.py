@@ -172,7 +172,11 @@ class Converge(Section):
 class FiguresConfig(Section):
     """What to draw from the finished store."""
 
-    draw: list[str]
+    draw: list[str] | None
+    """Figures; None: the one of any sweep."""
+    of: list[str]
+    """Estimands that the figure of any sweep shows; none: those that the system declares."""
+    format: list[Literal["png", "pdf", "svg"]] = Field(min_length=1)
     folder: LocalPath | None
     """None: `figures` beside the store."""
     incomplete: bool

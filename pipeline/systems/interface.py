@@ -88,30 +88,34 @@ class Estimand:
     """Stored variables it is made of."""
     of_members: Callable[[Mapping[str, Any], Settings], Any]
     """(variables, member first; settings of the point) → (member,) numbers or, for a fraction, booleans."""
+    better: Literal["low", "high", "none"] = "none"
+    """Which values are better: figures mark the best, and colour it."""
 
 
-def mean_of(variable: str) -> Estimand:
+def mean_of(variable: str, better: Literal["low", "high", "none"] = "none") -> Estimand:
     """The mean of a variable that is one number a member.
 
     Args:
         variable: its name.
+        better: which values are better. Default: "none", neither.
 
     Returns:
         An estimand for `System.estimands`.
     """
-    return Estimand("mean", (variable,), lambda values, _: values[variable])
+    return Estimand("mean", (variable,), lambda values, _: values[variable], better)
 
 
-def median_of(variable: str) -> Estimand:
+def median_of(variable: str, better: Literal["low", "high", "none"] = "none") -> Estimand:
     """The median of a variable that is one number a member.
 
     Args:
         variable: its name.
+        better: which values are better. Default: "none", neither.
 
     Returns:
         An estimand for `System.estimands`.
     """
-    return Estimand("median", (variable,), lambda values, _: values[variable])
+    return Estimand("median", (variable,), lambda values, _: values[variable], better)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,10 +208,10 @@ class System:
             setting: its name.
 
         Returns:
-            The same name, or `<name>_setting` if a variable, a dimension or the store has it.
+            The same name, or `<name>_setting` if a variable, a dimension, the store or an estimate has it.
         """
         taken = {part.name for part in self._parts}
-        taken |= {f"{dimension.name}_at" for dimension in self.dimensions}
+        taken |= {f"{dimension.name}_at" for dimension in self.dimensions} | {"estimate", "low", "high", "count"}
         return f"{setting}_setting" if setting in taken or setting in RESERVED else setting
 
     def sizes(self, settings: Settings, records: int) -> dict[str, int]:

@@ -282,10 +282,10 @@ def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray
 
 OSCILLATOR_ESTIMANDS = {
     "order_parameter": mean_of("final_order_parameter"),
-    "error": mean_of("final_error"),
+    "error": mean_of("final_error", "low"),
     "mean_abs_weight": mean_of("final_mean_abs_weight"),
-    "median_error": median_of("final_error"),
-    "success": Estimand("fraction", ("fixed_order_parameter",), _reached),
+    "median_error": median_of("final_error", "low"),
+    "success": Estimand("fraction", ("fixed_order_parameter",), _reached, "high"),
 }
 
 

@@ -154,9 +154,9 @@ SYSTEM = System(
         "backpropagation_rate": (r"\lambda", "1"),
     },
     estimands={
-        "error": mean_of("final_error"),
-        "robustness": mean_of("final_robustness"),
-        "median_error": median_of("final_error"),
-        "classified": Estimand("fraction", ("classified",), lambda values, _: values["classified"] == 1),
+        "error": mean_of("final_error", "low"),
+        "robustness": mean_of("final_robustness", "high"),
+        "median_error": median_of("final_error", "low"),
+        "classified": Estimand("fraction", ("classified",), lambda values, _: values["classified"] == 1, "high"),
     },
 )

@@ -1,0 +1,47 @@
+"""The numbers that a figure draws, kept as it is drawn, for the table beside it."""
+
+import csv
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_ROWS: WeakKeyDictionary[Figure, list[dict[str, Any]]] = WeakKeyDictionary()
+
+
+def note(ax: Axes, quantity: str, series: str, columns: Mapping[str, Any]) -> None:
+    """Keep numbers that are drawn.
+
+    Args:
+        ax: where; the panel is told by its label.
+        quantity: what the numbers are.
+        series: which of several, as in the legend.
+        columns: name → values of one length, such as those of a swept setting, `estimate`, `low` and `high`.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    told = {"panel": ax.get_label(), "quantity": quantity, "series": series}
+    values = [np.asarray(column).ravel().tolist() for column in columns.values()]
+    rows = [told | dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+    _ROWS.setdefault(figure, []).extend(rows)
+
+
+def table_of(figure: Figure) -> str:
+    """All numbers drawn in a figure.
+
+    Args:
+        figure: drawn by this room.
+
+    Returns:
+        CSV, a line a number or estimate; columns that a number has not are empty.
+    """
+    rows = _ROWS.get(figure, [])
+    text = StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

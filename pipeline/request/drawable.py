@@ -1,0 +1,72 @@
+"""What figures need of a sweep, checked with the request, before anything is computed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.request.messages import got
+from pipeline.systems import System
+
+
+class Needs(NamedTuple):
+    """What a figure draws."""
+
+    axes: tuple[str, ...] | None
+    """Settings over which it draws a grid, in any order; None: any sweep, grid or not."""
+    variables: tuple[str, ...] = ()
+    """Of the system."""
+    settings: tuple[str, ...] = ()
+    """Of the system."""
+
+
+def unfit(name: str, needs: Needs, axes: Sequence[str], sampling: str, system: System) -> str:
+    """Why a figure can't draw a sweep; empty if it can.
+
+    Args:
+        name: of the figure.
+        needs: what it draws.
+        axes: those of the sweep.
+        sampling: how the axes combine.
+        system: of the sweep.
+
+    Returns:
+        What was expected and got, and what to do.
+    """
+    variables = [variable.name for variable in system.variables]
+    lacks = [*(set(needs.variables) - set(variables)), *(set(needs.settings) - set(system.settings.model_fields))]
+    if needs.axes is not None and (set(needs.axes) != set(axes) or sampling not in ("product", "None")):
+        over = f"a grid over {', '.join(needs.axes)}" if needs.axes else "a sweep without axes"
+        found = f"axes {', '.join(axes)} ({sampling})" if axes else "no axes"
+    elif lacks:
+        over, found = f"systems with {', '.join(sorted(lacks))}", "one without"
+    else:
+        return ""
+    return (
+        f"{name} draws {over}, got {found}; figures.draw=null draws what suits any sweep, figures.draw=[] nothing"
+    )
+
+
+def figure_faults(raw: Mapping[str, Any], known: Mapping[str, Needs], system: System | None) -> Iterator[str]:
+    """Faults of what is to be drawn.
+
+    Args:
+        raw: a config.
+        known: the figures there are.
+        system: of the sweep; None: of a store that is yet to be opened, or unknown.
+
+    Yields:
+        A line for each.
+    """
+    section = raw.get("figures")
+    wanted = section if isinstance(section, dict) else {}
+    drawn, of = wanted.get("draw"), wanted.get("of")
+    for k, name in enumerate(drawn if isinstance(drawn, list) else []):
+        if isinstance(name, str) and name not in known:
+            yield f"figures.draw[{k}]: expected one of {', '.join(known)}, got {got(name)}"
+        elif isinstance(name, str) and system is not None and isinstance(raw.get("axes"), dict):
+            sampling = raw.get("sampling")
+            method = str(sampling.get("method")) if isinstance(sampling, dict) else "None"
+            if why := unfit(name, known[name], tuple(raw["axes"]), method, system):
+                yield f"figures.draw[{k}]: {why}"
+    for k, name in enumerate(of if isinstance(of, list) else []):
+        if isinstance(name, str) and system is not None and name not in system.all_estimands:
+            yield f"figures.of[{k}]: expected one of {', '.join(system.all_estimands)}, got {got(name)}"
