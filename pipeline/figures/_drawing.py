@@ -6,6 +6,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,20 @@ def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) ->
         figure.text(
             0.5, 0.5, "incomplete", fontsize=36, color="0.5", alpha=0.4, rotation=25, ha="center", va="center"
         )
-    figure.supxlabel("; ".join(ensembles), fontsize=7, color="0.35", x=0.99, ha="right")
+    text = "; ".join([*ensembles, *_origins(plan)])
+    lines = wrap(text, int(72 * figure.get_figwidth() / 3.9))
+    figure.supxlabel("\n".join(lines), fontsize=7, color="0.35", x=0.99, ha="right")
+
+
+def _origins(plan: Plan) -> list[str]:
+    """Settings that were taken from other stores, with where each came from, as the last run says."""
+    assert plan.store is not None
+    told = [run["config"]["derived"] for run in plan.store.runs() if "derived" in run.get("config", {})]
+    derived: dict[str, Any] = told[-1] if told else {}
+    return [
+        f"{name} = {origin['value']:.4g}: {origin['statistic']} of {origin['store']}"
+        for name, origin in derived.items()
+    ]
 
 
 def _diverged(dataset: xarray.Dataset) -> str:

@@ -11,7 +11,7 @@ import xarray
 from matplotlib.axes import Axes
 
 from pipeline.figures._numbers import note
-from pipeline.figures._scales import SweptAxis, place_axis
+from pipeline.figures._scales import SweptAxis, place_axis, place_log_ticks, thin_ticks
 from pipeline.plan import intervals
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -109,6 +109,7 @@ def set_values_axis(
         low, high = np.log10(span(values[values > 0]))
         margin = max(0.08 * (high - low), 0.02)
         ax.set(yscale="log", ylim=(10 ** (low - margin), 10 ** (high + margin)))
+        place_log_ticks(ax, high - low)
     else:
         low, high = span(values)
         margin = 0.08 * (high - low)
@@ -167,6 +168,7 @@ def draw_curve(
         What the y axis has to show, for `set_values_axis`.
     """
     note(ax, quantity, label, {str(x.name): x.values, "value": y.values})
+    thin_ticks(ax)
     ax.plot(x.values, y.values, label=label, **{"linewidth": 0.7, "color": BLUE, "zorder": 2.6, **style})
     return values_of(y)
 

@@ -20,7 +20,7 @@ _SIGN, _HANDLE = 3.9, 32
 
 
 def panels(
-    count: int, columns: int | None = None, ax: Axes | None = None, height: float = _HEIGHT, **options: Any
+    count: int, columns: int | None = None, ax: Axes | None = None, *, wide: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure of panels, row by row, lettered where there are several: one panel is a column of a journal wide.
 
@@ -28,8 +28,7 @@ def panels(
         count: of panels.
         columns: of panels. Default: one, two or three, as their number suits.
         ax: where one panel is drawn instead. Default: a new figure.
-        height: of a row, in inches. Default: 6.2 cm.
-        **options: of `Figure.subplots`.
+        wide: whether a single column of panels has two columns of a journal. Default: no.
 
     Returns:
         The figure and its panels.
@@ -48,8 +47,9 @@ def panels(
         return figure, [ax]
     columns = columns or (count if count <= 3 else 2 if count == 4 else 3)
     rows = -(-count // columns)
-    figure = SweepFigure(figsize=(COLUMN if columns == 1 else PAGE, height * rows + 0.4), layout="constrained")
-    grid = list(np.atleast_1d(figure.subplots(rows, columns, **options)).ravel())
+    width = COLUMN if columns == 1 and not wide else PAGE
+    figure = SweepFigure(figsize=(width, _HEIGHT * rows + 0.4), layout="constrained")
+    grid = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
     for spare in grid[count:]:
         spare.remove()
     for k, panel in enumerate(grid[:count]):

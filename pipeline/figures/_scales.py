@@ -13,7 +13,7 @@ import numpy as np
 import xarray
 from matplotlib.axes import Axes
 from matplotlib.mathtext import MathTextParser
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pipeline.systems import find_or_loaded
 
@@ -96,7 +96,7 @@ class SweptAxis(NamedTuple):
 
     def at(self, k: int) -> str:
         """One of its values, in words: `T = 5 time`."""
-        return f"{self.symbol} = {plain(self.scale.texts[k])}{'' if self.units == '1' else ' ' + self.units}"
+        return f"{self.symbol} = {self.scale.texts[k]}{'' if self.units == '1' else ' ' + self.units}"
 
 
 def swept_axes(dataset: xarray.Dataset) -> list[SweptAxis]:
@@ -161,7 +161,14 @@ def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
     given = np.asarray(values)
     if given.dtype.kind not in "iuf":
         labels = tuple(dict.fromkeys(given.tolist()))
-        return Scale("labels", labels, np.arange(float(len(labels))), tuple(map(str, labels)), _same, _same)
+        return Scale(
+            "labels",
+            labels,
+            np.arange(float(len(labels))),
+            tuple(plain(str(label)) for label in labels),
+            _same,
+            _same,
+        )
     numbers = np.unique(given.astype(float))
     named = tuple(numbers.tolist()), numbers, _texts(numbers)
     if not _is_logarithmic(numbers):
@@ -268,7 +275,7 @@ def _candidates(scale: Scale) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _with_room(ax: Axes, which: Literal["x", "y"], shares: np.ndarray, texts: Sequence[str]) -> list[int]:
-    """Of some ticks those that can be read beside each other: the ends first, then the others in their order."""
+    """Of some ticks those that can be read beside each other: the ends first, then the rounder before the others."""
     size = float(ax.xaxis.get_ticklabels()[0].get_fontsize()) if ax.xaxis.get_ticklabels() else 8.0
     length = _room(ax, which)
 
@@ -276,10 +283,39 @@ def _with_room(ax: Axes, which: Literal["x", "y"], shares: np.ndarray, texts: Se
         return size * (_SIGN_WIDTH * len(texts[k]) + 1 if which == "x" else _LINE_HEIGHT)
 
     kept: list[int] = []
-    for k in dict.fromkeys([0, len(texts) - 1, *range(len(texts))]):
+    rounder = sorted(range(len(texts)), key=lambda k: _roundness(texts[k]))
+    for k in dict.fromkeys([0, len(texts) - 1, *rounder]):
         if all(abs(shares[k] - shares[m]) * length >= (room(k) + room(m)) / 2 for m in kept):
             kept.append(k)
     return sorted(kept)
+
+
+def _roundness(text: str) -> int:
+    """Powers of ten before 5 and 2, these before the others; labels are all alike."""
+    mantissa = text.partition("e")[0].replace(".", "").strip("0−")
+    return {"1": 0, "5": 1, "2": 2}.get(mantissa, 3)
+
+
+def thin_ticks(ax: Axes) -> None:
+    """Let an x axis of plain numbers have no more ticks than can be read beside each other.
+
+    Args:
+        ax: whose axis.
+    """
+    ax.xaxis.set_major_locator(MaxNLocator(min(max(int(_room(ax, "x") / 40), 2), 6)))
+
+
+def place_log_ticks(ax: Axes, decades: float) -> None:
+    """Plain numbers along a logarithmic y axis, also within a decade.
+
+    Args:
+        ax: whose axis.
+        decades: that it spans.
+    """
+    subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0) if decades > 0.5 else tuple(np.arange(1.0, 10.0))
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _room(ax: Axes, which: Literal["x", "y"]) -> float:

@@ -105,8 +105,7 @@ def draw(
     figure, shown = panels(len(parts), layout.columns, ax)
     for panel, part in zip(shown, parts, strict=True):
         _draw_lines(panel, part, layout, [other.estimate for other in parts if other.estimand == part.estimand])
-    add_legend(figure, shown, "95 % intervals")
-    _tell(figure, left_out)
+    add_legend(figure, shown, _said(left_out))
     return figure
 
 
@@ -169,9 +168,10 @@ def _parts(
     return parts, len(names) * (len(places) - len(spread))
 
 
-def _tell(figure: Figure, left_out: int) -> None:
-    if left_out:
-        figure.suptitle(f"{left_out} more panels are not shown: choose with sel", fontsize=7)
+def _said(left_out: int, intervals: bool = True) -> str:
+    """What stands above the legend."""
+    more = f"{left_out} more panels are not shown: choose with sel" if left_out else ""
+    return "\n".join(filter(None, [more, "95 % intervals" if intervals else ""]))
 
 
 def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xarray.Dataset]) -> None:
@@ -213,8 +213,7 @@ def _draw_maps(parts: Sequence[_Part], layout: _Layout, left_out: int, ax: Axes 
             half = float(((part.estimate["high"] - part.estimate["low"]) / 2).median())
             intervals = f"95 % intervals: ±{half:.2g} (median)" if np.isfinite(half) else ""
             add_title(panel, "\n".join(filter(None, [part.title, intervals])))
-    add_legend(figure, shown)
-    _tell(figure, left_out)
+    add_legend(figure, shown, _said(left_out, intervals=False))
     return figure
 
 
@@ -230,14 +229,13 @@ def _draw_points(dataset: xarray.Dataset, system: System, names: Sequence[str], 
         for panel, (name, estimate) in zip(shown, estimates.items(), strict=True):
             set_values_axis(panel, [estimate], _label_of(system, name))
             draw_estimates(panel, axes[0], {"": estimate}, name, joined=False)
-        add_legend(figure, shown, "95 % intervals")
+        add_legend(figure, shown, _said(0))
         return figure
     pairs = [(name, pair) for name in names for pair in combinations(axes, 2)]
     figure, shown = panels(min(len(pairs), _MOST_PANELS), None, ax)
     for panel, (name, pair) in zip(shown, pairs, strict=False):
         _draw_coloured(panel, pair, estimates[name], _label_of(system, name), name)
-    add_legend(figure, shown)
-    _tell(figure, max(len(pairs) - _MOST_PANELS, 0))
+    add_legend(figure, shown, _said(max(len(pairs) - _MOST_PANELS, 0), intervals=False))
     return figure
 
 

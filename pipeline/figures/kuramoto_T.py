@@ -60,5 +60,5 @@ def draw(dataset: xarray.Dataset) -> Figure:
     numbers = {label: xarray.Dataset(dict.fromkeys(("estimate", "low", "high"), n)) for label, n in counts.items()}
     draw_estimates(count, axis, numbers, "members averaged")
     set_values_axis(count, numbers.values(), "members averaged in (a, b)", [0.0])
-    add_legend(figure, [order, weight], "points: bars are 95 % intervals")
+    add_legend(figure, [order, weight], "bars: 95 % intervals")
     return figure

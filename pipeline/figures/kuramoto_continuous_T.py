@@ -54,9 +54,11 @@ def draw(dataset: xarray.Dataset) -> Figure:
         means[scheme] = intervals.mean(valid(dataset, f"{prefix}final_mean_abs_weight"))
     for ax, estimates, label in (
         (success, shares, "share successful"),
-        (weight, means, r"mean $\langle|w|\rangle$, members that did not diverge"),
+        (weight, means, r"mean $\langle|w|\rangle$"),
     ):
         draw_estimates(ax, axis, estimates, label)
         set_values_axis(ax, estimates.values(), label, log=ax is weight)
-    add_legend(figure, [*axes[: len(shown)]], "bands and bars: 95 % intervals")
+    add_legend(
+        figure, [*axes[: len(shown)]], "bands and bars: 95 % intervals; means over members that did not diverge"
+    )
     return figure

@@ -32,9 +32,9 @@ def draw(dataset: xarray.Dataset) -> Figure:
         draw_estimates(ax, axis, {"mean or share": mean}, f"mean of {name}")
         band = draw_spread(ax, dataset["weight_control"], values, name, 0)
         reference_line(ax, reference, target_symbol)
-        set_values_axis(ax, [mean, *filter(None, [band])], f"{symbol}, members that did not diverge", [reference])
+        set_values_axis(ax, [mean, *filter(None, [band])], f"mean {symbol}", [reference])
     share = success_fraction(dataset)
     draw_estimates(success, axis, {"mean or share": share}, "share successful")
     set_values_axis(success, [share], "share successful")
-    add_legend(figure, [order, weight, success], "points: bars are 95 % intervals")
+    add_legend(figure, [order, weight, success], "bars: 95 % intervals; means over members that did not diverge")
     return figure

@@ -19,7 +19,7 @@ def draw(dataset: xarray.Dataset) -> Figure:
     typical = typical_member(valid(dataset, "final_error"))
     if typical is None:
         return all_diverged()
-    figure, (ax,) = panels(1)
+    figure, (ax,) = panels(1, wide=True)
     iteration, error = dataset["iteration"], valid(dataset, "error")
     shown = [
         draw_spread(ax, iteration, error, "error"),
@@ -28,10 +28,15 @@ def draw(dataset: xarray.Dataset) -> Figure:
     ]
     if dataset.sizes["epoch"]:
         descent, epoch = valid(dataset, "backpropagation_error"), dataset["epoch"]
-        shown.append(draw_mean(ax, epoch, descent, "back-propagation, mean", "backpropagation_error", 2))
+        shown.append(draw_mean(ax, epoch, descent, "mean under back-propagation", "backpropagation_error", 2))
         first = {"epoch": slice(0, 3)}
         ax.plot(
-            epoch[first], descent.mean("member")[first], "k.", markersize=4, label="its first records", zorder=4
+            epoch[first],
+            descent.mean("member")[first],
+            "k.",
+            markersize=4,
+            label="its first three records",
+            zorder=4,
         )
     right = intervals.mean((dataset["classified"] == 1).where(dataset["status"] == COMPUTED))
     ax.set_xlabel("iteration $n$")

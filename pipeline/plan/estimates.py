@@ -44,7 +44,11 @@ def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFID
 def _of_members(dataset: xarray.Dataset, system: System, estimand: Estimand) -> xarray.DataArray:
     """What an estimand says of every member: by whole arrays, settings that are swept as arrays along their axes."""
     settings: Mapping[str, Any] = settings_of(dataset)
-    swept = {axis: dataset[system.coordinate_of(axis)] for axis in json.loads(dataset.attrs["axes"])}
-    values = estimand.of_members({name: dataset[name] for name in estimand.variables}, {**settings, **swept})
+    swept = {axis: system.coordinate_of(axis) for axis in json.loads(dataset.attrs["axes"])}
+    left = {axis: dataset[name] for axis, name in swept.items() if name in dataset.coords}
+    try:
+        values = estimand.of_members({name: dataset[name] for name in estimand.variables}, {**settings, **left})
+    except KeyError as missing:  # of a variable, xarray says it in words
+        raise RequestError([f"of: expected {missing} in the dataset; select without drop=True"]) from missing
     assert isinstance(values, xarray.DataArray)
     return values

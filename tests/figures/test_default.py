@@ -1,0 +1,312 @@
+"""The figure of any sweep: what is drawn, where, and what is said of it."""
+
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+
+import pipeline
+from pipeline.errors import RequestError
+from pipeline.figures._numbers import table_of
+from pipeline.figures._panels import COLUMN, PAGE
+from pipeline.systems import COMPUTED
+from tests.figures.drawings import (
+    dataset_of,
+    legend_of,
+    outside_frame,
+    panels_of,
+    rendered,
+    texts_of,
+    texts_that_collide,
+    words_of,
+)
+
+NUMBERS = {"alpha": [0, 0.1, 1, 10], "beta": [-2.0, -1.0, 0.0, 1.0, 2.0], "count": [1, 2, 5, 10, 20]}
+
+# --- any sweep --------------------------------------------------------------------------------------------
+
+_real = st.one_of(
+    st.lists(st.sampled_from([0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0, 1e4]), min_size=1, max_size=5, unique=True),
+    st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=5, unique=True),
+    st.lists(st.sampled_from([0.1, 0.2, 0.30000001, 0.3, 7e5]), min_size=1, max_size=5, unique=True),
+)
+_whole = st.lists(st.integers(-3, 40), min_size=1, max_size=5, unique=True)
+_label = st.lists(
+    st.sampled_from(["up", "down", "$x", "left_over", "strange"]), min_size=1, max_size=5, unique=True
+)
+_axes = st.fixed_dictionaries({}, optional={"alpha": _real, "beta": _real, "count": _whole, "mode": _label})
+
+
+@st.composite
+def datasets(draw):
+    """Sweeps of up to four axes, grid or not, with members that diverged or are missing."""
+    axes, sampling = draw(_axes), draw(st.sampled_from(["product", "product", "zip"]))
+    if sampling == "zip" and axes:
+        length = min(len(values) for values in axes.values())
+        axes = {name: values[:length] for name, values in axes.items()}
+    return dataset_of(
+        axes,
+        members=draw(st.sampled_from([1, 2, 3, 8])),
+        seed=draw(st.integers(0, 10**6)),
+        sampling=sampling if axes else "product",
+        diverged=draw(st.sampled_from([0.0, 0.3, 1.0])),
+        records=draw(st.sampled_from([1, 2, 5])),
+    )
+
+
+def assert_readable(figure):
+    """Every point is inside its frame, every text inside the canvas and off the others, no letter below 7 points."""
+    rendered(figure)
+    for ax in panels_of(figure):
+        assert len(outside_frame(ax)) == 0, outside_frame(ax)
+    assert texts_that_collide(figure) == []
+    assert min((text.get_fontsize() for text in texts_of(figure)), default=7) >= 7
+    assert figure.get_figwidth() in (pytest.approx(COLUMN), pytest.approx(PAGE))
+
+
+EXPLORED = {
+    "derandomize": True,
+    "suppress_health_check": list(HealthCheck),
+    "phases": (Phase.explicit, Phase.generate),  # a figure takes too long to shrink what failed
+    "report_multiple_bugs": False,
+}
+
+
+@settings(max_examples=25, deadline=None, **EXPLORED)
+@given(datasets())
+def test_some_sweeps_have_a_readable_figure(dataset):
+    assert_readable(pipeline.plot(dataset))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@settings(max_examples=600, deadline=None, **EXPLORED)
+@given(datasets())
+def test_many_sweeps_have_a_readable_figure(dataset):
+    assert_readable(pipeline.plot(dataset))
+
+
+# --- by the number of axes --------------------------------------------------------------------------------
+
+
+def bars_of(ax):
+    """(point, 2) ends of the bars drawn in an axes."""
+    ends = [
+        np.array(segment)[:, 1]
+        for container in ax.containers
+        if isinstance(container, ErrorbarContainer)
+        for collection in container.lines[2]
+        for segment in collection.get_segments()
+    ]
+    return np.array(ends)
+
+
+def test_without_axes_the_series_of_the_ensemble_is_drawn_with_its_spread_and_a_typical_member():
+    dataset = dataset_of({}, members=21, diverged=0.2)
+    figure = pipeline.plot(dataset)
+    final = dataset["cost"].where(dataset["status"] == COMPUTED)
+    (shown,) = [label for label in legend_of(figure) if label.startswith("member ")]
+    typical = int(shown.split()[1])
+    below = int((final < float(final[typical])).sum())
+    assert abs(below - int((final > float(final[typical])).sum())) <= 1
+    assert {"mean of the members", "central 68 %, all members", "95 % interval of the mean of the members"} < set(
+        legend_of(figure)
+    )
+
+
+def test_one_axis_has_each_estimand_against_it_with_its_interval():
+    dataset = dataset_of({"count": [1, 2, 5, 10, 20]})
+    figure = pipeline.plot(dataset)
+    panels = panels_of(figure)
+    assert [ax.get_ylabel() for ax in panels] == ["mean: cost", "median: middle gain", "share: won"]
+    for ax, name in zip(panels, ["mean_cost", "middle_gain", "won"], strict=True):
+        estimate = pipeline.table(dataset, name)
+        assert np.allclose(bars_of(ax), np.column_stack([estimate["low"], estimate["high"]]))
+        assert ax.get_xscale() == "log"
+
+
+def test_zero_has_a_place_of_its_own_on_a_logarithmic_axis():
+    (ax, *_) = panels_of(rendered(pipeline.plot(dataset_of({"alpha": [0, 0.01, 0.1, 1]}))))
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "0.01", "0.1", "1"]
+    places = ax.transData.transform([(value, 0) for value in (0, 0.01, 0.1, 1)])[:, 0]
+    assert np.allclose(np.diff(places), np.diff(places)[0])
+
+
+def test_close_values_get_no_ticks_over_each_other():
+    (ax, *_) = panels_of(rendered(pipeline.plot(dataset_of({"alpha": [5, 50, 51, 52, 53, 54, 2000]}))))
+    texts = [text.get_text() for text in ax.get_xticklabels()]
+    assert {"5", "2e3"} & set(texts)
+    assert len(texts) < 7
+
+
+def test_labels_are_categories_and_are_not_joined():
+    (ax, *_) = panels_of(pipeline.plot(dataset_of({"mode": ["up", "down", "$x"]})))
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["up", "down", r"\$x"]
+    assert all(line.get_linestyle() in ("None", "none") for line in ax.lines)
+
+
+def test_two_axes_of_which_one_has_few_values_are_lines_set_apart():
+    figure = pipeline.plot(dataset_of({"count": [1, 2, 5, 10, 20], "mode": ["up", "down"]}), "won")
+    (ax,) = panels_of(figure)
+    assert legend_of(figure) == ["mode = up", "mode = down"]
+    first, second = (
+        container.lines[0].get_xdata() for container in ax.containers if isinstance(container, ErrorbarContainer)
+    )
+    assert (np.array(second) > np.array(first)).all()
+
+
+def test_two_axes_are_a_map_with_its_half_widths_and_all_that_may_be_best_marked():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, members=24)
+    figure = pipeline.plot(dataset, "mean_cost")
+    left, right = panels_of(figure)
+    mesh, halves = left.collections[0].get_array(), right.collections[0].get_array()
+    estimate = pipeline.table(dataset, "mean_cost").transpose("beta", "alpha")
+    assert np.allclose(mesh, estimate["estimate"])
+    assert np.allclose(halves, (estimate["high"] - estimate["low"]) / 2)
+    best = estimate.where(estimate["estimate"] == estimate["estimate"].min(), drop=True)
+    maybe = estimate["low"] <= float(best["high"].min())
+    (marks,) = [line for line in left.lines if line.get_marker() in "o*" and len(line.get_xdata())]
+    assert len(marks.get_xdata()) == int(maybe.sum())
+    said = "least, by more than chance" if int(maybe.sum()) == 1 else "may be the least"
+    assert any(label.startswith(said) for label in legend_of(figure))
+
+
+def test_of_estimates_that_differ_by_more_than_chance_one_is_best():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, members=24, diverged=0.0)
+    clear = dataset.copy(deep=True)
+    clear["cost"].loc[{"alpha": 5, "beta": 1}] -= 1000
+    figure = pipeline.plot(clear, "mean_cost")
+    (star,) = [line for line in panels_of(figure)[0].lines if line.get_marker() == "*"]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (5, 1)
+    assert "least, by more than chance (95 %)" in legend_of(figure)
+
+
+def test_cells_in_which_no_member_counts_are_grey_and_the_legend_says_so():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, diverged=0.0)
+    dataset["status"].loc[{"alpha": 2}] = 2
+    figure = pipeline.plot(dataset, "mean_cost")
+    assert np.ma.getmaskarray(panels_of(figure)[0].collections[0].get_array())[:, 1].all()
+    assert "grey: no member counts" in legend_of(figure)
+
+
+def test_three_axes_are_small_multiples_with_the_same_colours():
+    dataset = dataset_of({**NUMBERS, "mode": ["up", "down"]}).isel(count_setting=0, drop=True)
+    figure = pipeline.plot(dataset)
+    meshes = [ax.collections[0] for ax in panels_of(figure)]
+    assert len(meshes) == 2
+    assert meshes[0].get_clim() == meshes[1].get_clim()
+    assert all(f"mode = {mode}" in words_of(figure) for mode in ("up", "down"))
+
+
+def test_more_panels_than_fit_are_told():
+    dataset = dataset_of({**NUMBERS, "mode": ["up", "down", "strange", "left_over"]}, members=2)
+    assert "4 more panels are not shown" in words_of(pipeline.plot(dataset))
+
+
+def test_points_that_are_no_grid_are_not_joined():
+    dataset = dataset_of({"alpha": [3.0, 1.0, 2.0]}, sampling="zip")
+    for ax in panels_of(pipeline.plot(dataset)):
+        assert all(line.get_linestyle() in ("None", "none") for line in ax.lines)
+
+
+def test_points_that_are_no_grid_are_coloured_over_two_axes():
+    random = np.random.default_rng(1)
+    dataset = dataset_of({"alpha": random.random(9), "beta": random.random(9)}, sampling="lhs", diverged=0.0)
+    (ax,) = panels_of(pipeline.plot(dataset, "mean_cost"))
+    (points,) = ax.collections
+    assert np.allclose(points.get_offsets(), np.column_stack([dataset["alpha"], dataset["beta"]]))
+    assert np.allclose(points.get_array(), pipeline.table(dataset, "mean_cost")["estimate"])
+
+
+# --- intervals --------------------------------------------------------------------------------------------
+
+
+def test_a_point_of_one_member_is_an_open_marker_with_a_bar_to_the_frame():
+    figure = pipeline.plot(dataset_of({"alpha": [1, 2, 5]}, members=1, diverged=0.0), "mean_cost")
+    (ax,) = panels_of(figure)
+    (opened,) = [line for line in ax.lines if line.get_markerfacecolor() == "white"]
+    assert len(opened.get_xdata()) == 3
+    assert not len(bars_of(ax))
+    assert [tuple(segment[:, 1]) for segment in ax.collections[-1].get_segments()] == [(0, 1)] * 3
+    assert any(label.startswith("open: ") for label in legend_of(figure))
+
+
+def test_the_interval_of_no_success_ends_where_it_does():
+    dataset = dataset_of({"alpha": [1, 2, 5]}, members=32, diverged=0.0)
+    dataset["gain"][:] = -1.0
+    (ax,) = panels_of(pipeline.plot(dataset, "won"))
+    assert np.allclose(bars_of(ax), [[0, 0.1072]] * 3, atol=1e-4)
+
+
+def test_without_members_that_count_the_figure_says_so():
+    assert "all members diverged" in words_of(pipeline.plot(dataset_of({}, diverged=1.0)))
+
+
+# --- what a user chooses ----------------------------------------------------------------------------------
+
+
+def test_estimands_and_axes_are_chosen_by_name():
+    dataset = dataset_of({"alpha": [1, 2, 5], "beta": [-1, 0, 1], "mode": ["up", "down"]})
+    figure = pipeline.plot(dataset, "won", x="beta", hue="mode", col="alpha")
+    assert [ax.get_xlabel() for ax in panels_of(figure)] == ["beta (s)"] * 3
+    assert legend_of(figure) == ["mode = up", "mode = down"]
+    assert all(rf"$\alpha$ = {value}" in words_of(figure) for value in (1, 2, 5))
+
+
+@pytest.mark.parametrize("wrong", [{"of": "gone"}, {"x": "gone"}, {"hue": "mode"}, {"x": "alpha", "hue": "alpha"}])
+def test_what_is_not_there_is_told(wrong):
+    with pytest.raises(RequestError, match=r"^(of|x|hue): expected .*, got '(gone|mode|alpha)'$"):
+        pipeline.plot(dataset_of({"alpha": [1, 2], "beta": [1, 2]}), **wrong)
+
+
+def test_axes_that_are_given_hold_one_panel_and_keep_their_style():
+    figure = Figure()
+    ax = figure.subplots()
+    dataset = dataset_of({"count": [1, 2, 5, 10, 20]})
+    assert pipeline.plot(dataset, "won", ax=ax) is figure
+    ax.axvline(5)  # in true coordinates
+    assert ax.get_xlim()[0] < 1 < 20 < ax.get_xlim()[1]
+    with pytest.raises(RequestError, match="expected one panel"):
+        pipeline.plot(dataset, ax=figure.subplots())
+
+
+def test_settings_of_matplotlib_are_neither_used_nor_changed():
+    with mpl.rc_context({"font.size": 31, "text.usetex": True, "axes.facecolor": "red"}):
+        before = dict(mpl.rcParams)
+        figure = pipeline.plot(dataset_of({"alpha": [1, 2, 5]}))
+        assert dict(mpl.rcParams) == before
+    assert max(text.get_fontsize() for text in texts_of(rendered(figure))) < 12
+
+
+def test_a_selection_and_a_reopened_file_are_drawn(tmp_path):
+    dataset = dataset_of({"count": [1, 2, 5], "mode": ["up", "down"]})
+    some = dataset.sel(mode="up")
+    some.to_netcdf(tmp_path / "some.nc", engine="h5netcdf")
+    with xarray.open_dataset(tmp_path / "some.nc", engine="h5netcdf") as read:
+        assert table_of(pipeline.plot(read)) == table_of(pipeline.plot(some))
+
+
+def test_a_figure_shows_itself_in_a_notebook():
+    assert pipeline.plot(dataset_of({"alpha": [1, 2]}))._repr_png_().startswith(b"\x89PNG")
+
+
+def test_names_are_never_read_as_tex():
+    dataset = dataset_of({"mode": ["$x", "up"]})
+    dataset["path"].attrs["long_name"] = "cost in $ and $$"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rendered(pipeline.plot(dataset))
+        assert "cost in $ and $$" in words_of(pipeline.plot(dataset.isel(mode=0))).replace("\\", "")
+
+
+def test_what_a_selection_has_dropped_is_missed_only_where_it_is_needed():
+    dataset = dataset_of({"alpha": [1, 2, 5], "mode": ["up", "down"]}).isel(mode=0, drop=True)
+    assert len(panels_of(pipeline.plot(dataset))) == 3
+    with pytest.raises(RequestError, match=r"'gain'.*; select without drop=True"):
+        pipeline.plot(dataset.drop_vars("gain"), "won")
