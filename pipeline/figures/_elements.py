@@ -44,10 +44,11 @@ def draw_estimates(
     """
     place_axis(ax, "x", axis)
     middle = (len(series) - 1) / 2
+    apart = min(_APART, 0.2 / max(middle, 0.1))  # all within the margin of the axis
     for number, (label, estimate) in enumerate(series.items()):
         x = np.atleast_1d(estimate[axis.name].values)
         numbers = dict(zip(axis.scale.values, axis.scale.coordinates, strict=True))
-        at = axis.scale.beside(np.array([numbers[value] for value in x.tolist()]), _APART * (number - middle))
+        at = axis.scale.beside(np.array([numbers[value] for value in x.tolist()]), apart * (number - middle))
         told = {axis.name: x} | {str(name): np.atleast_1d(estimate[name].values) for name in estimate.data_vars}
         note(ax, quantity, label, told)
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")

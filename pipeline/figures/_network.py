@@ -18,8 +18,6 @@ from pipeline.plan import intervals
 from pipeline.systems import COMPUTED
 
 _BINS = 45
-_BEYOND = 0.99
-"""Share of the errors within the frame of a histogram."""
 
 
 def least_map(dataset: xarray.Dataset, values: xarray.DataArray, axes: tuple[str, str], label: str) -> Figure:
@@ -42,11 +40,12 @@ def error_map(dataset: xarray.Dataset) -> Figure:
 
 
 def histogram_bins(datasets: Sequence[xarray.Dataset], threshold: float) -> np.ndarray:
-    """Bins that hold 99 % of all errors of some ensembles, and the threshold well within."""
+    """Bins that hold 99 % of all errors of some ensembles but for outliers, and the threshold well within."""
     names = ("original_error", "damaged_error")
     errors = np.concatenate([valid(dataset, name).values.ravel() for dataset in datasets for name in names])
     errors = errors[np.isfinite(errors)]
-    top = float(np.quantile(errors, _BEYOND)) if len(errors) else 0.0
+    most, nearly_all = np.quantile(errors, [0.9, 0.99]) if len(errors) else (0.0, 0.0)
+    top = float(min(nearly_all, 3 * most))
     return np.linspace(0, max(top, 1.5 * threshold), _BINS + 1)
 
 

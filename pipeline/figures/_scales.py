@@ -51,7 +51,7 @@ class Scale(NamedTuple):
     def limits(self) -> tuple[float, float]:
         """Coordinates of both ends of the axis."""
         first, last = float(self.places[0]), float(self.places[-1])
-        margin = _MARGIN * (last - first) if last > first else 0.5
+        margin = max(_MARGIN * (last - first), 0.25 * float(np.diff(self.places).min())) if last > first else 0.5
         low, high = self.coordinate_at(np.array([first - margin, last + margin]))
         return float(low), float(high)
 

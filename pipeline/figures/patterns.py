@@ -22,7 +22,7 @@ from pipeline.words import counted
 
 AXES = ()
 """The axes of the sweep that it draws."""
-VARIABLES = ("weight", "final_error")
+VARIABLES = ("weight", "final_error", "damaged_error")
 SETTINGS = ("patterns",)
 
 _COLOURS = "PuOr_r"
