@@ -37,6 +37,11 @@ def pdf(root):
     return root / "figures" / "kuramoto_T.pdf"
 
 
+def drawn_lines(root):
+    """What is said of the figure's files: drawn twice, and the numbers drawn."""
+    return [f"figure: {root / 'figures' / 'kuramoto_T'}.{kind}" for kind in ("png", "pdf", "csv")]
+
+
 # --- run ----------------------------------------------------------------------------------------------------
 
 
@@ -45,7 +50,7 @@ def test_a_run_says_what_it_did_and_where_its_figures_are(ran):
     lines = process.stdout.splitlines()
     assert lines[0] == f"{root}/kuramoto_T.zarr: 6 of 6 blocks to compute"
     assert any(re.match(r"computed 6 blocks in \d", line) for line in lines)
-    assert lines[-2:] == [f"figure: {png(root)}", f"figure: {pdf(root)}"]
+    assert lines[-3:] == drawn_lines(root)
 
 
 def test_the_run_of_a_process_equals_blocks_computed_here(ran, configure, tmp_path):
@@ -61,7 +66,7 @@ def test_a_second_run_computes_nothing_and_redraws(ran, main):
     again = main(tiny(root, DRAW))
     assert (again.code, again.err) == (COMPLETE, "")
     said = f"{root / 'kuramoto_T.zarr'}: nothing to compute, 6 blocks stored"
-    assert again.out == f"{said}\nfigure: {png(root)}\nfigure: {pdf(root)}\n"
+    assert again.out.splitlines() == [said, *drawn_lines(root)]
     assert files(root / "kuramoto_T.zarr") == before
     assert png(root).stat().st_mtime_ns > drawn[0]
     assert pdf(root).stat().st_mtime_ns > drawn[1]
@@ -296,20 +301,18 @@ def test_figures_of_a_store_are_those_of_its_last_run(store, main):
     ended = main(of_store(store, "action=figures"))
     root = store.parent
     assert (ended.code, ended.err) == (COMPLETE, "")
-    assert ended.out == f"figure: {png(root)}\nfigure: {pdf(root)}\n"
-    assert {path.name for path in (root / "figures").iterdir()} == {"kuramoto_T.png", "kuramoto_T.pdf"}
+    assert ended.out.splitlines() == drawn_lines(root)
+    assert len(list((root / "figures").iterdir())) == 3
     assert files(store) == before
 
 
-def test_figures_of_a_store_that_was_never_drawn_have_to_be_named(partial, configure, main):
+def test_a_store_that_was_never_drawn_has_the_figure_of_any_sweep(partial, configure, main):
     config = configure(partial)
     fill(define(config), config.store.path)  # blocks without any run
     unnamed = main(of_store(config.store.path, "action=figures"))
-    assert (unnamed.code, unnamed.out) == (CONFIG_WRONG, "")
-    (line,) = unnamed.err.splitlines()
-    assert line.startswith("error: figures.draw: ")
-    assert "kuramoto_T" in line
-    assert not (partial / "figures").exists()
+    assert (unnamed.code, unnamed.err) == (COMPLETE, "")
+    assert unnamed.out.splitlines() == drawn_lines(partial)
+    assert "mean_abs_weight" in (partial / "figures" / "kuramoto_T.csv").read_text()
     named = main(of_store(config.store.path, "action=figures", DRAW))
     assert (named.code, named.err) == (COMPLETE, "")
     assert png(partial).exists()
@@ -436,7 +439,7 @@ def test_several_sweeps_run_one_after_the_other(tmp_path, main):
     assert open_sweep(tmp_path / "kuramoto_T.zarr")["status"].sizes == {"T": 4, "member": 8}
     assert open_sweep(tmp_path / "kuramoto_delay.zarr")["status"].sizes == {"delay": 2, "eta": 2, "member": 8}
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
-        f"{name}.{kind}" for name in ("kuramoto_T", "kuramoto_delay") for kind in ("pdf", "png")
+        f"{name}.{kind}" for name in ("kuramoto_T", "kuramoto_delay") for kind in ("csv", "pdf", "png")
     ]
     assert not (ROOT / "multirun").exists()
 

@@ -1,4 +1,4 @@
-"""The figures of the paper: readable whatever the ensemble, with limits from data, and nothing needed but what is declared."""
+"""The figures of the paper: readable whatever the ensemble, limits from data, no more needed than is declared."""
 
 import json
 from importlib import import_module
@@ -19,6 +19,7 @@ from tests.figures.drawings import legend_of, outside_frame, panels_of, rendered
 
 SWEEPS = sorted(file.stem for file in (ROOT / "conf" / "sweep").glob("*.yaml"))
 RECORDS = 4
+OF_ONE_ENSEMBLE = ["kuramoto_evolution", "network_evolution", "network_robust_evolution", "patterns"]
 
 
 def dataset_of(sweep, members=12, diverged=0.1, values=4, seed=0, **settings):
@@ -78,9 +79,12 @@ ENSEMBLES = {
     "two values an axis": {"values": 2},
     "many": {"members": 64, "values": 13},
 }
+QUICK = ("one member", "two values an axis")
 
 
-@pytest.mark.parametrize("ensemble", ENSEMBLES)
+@pytest.mark.parametrize(
+    "ensemble", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ENSEMBLES]
+)
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_a_figure_is_readable_whatever_the_ensemble(sweep, ensemble):
     assert_readable(drawn(sweep, dataset_of(sweep, **ENSEMBLES[ensemble])))
@@ -129,9 +133,7 @@ def test_cells_of_which_half_diverged_are_grey_in_every_panel_and_explained(swee
     assert "grey: half of the members diverged, or more" in legend_of(figure)
 
 
-@pytest.mark.parametrize(
-    "sweep", ["kuramoto_evolution", "network_evolution", "network_robust_evolution", "patterns"]
-)
+@pytest.mark.parametrize("sweep", OF_ONE_ENSEMBLE)
 def test_the_typical_member_has_the_median_final_error_of_those_that_did_not_diverge(sweep):
     dataset = dataset_of(sweep, members=11, diverged=0.3)
     valid = dataset["final_error"].where(dataset["status"] == COMPUTED).dropna("member")
@@ -139,10 +141,7 @@ def test_the_typical_member_has_the_median_final_error_of_those_that_did_not_div
     assert f"member {int(median['member'])}" in words_of(drawn(sweep, dataset))
 
 
-@pytest.mark.parametrize(
-    "sweep",
-    ["kuramoto_evolution", "network_evolution", "network_robust_evolution", "patterns", "network_functional"],
-)
+@pytest.mark.parametrize("sweep", [*OF_ONE_ENSEMBLE, "network_functional"])
 def test_an_ensemble_of_which_nothing_is_left_is_said_to_have_diverged(sweep):
     assert "all members diverged" in words_of(drawn(sweep, dataset_of(sweep, diverged=1.0)))
 

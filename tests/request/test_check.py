@@ -251,7 +251,7 @@ def request_as_composed():
         "sampling": {"method": "product", "points": None},
         "store": {"root": "data", "name": "a", "suffix": "", "block_members": 8, "records": 5},
         "cluster": {"kind": "local", "workers": 1, "dashboard": False, "grace_seconds": 1, "no_workers_seconds": 1},
-        "figures": {"draw": [], "folder": None, "incomplete": False},
+        "figures": {"draw": [], "of": [], "format": ["png"], "folder": None, "incomplete": False},
         "on_stale": "stop",
         "quick": {"iterations": 1},
         "shrunk": False,

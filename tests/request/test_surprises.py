@@ -57,7 +57,9 @@ def test_figures_go_where_they_are_asked_to(tmp_path, main):
         tmp_path / "a", "cluster=serial", "figures.draw=[kuramoto_T]", f"figures.folder={tmp_path / 'f'}"
     )
     assert main(draw).code == COMPLETE
-    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == ["kuramoto_T.pdf", "kuramoto_T.png"]
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == [
+        f"kuramoto_T.{kind}" for kind in ("csv", "pdf", "png")
+    ]
     assert not (tmp_path / "a" / "figures").exists()
     refused = main([*draw, "figures.folder=/dev/null/x", "action=figures"])
     assert (refused.code, refused.err.count("\n")) == (CONFIG_WRONG, 1)

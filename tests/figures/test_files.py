@@ -1,0 +1,86 @@
+"""What is asked of the figure stage, and the files it writes."""
+
+import csv
+import re
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline.errors import COMPLETE, CONFIG_WRONG
+from tests.command import STUBS, tiny
+
+OWN = ["--config-dir", str(STUBS), "system=stub_tiny", "store.name=own", "cluster=serial", "store.block_members=2",
+       "ensemble.members=4", "store.records=3"]  # fmt: skip
+
+
+def own(root, *overrides):
+    """A command line for a sweep of a user's own system."""
+    return [*OWN, f"store.root={root}", "axes.T.values=[1,2,5]", *overrides]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("figures.draw=[kuramoto_T]", "figures.draw[0]: kuramoto_T draws systems with final_mean_abs_weight, "),
+        ("figures.draw=[patterns]", "figures.draw[0]: patterns draws a sweep without axes, got axes T (product)"),
+        ("figures.draw=[gone]", "figures.draw[0]: expected one of default, "),
+        ("figures.of=[value,gone]", "figures.of[1]: expected one of value, median_value, got 'gone'"),
+        ("figures.format=[tiff]", "figures.format[0]: expected "),
+        ("figures.format=[]", "figures.format: "),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_a_line_before_anything_is_computed(wrong, said, tmp_path, main):
+    ended = main(own(tmp_path, wrong))
+    assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+    (line,) = ended.err.splitlines()
+    assert line.removeprefix("error: ").startswith(said)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_of_ones_own_has_the_figure_of_any_sweep(tmp_path, main):
+    ended = main(own(tmp_path, "figures.format=[svg]"))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert [line.rpartition("/")[2] for line in ended.out.splitlines()[-2:]] == ["own.svg", "own.csv"]
+    drawing = (tmp_path / "figures" / "own.svg").read_text()
+    assert "mean: value</text>" in re.sub(r"<!--.*?-->", "", drawing)  # text as text
+    assert "4 members a point" in drawing
+
+
+def test_the_numbers_drawn_are_beside_the_figure(tmp_path, main):
+    main(own(tmp_path, "figures.of=[median_value]"))
+    with (tmp_path / "figures" / "own.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["quantity"] for row in rows} == {"median_value"}
+    estimate = pipeline.table(pipeline.open_sweep(tmp_path / "own.zarr"), "median_value")
+    for name in ("estimate", "low", "high"):
+        assert np.allclose([float(row[name]) for row in rows], estimate[name])
+    assert [float(row["T"]) for row in rows] == [1, 2, 5]
+
+
+def test_nothing_is_drawn_where_nothing_is_asked_for(tmp_path, main):
+    assert main(own(tmp_path, "figures.draw=[]")).code == COMPLETE
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_sweep_of_the_paper_over_other_axes_is_drawn_with_draw_null(tmp_path, main):
+    others = (
+        "axes.eta.values=[1,2]",
+        "axes.sigma.values=[0.1,0.2]",
+        "~axes.T",
+        "cluster=serial",
+        "store.name=new",
+    )
+    assert main(tiny(tmp_path, "figures.draw=[kuramoto_T]", *others)).code == CONFIG_WRONG
+    ended = main(tiny(tmp_path, "figures.draw=null", *others))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert (tmp_path / "figures" / "new.png").exists()
+
+
+def test_numbers_of_one_request_are_drawn_the_same_twice(tmp_path, main):
+    main(own(tmp_path, "figures.format=[svg]"))
+    first = (tmp_path / "figures" / "own.svg").read_bytes()
+    main(own(tmp_path, "figures.format=[svg]"))
+    second = (tmp_path / "figures" / "own.svg").read_bytes()
+    dates = re.compile(rb"<dc:date>.*?</dc:date>")
+    assert dates.sub(b"", first) == dates.sub(b"", second)
