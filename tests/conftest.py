@@ -16,6 +16,17 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SLOW_SECONDS = 1800
+"""Slow tests may take so long: several run at once, on a machine that others use too."""
+
+
+def pytest_collection_modifyitems(items):
+    """Give slow tests more time than the others, where they say nothing themselves."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
 @pytest.fixture(scope="session")
 def configure():
     """(folder of the store, *overrides) → checked request, of the tiny sweep where they say nothing else."""

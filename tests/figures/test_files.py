@@ -64,13 +64,7 @@ def test_nothing_is_drawn_where_nothing_is_asked_for(tmp_path, main):
 
 
 def test_a_sweep_of_the_paper_over_other_axes_is_drawn_with_draw_null(tmp_path, main):
-    others = (
-        "axes.eta.values=[1,2]",
-        "axes.sigma.values=[0.1,0.2]",
-        "~axes.T",
-        "cluster=serial",
-        "store.name=new",
-    )
+    others = ("axes.eta.values=[1,2]", "axes.sigma.values=[0.1,0.2]", "~axes.T", "store.name=new")
     assert main(tiny(tmp_path, "figures.draw=[kuramoto_T]", *others)).code == CONFIG_WRONG
     ended = main(tiny(tmp_path, "figures.draw=null", *others))
     assert (ended.code, ended.err) == (COMPLETE, "")
