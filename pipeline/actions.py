@@ -323,11 +323,10 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     assert plan.store is not None
     told = [run["config"] for run in plan.store.runs() if "config" in run]
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
-    names = request.figures.draw or last["figures"]["draw"] or None
-    why_not, of = _unfit(plan), set(request.figures.of) - set(plan.sweep.system.all_estimands)
+    names = request.figures.draw or (None if request.figures.of else last["figures"]["draw"] or None)
+    why_not = _unfit(plan)
     faults = [f"figures.draw: {why_not.get(name, f'there is no figure {name}')}" for name in names or ()]
     faults = [fault for fault in faults if not fault.endswith(": ")]
-    faults += [f"figures.of: no estimand of system {plan.sweep.system_name}: {name}" for name in sorted(of)]
     if faults:
         raise RequestError(faults)
     return _drawn(
@@ -463,11 +462,11 @@ def _exported(plan: Plan, request: Request) -> Ended:
 
 
 def _unfit(plan: Plan) -> dict[str, str]:
-    """Every figure there is, with why it can't draw a sweep; empty if it can."""
-    sweep = plan.sweep
-    return {
-        name: unfit(name, needs, sweep.axes, sweep.method, sweep.system) for name, needs in figures.known().items()
-    }
+    """Every figure there is, with why it can't draw a stored sweep; empty if it can."""
+    assert plan.store is not None
+    sweep, shape = plan.sweep, plan.store.layout
+    has = {*(variable.name for variable in shape.variables), *sweep.settings, *sweep.axes}
+    return {name: unfit(name, needs, sweep.axes, sweep.method, has) for name, needs in figures.known().items()}
 
 
 def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:

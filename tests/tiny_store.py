@@ -13,7 +13,7 @@ from pipeline import figures
 from pipeline.actions import requested
 from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Execution, make_plan, requested_part
-from pipeline.request import Origin, define
+from pipeline.request import Needs, Origin, define
 from pipeline.store import ask, filing, layout, only_driver, open_sweep, opening, prepare, write_block
 from pipeline.systems import compute_members, search_in
 from tests.command import STUBS
@@ -80,13 +80,13 @@ def drawn(monkeypatch):
     """A figure that reads every number and compares it with the truth; what it was shown, figure by figure."""
     shown = []
 
-    def draw(plan, names, folder, suffix, command):
+    def draw(plan, wanted, suffix, command):
         dataset = requested_part(plan).load()
         assert_true(dataset)
         shown.append(dataset)
         return []
 
-    monkeypatch.setattr(figures, "known", lambda: {FIGURE: ("T", "n", "mode")})
+    monkeypatch.setattr(figures, "known", lambda: {FIGURE: Needs(("T", "n", "mode"))})
     monkeypatch.setattr(figures, "draw", draw)
     monkeypatch.setattr(command_line, "requested", functools.lru_cache(None)(requested))  # composed once each
     return shown

@@ -1,6 +1,6 @@
 """What figures need of a sweep, checked with the request, before anything is computed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.request.messages import got
@@ -18,7 +18,7 @@ class Needs(NamedTuple):
     """Of the system."""
 
 
-def unfit(name: str, needs: Needs, axes: Sequence[str], sampling: str, system: System) -> str:
+def unfit(name: str, needs: Needs, axes: Sequence[str], sampling: str, has: Collection[str]) -> str:
     """Why a figure can't draw a sweep; empty if it can.
 
     Args:
@@ -26,13 +26,12 @@ def unfit(name: str, needs: Needs, axes: Sequence[str], sampling: str, system: S
         needs: what it draws.
         axes: those of the sweep.
         sampling: how the axes combine.
-        system: of the sweep.
+        has: variables and settings of its system.
 
     Returns:
         What was expected and got, and what to do.
     """
-    variables = [variable.name for variable in system.variables]
-    lacks = [*(set(needs.variables) - set(variables)), *(set(needs.settings) - set(system.settings.model_fields))]
+    lacks = {*needs.variables, *needs.settings} - set(has)
     if needs.axes is not None and (set(needs.axes) != set(axes) or sampling not in ("product", "None")):
         over = f"a grid over {', '.join(needs.axes)}" if needs.axes else "a sweep without axes"
         found = f"axes {', '.join(axes)} ({sampling})" if axes else "no axes"
@@ -65,8 +64,11 @@ def figure_faults(raw: Mapping[str, Any], known: Mapping[str, Needs], system: Sy
         elif isinstance(name, str) and system is not None and isinstance(raw.get("axes"), dict):
             sampling = raw.get("sampling")
             method = str(sampling.get("method")) if isinstance(sampling, dict) else "None"
-            if why := unfit(name, known[name], tuple(raw["axes"]), method, system):
+            has = {*(variable.name for variable in system.variables), *system.settings.model_fields}
+            if why := unfit(name, known[name], tuple(raw["axes"]), method, has):
                 yield f"figures.draw[{k}]: {why}"
+    if of and isinstance(drawn, list) and "default" not in drawn:
+        yield f"figures.of: what {', '.join(map(str, drawn)) or 'nothing'} draws is fixed; add figures.draw=null"
     for k, name in enumerate(of if isinstance(of, list) else []):
         if isinstance(name, str) and system is not None and name not in system.all_estimands:
             yield f"figures.of[{k}]: expected one of {', '.join(system.all_estimands)}, got {got(name)}"

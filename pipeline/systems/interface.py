@@ -170,6 +170,8 @@ class System:
                 raise ValueError(f"expected a name of letters, digits and underscores, got {name!r}")
         stored = {variable.name for variable in self.variables}
         for name, estimand in self.estimands.items():
+            if estimand.better not in ("low", "high", "none"):
+                raise ValueError(f"estimand {name}: expected better as low, high or none, got {estimand.better!r}")
             if unknown := set(estimand.variables) - stored:
                 raise ValueError(
                     f"estimand {name}: expected variables of the system, got {', '.join(sorted(unknown))}"

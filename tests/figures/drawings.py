@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 import xarray
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
 from matplotlib.text import Text
 
+from pipeline.figures._panels import COLUMN, PAGE
 from pipeline.systems import COMPUTED, DIVERGED, MISSING, find, search_in
 from tests.command import STUBS
 
@@ -131,3 +133,13 @@ def _is_shown(text):
                 if text in (tick.label1, tick.label2):
                     return tick in axis._update_ticks()
     return True
+
+
+def assert_readable(figure):
+    """Every point is inside its frame, every text inside the canvas and off the others, no letter below 7 points."""
+    rendered(figure)
+    for ax in panels_of(figure):
+        assert len(outside_frame(ax)) == 0, outside_frame(ax)
+    assert texts_that_collide(figure) == []
+    assert min((text.get_fontsize() for text in texts_of(figure)), default=7) >= 7
+    assert figure.get_figwidth() in (pytest.approx(COLUMN), pytest.approx(PAGE))

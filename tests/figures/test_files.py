@@ -26,12 +26,13 @@ def own(root, *overrides):
         ("figures.draw=[patterns]", "figures.draw[0]: patterns draws a sweep without axes, got axes T (product)"),
         ("figures.draw=[gone]", "figures.draw[0]: expected one of default, "),
         ("figures.of=[value,gone]", "figures.of[1]: expected one of value, median_value, got 'gone'"),
+        ("figures.draw=[] figures.of=[value]", "figures.of: what nothing draws is fixed; add figures.draw=null"),
         ("figures.format=[tiff]", "figures.format[0]: expected "),
         ("figures.format=[]", "figures.format: "),
     ],
 )
 def test_what_cannot_be_drawn_is_told_in_a_line_before_anything_is_computed(wrong, said, tmp_path, main):
-    ended = main(own(tmp_path, wrong))
+    ended = main(own(tmp_path, *wrong.split()))
     assert (ended.code, ended.out) == (CONFIG_WRONG, "")
     (line,) = ended.err.splitlines()
     assert line.removeprefix("error: ").startswith(said)
@@ -78,3 +79,11 @@ def test_numbers_of_one_request_are_drawn_the_same_twice(tmp_path, main):
     second = (tmp_path / "figures" / "own.svg").read_bytes()
     dates = re.compile(rb"<dc:date>.*?</dc:date>")
     assert dates.sub(b"", first) == dates.sub(b"", second)
+
+
+def test_estimands_of_a_store_are_drawn_by_its_path_though_its_sweep_has_a_figure_of_its_own(tmp_path, main):
+    assert main(tiny(tmp_path, "figures.draw=[kuramoto_T]", "cluster.workers=1")).code == COMPLETE
+    ended = main(["action=figures", f"path={tmp_path / 'kuramoto_T.zarr'}", "figures.of=[error,success]"])
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    with (tmp_path / "figures" / "kuramoto_T.csv").open() as file:
+        assert {row["quantity"] for row in csv.DictReader(file)} == {"error", "success"}

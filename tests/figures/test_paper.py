@@ -15,7 +15,13 @@ from pipeline.figures._style import style
 from pipeline.request import Origin
 from pipeline.systems import COMPUTED, DIVERGED, find
 from tests.command import ROOT
-from tests.figures.drawings import legend_of, outside_frame, panels_of, rendered, texts_that_collide, words_of
+from tests.figures.drawings import (
+    assert_readable,
+    legend_of,
+    panels_of,
+    rendered,
+    words_of,
+)
 
 SWEEPS = sorted(file.stem for file in (ROOT / "conf" / "sweep").glob("*.yaml"))
 RECORDS = 4
@@ -63,12 +69,6 @@ def drawn(sweep, dataset):
     beside = [dataset_of(other) for other in getattr(module, "BESIDE", ())]
     with style():
         return rendered(module.draw(dataset[[*needs.variables, "status"]], *beside))
-
-
-def assert_readable(figure):
-    for ax in panels_of(figure):
-        assert len(outside_frame(ax)) == 0, outside_frame(ax)
-    assert texts_that_collide(figure) == []
 
 
 ENSEMBLES = {
