@@ -18,6 +18,9 @@ _HEIGHT = 6.2 * _CM
 _SIGN, _HANDLE = 3.9, 32
 """Points: the width of a sign in letters of 7 points, and of what stands beside the text of a legend."""
 
+_BESIDE = 120
+"""Points: what a panel may have beside its title: labels of its axes and of a colour bar, and its letter."""
+
 
 def panels(
     count: int, columns: int | None = None, ax: Axes | None = None, *, wide: bool = False
@@ -115,7 +118,7 @@ def add_title(panel: Axes, text: str) -> None:
     assert figure is not None
     specification = panel.get_subplotspec()
     columns = 1 if specification is None else specification.get_gridspec().ncols
-    room = 72 * figure.get_figwidth() / columns - 3 * _HANDLE
+    room = 72 * figure.get_figwidth() / columns - _BESIDE
     lines = [line for part in text.split("\n") for line in wrap(part, max(int(room / _SIGN), 12))]
     panel.set_title("\n".join(lines), loc="right", fontsize=7)
 
