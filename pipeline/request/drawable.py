@@ -71,4 +71,6 @@ def figure_faults(raw: Mapping[str, Any], known: Mapping[str, Needs], system: Sy
         yield f"figures.of: what {', '.join(map(str, drawn)) or 'nothing'} draws is fixed; add figures.draw=null"
     for k, name in enumerate(of if isinstance(of, list) else []):
         if isinstance(name, str) and system is not None and name not in system.all_estimands:
-            yield f"figures.of[{k}]: expected one of {', '.join(system.all_estimands)}, got {got(name)}"
+            scalars = [variable.name for variable in system.variables if not variable.dims]
+            some = ", ".join(dict.fromkeys([*system.estimands, *scalars]))
+            yield f"figures.of[{k}]: expected one of {some}, or median_ and a variable, got {got(name)}"

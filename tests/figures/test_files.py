@@ -25,7 +25,7 @@ def own(root, *overrides):
         ("figures.draw=[kuramoto_T]", "figures.draw[0]: kuramoto_T draws systems with final_mean_abs_weight, "),
         ("figures.draw=[patterns]", "figures.draw[0]: patterns draws a sweep without axes, got axes T (product)"),
         ("figures.draw=[gone]", "figures.draw[0]: expected one of default, "),
-        ("figures.of=[value,gone]", "figures.of[1]: expected one of value, median_value, got 'gone'"),
+        ("figures.of=[value,gone]", "figures.of[1]: expected one of value, or median_ and a variable, got 'gone'"),
         ("figures.draw=[] figures.of=[value]", "figures.of: what nothing draws is fixed; add figures.draw=null"),
         ("figures.format=[tiff]", "figures.format[0]: expected "),
         ("figures.format=[]", "figures.format: "),
