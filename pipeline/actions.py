@@ -325,9 +325,8 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
     names = request.figures.draw or (None if request.figures.of else last["figures"]["draw"] or None)
     why_not = _unfit(plan)
-    faults = [f"figures.draw: {why_not.get(name, f'there is no figure {name}')}" for name in names or ()]
-    faults = [fault for fault in faults if not fault.endswith(": ")]
-    if faults:
+    whys = [why_not.get(name, f"there is no figure {name}") for name in names or ()]
+    if faults := [f"figures.draw: {why}" for why in whys if why]:
         raise RequestError(faults)
     return _drawn(
         plan, request.figures.model_copy(update={"draw": names}), last["store"]["suffix"], request.command

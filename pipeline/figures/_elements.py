@@ -16,7 +16,7 @@ from pipeline.plan import intervals
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito: colour-blind readers can tell them apart."""
-BLUE, ORANGE, GREEN, *_, BLACK = COLOURS
+BLUE, *_, BLACK = COLOURS
 GREY = "0.45"
 UNBOUNDED = "open: one member counts, the interval is unbounded"
 """Label of markers without an interval."""
@@ -47,8 +47,7 @@ def draw_estimates(
     apart = min(_APART, 0.2 / max(middle, 0.1))  # all within the margin of the axis
     for number, (label, estimate) in enumerate(series.items()):
         x = np.atleast_1d(estimate[axis.name].values)
-        numbers = dict(zip(axis.scale.values, axis.scale.coordinates, strict=True))
-        at = axis.scale.beside(np.array([numbers[value] for value in x.tolist()]), apart * (number - middle))
+        at = axis.scale.beside(axis.scale.coordinates_of(x), apart * (number - middle))
         told = {axis.name: x} | {str(name): np.atleast_1d(estimate[name].values) for name in estimate.data_vars}
         note(ax, quantity, label, told)
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")

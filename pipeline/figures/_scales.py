@@ -65,6 +65,18 @@ class Scale(NamedTuple):
         ends = [2 * places[0] - inner[0], *inner, 2 * places[-1] - inner[-1]]
         return self.coordinate_at(np.array(ends))
 
+    def coordinates_of(self, values: np.ndarray) -> np.ndarray:
+        """Coordinates of some of its values.
+
+        Args:
+            values: (any,) numbers or labels among its own.
+
+        Returns:
+            As many coordinates.
+        """
+        found = dict(zip(self.values, self.coordinates, strict=True))
+        return np.array([found[value] for value in values.tolist()])
+
     def beside(self, coordinates: np.ndarray, share: float) -> np.ndarray:
         """Coordinates moved along the axis by a share of the least step between its values.
 

@@ -246,8 +246,7 @@ def _draw_coloured(
     at = []
     for which, axis in zip("xy", pair, strict=True):
         place_axis(panel, "x" if which == "x" else "y", axis)
-        places = dict(zip(axis.scale.values, axis.scale.coordinates, strict=True))
-        at.append(np.array([places[value] for value in estimate[axis.name].values.tolist()]))
+        at.append(axis.scale.coordinates_of(estimate[axis.name].values))
     values = estimate["estimate"].values
     told = {axis.name: estimate[axis.name].values for axis in pair}
     note(panel, quantity, "", told | {str(name): estimate[name].values for name in estimate.data_vars})
