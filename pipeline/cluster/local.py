@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
-from distributed import Client, Nanny, Security
+from distributed import Client, Security
 from distributed import LocalCluster as DaskLocalCluster
-from distributed.core import Status
 
 from pipeline.cluster.options import SINGLE_THREADED, dask_options
 from pipeline.errors import ClusterLost
@@ -21,8 +20,7 @@ from pipeline.words import counted
 # Ctrl-C in a terminal, its end, and a batch system's TERM, reach every process of the group; the driver alone decides
 # what becomes of blocks. Dask ends workers by message, or by KILL.
 _NOT_FOR_WORKERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# DASK_PARENT is what earlier releases call the last.
-_SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "DASK_PARENT", "__DASK_PARENT_PID")
+_SET_BY_NANNIES = (*SINGLE_THREADED, "PYTHONHASHSEED", "__DASK_PARENT_PID")
 _WORKER_NAME = "Dask Worker process"
 _TRIES = 3
 
@@ -48,15 +46,6 @@ def local_client(config: LocalCluster) -> Iterator[Client]:
         yield client
 
 
-class _Nanny(Nanny):
-    """A nanny that fails when its worker dies as it starts; before Dask 2026.8, that may never end."""
-
-    async def instantiate(self) -> Status:
-        if self.process is not None and self.status in (Status.init, Status.starting):
-            return Status.failed  # called again, beside the start that still waits for the worker that died
-        return await super().instantiate()
-
-
 def _started(config: LocalCluster) -> DaskLocalCluster:
     """A cluster with its workers; tried again, as one may be killed as it starts where memory is short, say."""
     for tries_left in reversed(range(_TRIES)):
@@ -68,7 +57,6 @@ def _started(config: LocalCluster) -> DaskLocalCluster:
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": config.dashboard},
-                worker_class=_Nanny,
                 security=Security.temporary(),  # in memory; other users of this machine are strangers
                 silence_logs="CRITICAL",
             )
