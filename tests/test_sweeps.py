@@ -75,6 +75,17 @@ def test_a_sweep_runs_to_its_figures_without_warnings(name, folder, ran):
     assert_complete_and_drawn(name, folder[0], ended.out)
 
 
+def test_a_figure_says_of_both_ensembles_how_many_they_are_and_where_a_setting_came_from(folder, ran, main):
+    assert ran("network_robust").code == COMPLETE
+    arguments = [*shrunk("network_robust", folder[0]), "action=figures", "figures.format=[svg]"]
+    assert main(arguments).code == COMPLETE
+    said = " ".join(
+        re.findall(r">([^<>]+)</text>", (folder[0] / "figures" / "network_robust-quick.svg").read_text())
+    )
+    assert "8 members a point, 0 of 8 diverged; beside: 8 members, 0 of 8 diverged; threshold = 0." in said
+    assert "median_damaged_error of network_functional-quick" in said
+
+
 def test_the_main_job_runs_to_its_figures_in_processes_of_its_own(tmp_path, main):
     """Also drawn again in this process, where any warning is an error."""
     arguments = shrunk(MAIN_JOB, tmp_path)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray
 from matplotlib.axes import Axes
 
-from pipeline.figures._numbers import note
+from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._scales import SweptAxis, place_axis, place_log_ticks, thin_ticks
 from pipeline.plan import intervals
 
@@ -48,8 +48,7 @@ def draw_estimates(
     for number, (label, estimate) in enumerate(series.items()):
         x = np.atleast_1d(estimate[axis.name].values)
         at = axis.scale.beside(axis.scale.coordinates_of(x), apart * (number - middle))
-        told = {axis.name: x} | {str(name): np.atleast_1d(estimate[name].values) for name in estimate.data_vars}
-        note(ax, quantity, label, told)
+        note(ax, quantity, label, columns_of(estimate, **{axis.name: x}))
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")
 
 

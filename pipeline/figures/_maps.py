@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from pipeline.figures._elements import span
-from pipeline.figures._numbers import note
+from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._scales import SweptAxis, place_axis
 
 _NO_MEMBERS = "0.85"
@@ -108,8 +108,8 @@ def _explain_grey(ax: Axes, text: str) -> None:
 def _note(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, quantity: str) -> None:
     x, y = axes
     down, across = np.meshgrid(np.array(y.scale.values), np.array(x.scale.values), indexing="ij")
-    told = {str(name): estimate[name].transpose(y.name, x.name).values for name in estimate.data_vars}
-    note(ax, quantity, "", {x.name: across, y.name: down, **told})
+    turned = estimate.transpose(y.name, x.name)
+    note(ax, quantity, "", columns_of(turned, **{x.name: across, y.name: down}))
 
 
 def _mark_best(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, better: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -28,6 +29,21 @@ def note(ax: Axes, quantity: str, series: str, columns: Mapping[str, Any]) -> No
     values = [np.asarray(column).ravel().tolist() for column in columns.values()]
     rows = [told | dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
     _ROWS.setdefault(figure, []).extend(rows)
+
+
+def columns_of(estimate: xarray.Dataset, **axes: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of an estimate: where it was made, and what it is.
+
+    Args:
+        estimate: its variables, all of the size of the axes.
+        **axes: name → values, those along which it varies.
+
+    Returns:
+        Name → values of one length: coordinates that are one value too, as those of a panel or a series.
+    """
+    size = max((values.size for values in axes.values()), default=1)
+    fixed = {str(name): np.full(size, at.values) for name, at in estimate.coords.items() if at.ndim == 0}
+    return fixed | axes | {str(name): np.ravel(estimate[name].values) for name in estimate.data_vars}
 
 
 def table_of(figure: Figure) -> str:

@@ -271,7 +271,9 @@ def _texts(numbers: np.ndarray) -> tuple[str, ...]:
 
 
 def _short(number: float, digits: int = 6) -> str:
-    return f"{number:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("-", "−")
+    rounded = float(f"{number:.{digits}g}")
+    text = f"{rounded:.12g}" if abs(rounded) < 1e5 else f"{number:.{digits}g}"
+    return text.replace("e+0", "e").replace("e-0", "e-").replace("-", "−")
 
 
 def _candidates(scale: Scale) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from pipeline.figures._elements import (
 )
 from pipeline.figures._maps import draw_half_widths, draw_map
 from pipeline.figures._members import typical_member, valid
-from pipeline.figures._numbers import note
+from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, add_title, panels
 from pipeline.figures._scales import SweptAxis, place_axis, plain, swept_axes
 from pipeline.plan import table
@@ -181,9 +181,7 @@ def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xa
     set_values_axis(panel, together, part.label)
     x, hue = layout.x, layout.hue
     if x is None:
-        note(
-            panel, part.estimand, "", {str(name): [float(part.estimate[name])] for name in part.estimate.data_vars}
-        )
+        note(panel, part.estimand, "", columns_of(part.estimate))
         draw_points(panel, np.zeros(1), part.estimate, "")
         panel.set(xlim=(-1, 1), xticks=[])
     elif hue is None:
@@ -248,8 +246,7 @@ def _draw_coloured(
         place_axis(panel, "x" if which == "x" else "y", axis)
         at.append(axis.scale.coordinates_of(estimate[axis.name].values))
     values = estimate["estimate"].values
-    told = {axis.name: estimate[axis.name].values for axis in pair}
-    note(panel, quantity, "", told | {str(name): estimate[name].values for name in estimate.data_vars})
+    note(panel, quantity, "", columns_of(estimate, **{axis.name: estimate[axis.name].values for axis in pair}))
     known = np.isfinite(values)
     mesh = panel.scatter(
         at[0][known], at[1][known], c=values[known], s=14, norm=Normalize(*span(values)), edgecolors="0.3",
