@@ -82,7 +82,7 @@ def test_a_figure_says_of_both_ensembles_how_many_they_are_and_where_a_setting_c
     said = " ".join(
         re.findall(r">([^<>]+)</text>", (folder[0] / "figures" / "network_robust-quick.svg").read_text())
     )
-    assert "8 members a point, 0 of 8 diverged; beside: 8 members, 0 of 8 diverged; threshold = 0." in said
+    assert "8 members a point, 2 of 8 diverged; beside: 8 members, 0 of 8 diverged; threshold = 0." in said
     assert "median_damaged_error of network_functional-quick" in said
 
 
