@@ -135,16 +135,17 @@ def span(values: np.ndarray) -> tuple[float, float]:
     return low - around, high + around
 
 
-def reference_line(ax: Axes, value: float, label: str) -> None:
-    """A dashed horizontal line at a target.
+def reference_line(ax: Axes, value: float, label: str, linestyle: str = "--") -> None:
+    """A horizontal line at a target.
 
     Args:
         ax: where.
         value: of the target.
         label: for the legend.
+        linestyle: as matplotlib has it; others for other targets in a figure. Default: dashed.
     """
     note(ax, label, "reference", {"value": [value]})
-    ax.axhline(value, color=BLACK, linestyle="--", linewidth=0.8, label=label, zorder=1)
+    ax.axhline(value, color=BLACK, linestyle=linestyle, linewidth=0.8, label=label, zorder=1)
 
 
 # --- ensembles along a recorded dimension -----------------------------------------------------------------

@@ -67,9 +67,8 @@ def error_histograms(
         ax.axvline(threshold, color=BLACK, linestyle="--", linewidth=0.8, label=f"$h$ = {threshold:.4f}")
         lines = [text]
         if len(errors):
-            lines.append(
-                f"{np.mean(errors < threshold):.1%} below $h$, {np.mean(errors > bins[-1]):.1%} not shown"
-            )
+            below, beyond = 100 * np.mean(errors < threshold), 100 * np.mean(errors > bins[-1])
+            lines.append(f"{below:.1f} % below $h$, {beyond:.1f} % not shown")
         if ax is damaged and np.isfinite(mean):
             lines.append(f"⟨R⟩ = {mean:.3f} [{low:.3f}, {high:.3f}]")
         add_title(ax, "\n".join(lines))

@@ -94,7 +94,7 @@ def add_legend(figure: Figure, shown: Sequence[Axes], title: str | None = None) 
         columns = max(int(72 * figure.get_figwidth() / longest), 1)
         figure.legend(
             list(entries.values()), list(entries), loc="outside upper center",
-            ncols=min(max(len(entries), 1), columns, 4), title=title, fontsize=7, title_fontsize=7,
+            ncols=min(max(len(entries), 1), columns, 4), title=title, alignment="left", fontsize=7, title_fontsize=7,
         )  # fmt: skip
 
 

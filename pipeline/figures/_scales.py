@@ -13,12 +13,22 @@ import numpy as np
 import xarray
 from matplotlib.axes import Axes
 from matplotlib.mathtext import MathTextParser
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 from pipeline.systems import find_or_loaded
 
 _MOST_TICKS = 12
 """Swept values that are all written, as far as there is room."""
+_MOST_PLAIN_TICKS, _PLAIN_TICK = 6, 40
+"""Round numbers along an axis, and the points that each takes."""
 _MARGIN = 0.06
 """Of the length of an axis, on either side of its values."""
 _SIGN_WIDTH, _LINE_HEIGHT = 0.62, 1.25
@@ -237,14 +247,59 @@ def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis) -> None:
         ax.set_yscale(kind, **options)
         ax.set_ylim(low, high)
     drawn.set_label_text(axis.label)
-    drawn.set_minor_locator(NullLocator())
     if scale.kind == "linear" and len(scale.values) > _MOST_TICKS:
-        drawn.set_major_locator(MaxNLocator(min(max(int(_room(ax, which) / 35), 2), 6)))
+        drawn.set_major_locator(_PlainTicks())
+        drawn.set_minor_locator(NullLocator())
         return
     coordinates, texts = _candidates(scale)
-    first, last = scale.place_of(np.array([low, high]))
-    kept = _with_room(ax, which, (scale.place_of(coordinates) - first) / (last - first), texts)
-    drawn.set_ticks(list(coordinates[kept]), [texts[k] for k in kept])
+    drawn.set_major_locator(_ReadableTicks(scale, coordinates, texts))
+    named = dict(zip(coordinates.tolist(), texts, strict=True))
+    drawn.set_major_formatter(FuncFormatter(lambda value, _: named.get(value, "")))
+    drawn.set_minor_locator(FixedLocator(scale.coordinates.tolist()))
+    drawn.set_minor_formatter(NullFormatter())
+
+
+class _PlainTicks(MaxNLocator):
+    """Round numbers, as many as can be read beside each other."""
+
+    axis: Any
+
+    def __init__(self) -> None:
+        super().__init__(_MOST_PLAIN_TICKS, steps=[1, 2, 5, 10])
+
+    def __call__(self) -> Any:
+        self.set_params(nbins=min(max(int(_length(self.axis) / _PLAIN_TICK), 2), _MOST_PLAIN_TICKS))
+        return super().__call__()
+
+
+class _ReadableTicks(Locator):
+    """Of some ticks those that can be read beside each other: the ends first, then the rounder before the others."""
+
+    axis: Any
+
+    def __init__(self, scale: Scale, coordinates: np.ndarray, texts: Sequence[str]):
+        self._coordinates, self._texts = coordinates, texts
+        first, last = scale.place_of(np.array(scale.limits))
+        self._shares = (scale.place_of(coordinates) - first) / (last - first)
+
+    def __call__(self) -> list[float]:
+        """At each drawing, as the layout decides how long the axis is."""
+        length = _length(self.axis)
+        kept: list[int] = []
+        rounder = sorted(range(len(self._texts)), key=lambda k: _roundness(self._texts[k]))
+        for k in dict.fromkeys([0, len(self._texts) - 1, *rounder]):
+            apart = [abs(self._shares[k] - self._shares[m]) * length for m in kept]
+            if all(gap >= (self._room(k) + self._room(m)) / 2 for gap, m in zip(apart, kept, strict=True)):
+                kept.append(k)
+        return list(self._coordinates[sorted(kept)])
+
+    def tick_values(self, vmin: float, vmax: float) -> list[float]:
+        return self()
+
+    def _room(self, k: int) -> float:
+        """Points along the axis that a text takes."""
+        size = float(self.axis.get_major_ticks(1)[0].label1.get_fontsize())
+        return size * (_SIGN_WIDTH * len(self._texts[k]) + 1 if self.axis.axis_name == "x" else _LINE_HEIGHT)
 
 
 def _is_logarithmic(numbers: np.ndarray) -> bool:
@@ -288,22 +343,6 @@ def _candidates(scale: Scale) -> tuple[np.ndarray, tuple[str, ...]]:
     return coordinates, tuple(map(_short, coordinates))
 
 
-def _with_room(ax: Axes, which: Literal["x", "y"], shares: np.ndarray, texts: Sequence[str]) -> list[int]:
-    """Of some ticks those that can be read beside each other: the ends first, then the rounder before the others."""
-    size = float(ax.xaxis.get_ticklabels()[0].get_fontsize()) if ax.xaxis.get_ticklabels() else 8.0
-    length = _room(ax, which)
-
-    def room(k: int) -> float:
-        return size * (_SIGN_WIDTH * len(texts[k]) + 1 if which == "x" else _LINE_HEIGHT)
-
-    kept: list[int] = []
-    rounder = sorted(range(len(texts)), key=lambda k: _roundness(texts[k]))
-    for k in dict.fromkeys([0, len(texts) - 1, *rounder]):
-        if all(abs(shares[k] - shares[m]) * length >= (room(k) + room(m)) / 2 for m in kept):
-            kept.append(k)
-    return sorted(kept)
-
-
 def _roundness(text: str) -> int:
     """Powers of ten before 5 and 2, these before the others; labels are all alike."""
     mantissa = text.partition("e")[0].replace(".", "").strip("0−")
@@ -316,7 +355,7 @@ def thin_ticks(ax: Axes) -> None:
     Args:
         ax: whose axis.
     """
-    ax.xaxis.set_major_locator(MaxNLocator(min(max(int(_room(ax, "x") / 40), 2), 6)))
+    ax.xaxis.set_major_locator(_PlainTicks())
 
 
 def place_log_ticks(ax: Axes, decades: float) -> None:
@@ -332,7 +371,7 @@ def place_log_ticks(ax: Axes, decades: float) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _room(ax: Axes, which: Literal["x", "y"]) -> float:
-    """Points along an axis, when what is beside it, such as a colour bar, has been given room."""
-    pixels = ax.bbox.width if which == "x" else ax.bbox.height
-    return 0.7 * float(pixels) / ax.figure.dpi * 72
+def _length(axis: Any) -> float:
+    """Of an axis, in points."""
+    box = axis.axes.bbox
+    return 72 * float(box.width if axis.axis_name == "x" else box.height) / float(axis.get_figure(root=True).dpi)

@@ -46,8 +46,8 @@ def draw(dataset: xarray.Dataset) -> Figure:
         float(setting(dataset, name)) for name in ("target_order_parameter", "target_mean_abs_weight")
     )
     for ax, values, label, reference, log in (
-        (order, orders, "mean $R$, successful members", (target, r"$R_\mathrm{target}$"), False),
-        (weight, weights, r"mean $\langle|w|\rangle$", (strength, "$W$"), True),
+        (order, orders, "mean $R$, successful members", (target, r"$R_\mathrm{target}$", "--"), False),
+        (weight, weights, r"mean $\langle|w|\rangle$", (strength, "$W$", "-."), True),
     ):
         means = {name: intervals.mean(of) for name, of in values.items()}
         draw_estimates(ax, axis, means, label)

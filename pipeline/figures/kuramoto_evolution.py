@@ -42,14 +42,15 @@ def draw(dataset: xarray.Dataset) -> Figure:
         mean = draw_mean(ax, iteration, values, "mean of all members", name)
         ax.set_xlabel("iteration $n$")
         set_values_axis(ax, [mean, member, *filter(None, [band])], label, references)
-    reference_line(weight, strength, "$W$")
+    reference_line(weight, strength, "$W$", "-.")
     target = float(setting(dataset, "target_order_parameter"))
+    traces = [values_of(dataset[name].isel(member=typical)) for name in ("initial_trace", "final_trace")]
     for ax, name, when in ((before, "initial_trace", "before"), (after, "final_trace", "after")):
-        trace = draw_curve(ax, dataset["time"], dataset[name].isel(member=typical), "", name, color=BLUE)
+        draw_curve(ax, dataset["time"], dataset[name].isel(member=typical), "", name, color=BLUE)
         reference_line(ax, target, r"$R_\mathrm{target}$")
         ax.axvline(float(setting(dataset, "T")), color=GREY, linestyle=":", linewidth=0.8, label="$T$")
         ax.set_xlabel("time $t$")
         add_title(ax, f"{when} learning, member {typical}")
-        set_values_axis(ax, [trace, values_of(dataset["initial_trace"].isel(member=typical))], "$r$", [target])
+        set_values_axis(ax, traces, "$r$", [target])
     add_legend(figure, [error, weight, before])
     return figure

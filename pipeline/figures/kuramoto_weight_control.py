@@ -23,15 +23,15 @@ def draw(dataset: xarray.Dataset) -> Figure:
     """Means and the spread of the members that did not diverge; the share of successful ones beside them."""
     axis = swept_axis(dataset, "weight_control")
     figure, (order, weight, success) = panels(3)
-    for ax, name, symbol, target, target_symbol in (
-        (order, "fixed_order_parameter", "$R$", "target_order_parameter", r"$R_\mathrm{target}$"),
-        (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$", "target_mean_abs_weight", "$W$"),
+    for ax, name, symbol, target, *look in (
+        (order, "fixed_order_parameter", "$R$", "target_order_parameter", r"$R_\mathrm{target}$", "--"),
+        (weight, "final_mean_abs_weight", r"$\langle|w|\rangle$", "target_mean_abs_weight", "$W$", "-."),
     ):
         values, reference = valid(dataset, name), float(setting(dataset, target))
         mean = intervals.mean(values)
         draw_estimates(ax, axis, {"mean or share": mean}, f"mean of {name}")
         band = draw_spread(ax, dataset["weight_control"], values, name, 0)
-        reference_line(ax, reference, target_symbol)
+        reference_line(ax, reference, *look)
         set_values_axis(ax, [mean, *filter(None, [band])], f"mean {symbol}", [reference])
     share = success_fraction(dataset)
     draw_estimates(success, axis, {"mean or share": share}, "share successful")

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from pipeline.figures._elements import draw_curve, draw_mean, draw_spread, set_values_axis
 from pipeline.figures._members import all_diverged, typical_member, valid
+from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, panels
 from pipeline.plan import intervals
 from pipeline.systems import COMPUTED
@@ -35,11 +36,17 @@ def draw(dataset: xarray.Dataset) -> Figure:
             descent.mean("member")[first],
             "k.",
             markersize=4,
-            label="its first three records",
+            label="first three records of back-propagation",
             zorder=4,
         )
-    right = intervals.mean((dataset["classified"] == 1).where(dataset["status"] == COMPUTED))
+    right = intervals.fraction(dataset["classified"] == 1, dataset["status"] == COMPUTED)
+    share, low, high = (100 * float(right[name]) for name in ("estimate", "low", "high"))
+    note(ax, "share that classifies all patterns", "", columns_of(right))
     ax.set_xlabel("iteration $n$")
     set_values_axis(ax, filter(None, shown), r"mean square error $\epsilon$", log=True)
-    add_legend(figure, [ax], f"all patterns classified by {float(right['estimate']):.1%} of the networks")
+    add_legend(
+        figure,
+        [ax],
+        f"{share:.1f} % of the networks classify all patterns, 95 % interval [{low:.1f}, {high:.1f}]",
+    )
     return figure

@@ -135,6 +135,17 @@ def test_close_values_get_no_ticks_over_each_other():
     assert len(texts) < 7
 
 
+def test_every_swept_value_has_a_tick_and_as_many_have_a_text_as_there_is_room():
+    values = [0.0001, 0.0003, 0.001, 0.003, 0.005, 0.02, 0.03, 0.1, 0.3, 1.0]
+    figure = rendered(pipeline.plot(dataset_of({"alpha": values})))
+    (ax, *_) = panels_of(figure)
+    assert sorted([*ax.get_xticks(), *ax.get_xticks(minor=True)]) == values
+    few = len(ax.get_xticks())
+    figure.set_size_inches(4 * figure.get_size_inches())
+    figure.draw_without_rendering()
+    assert few < len(ax.get_xticks()) == len(values)
+
+
 def test_labels_are_categories_and_are_not_joined():
     (ax, *_) = panels_of(pipeline.plot(dataset_of({"mode": ["up", "down", "$x"]})))
     assert [text.get_text() for text in ax.get_xticklabels()] == ["up", "down", r"\$x"]

@@ -146,11 +146,18 @@ def test_an_ensemble_of_which_nothing_is_left_is_said_to_have_diverged(sweep):
     assert "all members diverged" in words_of(drawn(sweep, dataset_of(sweep, diverged=1.0)))
 
 
+def test_the_order_before_and_after_learning_is_drawn_on_one_scale():
+    dataset = dataset_of("kuramoto_evolution")
+    dataset["final_trace"] = 3 * dataset["initial_trace"]
+    *_, before, after = panels_of(drawn("kuramoto_evolution", dataset))
+    assert before.get_ylim() == after.get_ylim()
+
+
 def test_what_a_histogram_leaves_out_is_told():
     dataset = dataset_of("network_functional", members=200, diverged=0.0)
     dataset["damaged_error"][:3] = 7.0
     figure = drawn("network_functional", dataset)
-    assert "1.5% not shown" in words_of(figure)
+    assert "1.5 % not shown" in words_of(figure)
     assert panels_of(figure)[1].get_xlim()[1] < 1
 
 
