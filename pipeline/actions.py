@@ -137,6 +137,8 @@ def run(config: Config, observer: Observer) -> Ended:
     _refuse_unknown(config)
     sweep, path = define(config), config.store.path
     cluster.refuse_unusable(config.cluster)
+    if config.figures.folder is not None and config.figures.draw != []:
+        figures.writable(config.figures.folder)  # before all is computed
     with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
@@ -472,7 +474,9 @@ def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ende
     """Figures of a plan, unless its store is incomplete and that was not asked for."""
     if wanted.draw == []:
         return Ended([])
-    if plan.store is None or not (plan.complete or wanted.incomplete):
+    if plan.store is None:
+        raise Interrupted(f"{plan.path}: nothing is stored yet; run the sweep first")
+    if not (plan.complete or wanted.incomplete):
         raise Interrupted(
             f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks are missing; run the "
             "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"

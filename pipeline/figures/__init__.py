@@ -8,8 +8,10 @@ datasets. `default` draws any sweep. What modules share is in those with a leadi
 import ast
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import RequestError
 from pipeline.plan import Plan
 from pipeline.request import FiguresConfig, Needs
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DEFAULT", "draw", "known", "plot"]
+__all__ = ["DEFAULT", "draw", "known", "plot", "unwritable", "writable"]
 
 DEFAULT = "default"
 """The figure of any sweep."""
@@ -60,6 +62,40 @@ def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[P
     return _drawing.draw(plan, wanted, suffix, command)
 
 
+def writable(folder: Path) -> Path:
+    """A folder for figures, made if it is not there.
+
+    Args:
+        folder: wanted.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RequestError: it can't be made, or nothing be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
+def unwritable(folder: Path, error: OSError) -> RequestError:
+    """What is said of a folder in which figures can't be written.
+
+    Args:
+        folder: wanted.
+        error: why not.
+
+    Returns:
+        An error to be raised.
+    """
+    where = f"figures.folder: expected a folder that can be written, got {folder}"
+    return RequestError([f"{where}: {error.strerror}; set another one"])
+
+
 def plot(
     dataset: "xarray.Dataset",
     of: str | Sequence[str] = (),
@@ -78,23 +114,27 @@ def plot(
     Args:
         dataset: from `pipeline.run` or `pipeline.open_sweep`, what `sel` left of it, or a file of `action=export`.
         of: estimands, as of `table`. Default: those that the system declares, else the means of its scalars.
-        x: the axis along x. Default: the one with most values.
-        hue: the axis whose values are series. Default: the other one, if it has at most 4 values.
+        x: the axis along x. Default: the one with most values; of points that are no grid, every two axes.
+        hue: the axis whose values are series, at most 7, set apart by an eighth of a step. Default: the other one, if
+            it has at most 4 values.
         row: the axis whose values are rows of panels. Default: none.
-        col: the axis whose values are columns of panels. Default: none.
-        ax: where to draw, a single panel, in the style that holds. Default: a figure of its own, in ours.
+        col: the axis whose values are columns of panels, at most 4, of maps 3. Default: none.
+        ax: where to draw, a single panel with a legend of its own, in the style that holds. Default: a figure of its
+            own, in ours.
 
     Returns:
         A matplotlib Figure, which shows itself in a notebook; that of `ax`, if given. rcParams stay as they are.
 
     Raises:
-        RequestError: there is no such estimand or axis, or there are several panels for one `ax`.
+        RequestError: the dataset is none of a sweep, or lacks `member` or `status`; there is no such estimand or axis;
+            or there is more than one panel for `ax`, or more than can be told apart.
     """
     from contextlib import nullcontext
 
     from pipeline.figures import default
+    from pipeline.figures._plotted import checked
     from pipeline.figures._style import style
 
-    names = [of] if isinstance(of, str) else of
+    names = checked(dataset, of, {"x": x, "hue": hue, "row": row, "col": col}, ax)
     with style() if ax is None else nullcontext():
         return default.draw(dataset, names, x=x, hue=hue, row=row, col=col, ax=ax)

@@ -1,11 +1,11 @@
 """Drawing: the modules of a sweep's figures, what is said under each, and the files."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryFile
 from textwrap import wrap
 from typing import Any
 
@@ -13,8 +13,7 @@ import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.errors import RequestError
-from pipeline.figures import DEFAULT
+from pipeline.figures import DEFAULT, unwritable, writable
 from pipeline.figures._numbers import table_of
 from pipeline.figures._style import style
 from pipeline.plan import Plan, requested_part
@@ -22,12 +21,13 @@ from pipeline.provenance import commit
 from pipeline.request import FiguresConfig
 from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
+from pipeline.words import counted
 
 
 def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[Path]:
     """Draw figures of a plan's store: what `pipeline.figures.draw` does."""
     dataset = requested_part(plan)
-    folder = _writable(wanted.folder or plan.path.parent / "figures")
+    folder = writable(wanted.folder or plan.path.parent / "figures")
     names = [DEFAULT] if wanted.draw is None else wanted.draw
     store_name = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
     written = []
@@ -40,26 +40,22 @@ def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[P
             figure = module.draw(dataset, *beside, **options)
             _annotate(figure, plan, [dataset, *beside])
             stem = store_name if len(names) == 1 else f"{store_name}-{name}"
-            written += _save(figure, folder / stem, wanted.format, _metadata(plan, command))
+            try:
+                written += _save(figure, folder / stem, wanted.format, _metadata(plan, command))
+            except OSError as error:
+                raise unwritable(folder, error) from error
     return written
-
-
-def _writable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        where = f"figures.folder: expected a folder that can be written, got {folder}"
-        raise RequestError([f"{where}: {error.strerror}; set another one"]) from error
-    return folder
 
 
 def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) -> None:
     """Say under a figure how many members it shows, ensemble by ensemble, and across it if some are missing."""
     members = np.minimum(plan.requested.sum(axis=1) * plan.sweep.block_members, plan.sweep.members)
     least, most = int(members.min()), int(members.max())
-    ensembles = [f"{least if least == most else f'{least} … {most}'} members a point, {_diverged(datasets[0])}"]
-    ensembles += [f"beside: {dataset.sizes['member']} members, {_diverged(dataset)}" for dataset in datasets[1:]]
+    a_point = counted(most, "member") if least == most else f"{least} … {most} members"
+    ensembles = [f"{a_point} a point, {_diverged(datasets[0])}"]
+    ensembles += [
+        f"beside: {counted(dataset.sizes['member'], 'member')}, {_diverged(dataset)}" for dataset in datasets[1:]
+    ]
     missing = int(plan.missing.sum())
     if missing:
         ensembles.append(f"missing blocks: {missing} of {int(plan.requested.sum())}")
@@ -109,12 +105,16 @@ def _save(figure: Figure, stem: Path, formats: Sequence[str], metadata: dict[str
     }
     layout = figure.get_layout_engine()
     if layout is not None:  # lay out once, for all files
-        layout.execute(figure)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)
+            layout.execute(figure)
         figure.set_layout_engine("none")
     written = []
     for kind in dict.fromkeys(formats):
         written.append(stem.with_name(f"{stem.name}.{kind}"))
-        figure.savefig(written[-1], metadata=told[kind])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font has boxes for signs that it lacks
+            figure.savefig(written[-1], format=kind, metadata=told[kind])
     written.append(stem.with_name(f"{stem.name}.csv"))
     written[-1].write_text(table_of(figure), "utf-8")
     return written

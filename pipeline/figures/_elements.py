@@ -11,14 +11,14 @@ import xarray
 from matplotlib.axes import Axes
 
 from pipeline.figures._numbers import columns_of, note
-from pipeline.figures._scales import SweptAxis, place_axis, place_log_ticks, thin_ticks
+from pipeline.figures._scales import SweptAxis, fitting, place_axis, place_log_ticks, thin_ticks
 from pipeline.plan import intervals
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito: colour-blind readers can tell them apart."""
 BLUE, *_, BLACK = COLOURS
 GREY = "0.45"
-UNBOUNDED = "open: one member counts, the interval is unbounded"
+UNBOUNDED = "open: too few members count, the interval is unbounded"
 """Label of markers without an interval."""
 _MARKERS = "osD^vP*"
 _APART = 0.12
@@ -29,7 +29,12 @@ _APART = 0.12
 
 
 def draw_estimates(
-    ax: Axes, axis: SweptAxis, series: dict[str, xarray.Dataset], quantity: str, joined: bool = True
+    ax: Axes,
+    axis: SweptAxis,
+    series: dict[str, xarray.Dataset],
+    quantity: str,
+    joined: bool = True,
+    absent: str = "",
 ) -> None:
     """Estimates against a swept setting: several series, set apart.
 
@@ -41,8 +46,9 @@ def draw_estimates(
         series: label for the legend → `estimate`, `low` and `high`, (value,).
         quantity: what is estimated, for the table.
         joined: whether a line leads from each to the next; never between labels. Default: yes.
+        absent: why there is no estimate at some values, which are crossed then. Default: they stay empty.
     """
-    place_axis(ax, "x", axis)
+    place_axis(ax, "x", axis, drawn=not joined)
     middle = (len(series) - 1) / 2
     apart = min(_APART, 0.2 / max(middle, 0.1))  # all within the margin of the axis
     for number, (label, estimate) in enumerate(series.items()):
@@ -50,6 +56,12 @@ def draw_estimates(
         at = axis.scale.beside(axis.scale.coordinates_of(x), apart * (number - middle))
         note(ax, quantity, label, columns_of(estimate, **{axis.name: x}))
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")
+        if absent and (nowhere := ~np.isfinite(np.atleast_1d(estimate["estimate"].values))).any():
+            frame = ax.get_xaxis_transform()
+            ax.plot(
+                at[nowhere], np.full(nowhere.sum(), 0.03), "x", transform=frame, color=GREY, markersize=4,
+                label=f"none: {absent}",
+            )  # fmt: skip
 
 
 def draw_points(
@@ -74,7 +86,7 @@ def draw_points(
     style: Any = {"color": colour, "markersize": 3.5, "zorder": 3 + 0.1 * number}
     if joined and known.sum() > 1:  # no line across a place without an estimate
         ax.plot(x, np.where(known, middle, np.nan), "-", color=colour, linewidth=0.8, zorder=2 + 0.1 * number)
-    bars = np.array([middle - low, high - middle])[:, bounded]
+    bars = np.array([middle[bounded] - low[bounded], high[bounded] - middle[bounded]])
     ax.errorbar(
         x[bounded], middle[bounded], yerr=np.maximum(bars, 0), fmt=marker, capsize=2, elinewidth=0.8, capthick=0.8,
         label=label, **style,
@@ -113,7 +125,7 @@ def set_values_axis(
         low, high = span(values)
         margin = 0.08 * (high - low)
         ax.set_ylim(low - margin, high + margin)
-    ax.set_ylabel(label)
+    ax.set_ylabel(fitting(label))
 
 
 def span(values: np.ndarray) -> tuple[float, float]:
@@ -238,7 +250,7 @@ def draw_spread(
     if not counted.any():
         return None
     some = values.transpose("member", ...)[:, counted]
-    low, high = some.quantile([0.16, 0.84], "member").transpose("quantile", ...).values
+    low, high = np.nanquantile(some.values, [0.16, 0.84], axis=0)
     label = f"central 68 %, {of}"
     note(ax, quantity, label, {str(x.name): x.values[counted], "low": low, "high": high})
     colour = COLOURS[number % len(COLOURS)]

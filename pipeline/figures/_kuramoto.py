@@ -4,7 +4,7 @@ import xarray
 
 from pipeline.plan import intervals
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, DIVERGED, MISSING, find_or_loaded
+from pipeline.systems import COMPUTED, MISSING, find_or_loaded
 
 
 def setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -29,12 +29,3 @@ def successful(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None
 def success_fraction(dataset: xarray.Dataset, order_parameter: xarray.DataArray | None = None) -> xarray.Dataset:
     """Share of successful members among all computed, the diverged included."""
     return intervals.fraction(successful(dataset, order_parameter), dataset["status"] != MISSING)
-
-
-MOSTLY_DIVERGED = "half of the members diverged, or more"
-"""What grey cells are."""
-
-
-def where_members_hold(dataset: xarray.Dataset, estimate: xarray.Dataset) -> xarray.Dataset:
-    """An estimate, NaN where half of the members diverged or more: the others say little of the point."""
-    return estimate.where((dataset["status"] == DIVERGED).mean("member") < 0.5)

@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 
 from pipeline.figures._elements import span
 from pipeline.figures._numbers import columns_of, note
-from pipeline.figures._scales import SweptAxis, place_axis
+from pipeline.figures._scales import SweptAxis, fitting, place_axis
 
 _NO_MEMBERS = "0.85"
 """Colour of cells without an estimate."""
@@ -77,9 +77,10 @@ def may_be_best(estimate: xarray.Dataset, better: str) -> xarray.DataArray:
     if not bool(cost.notnull().any()):
         return cost.notnull()
     best = estimate.isel(cost.fillna(np.inf).argmin(...))
+    rounding = 1e-9 * float(np.abs(estimate["estimate"]).max())  # equal but for that is equal
     if better == "low":
-        return (estimate["low"] <= best["high"]) & cost.notnull()
-    return (estimate["high"] >= best["low"]) & cost.notnull()
+        return (estimate["low"] <= best["high"] + rounding) & cost.notnull()
+    return (estimate["high"] >= best["low"] - rounding) & cost.notnull()
 
 
 def _draw_cells(
@@ -97,7 +98,7 @@ def _draw_cells(
     figure = ax.get_figure(root=True)
     assert figure is not None
     bar = figure.colorbar(mesh, ax=ax)
-    bar.set_label(label)
+    bar.set_label(fitting(label))
     bar.ax.set_label("colour bar")
 
 
@@ -116,16 +117,18 @@ def _mark_best(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dat
     x, y = axes
     best = may_be_best(estimate, better).transpose(x.name, y.name).values
     across, down = np.meshgrid(x.scale.coordinates, y.scale.coordinates, indexing="ij")
-    word = "least" if better == "low" else "greatest"
+    word, marker = ("least", "v") if better == "low" else ("greatest", "^")
     style: dict[str, Any] = {
         "color": "white",
         "markeredgecolor": "black",
         "markeredgewidth": 0.7,
         "linestyle": "none",
     }
+    if int(estimate["estimate"].notnull().sum()) < 2:
+        return  # nothing to be better than
     if best.sum() == 1:
         ax.plot(across[best], down[best], "*", markersize=9, label=f"{word}, by more than chance (95 %)", **style)
     elif best.any():
         ax.plot(
-            across[best], down[best], "o", markersize=3.5, label=f"may be the {word}: intervals overlap", **style
+            across[best], down[best], marker, markersize=4, label=f"may be the {word}: intervals overlap", **style
         )

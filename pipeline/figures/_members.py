@@ -5,7 +5,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline.figures._panels import panels
-from pipeline.systems import COMPUTED
+from pipeline.systems import COMPUTED, DIVERGED, MISSING
 
 
 def valid(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -19,6 +19,25 @@ def valid(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
         Numbers, the dimensions of the variable.
     """
     return dataset[name].astype(float).where(dataset["status"] == COMPUTED)
+
+
+MOSTLY_DIVERGED = "half of the members diverged, or more"
+"""What grey cells are."""
+
+
+def where_members_hold(dataset: xarray.Dataset, estimate: xarray.Dataset) -> xarray.Dataset:
+    """An estimate, NaN where half of the members diverged or more: the others say little of the point.
+
+    Args:
+        dataset: of a store.
+        estimate: over its axes.
+
+    Returns:
+        The same dimensions.
+    """
+    computed = (dataset["status"] != MISSING).sum("member")
+    holds = 2 * (dataset["status"] == DIVERGED).sum("member") < np.maximum(computed, 1)
+    return estimate.where(holds).assign({name: estimate[name] for name in ("count",) if name in estimate})
 
 
 def typical_member(judged: xarray.DataArray) -> int | None:

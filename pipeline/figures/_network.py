@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.figures._elements import BLACK, draw_histogram
-from pipeline.figures._kuramoto import MOSTLY_DIVERGED, where_members_hold
 from pipeline.figures._maps import draw_half_widths, draw_map
-from pipeline.figures._members import valid
+from pipeline.figures._members import MOSTLY_DIVERGED, valid, where_members_hold
 from pipeline.figures._numbers import note
 from pipeline.figures._panels import add_legend, add_title, panels
 from pipeline.figures._scales import swept_axis

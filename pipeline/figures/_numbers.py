@@ -26,9 +26,16 @@ def note(ax: Axes, quantity: str, series: str, columns: Mapping[str, Any]) -> No
     figure = ax.get_figure(root=True)
     assert figure is not None
     told = {"panel": ax.get_label(), "quantity": quantity, "series": series}
-    values = [np.asarray(column).ravel().tolist() for column in columns.values()]
-    rows = [told | dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+    values = [_whole(np.asarray(column).ravel()).tolist() for column in columns.values()]
+    names = [f"{name}_setting" if name in told else name for name in columns]
+    rows = [told | dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     _ROWS.setdefault(figure, []).extend(rows)
+
+
+def _whole(column: np.ndarray) -> np.ndarray:
+    """Integers, where numbers with a point are all whole, such as counts."""
+    is_whole = column.dtype.kind == "f" and (np.abs(column) < 2**53).all() and (column == np.floor(column)).all()
+    return column.astype(int) if is_whole else column
 
 
 def columns_of(estimate: xarray.Dataset, **axes: np.ndarray) -> dict[str, np.ndarray]:

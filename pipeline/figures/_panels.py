@@ -18,8 +18,8 @@ _HEIGHT = 6.2 * _CM
 _SIGN, _HANDLE = 3.9, 32
 """Points: the width of a sign in letters of 7 points, and of what stands beside the text of a legend."""
 
-_BESIDE = 120
-"""Points: what a panel may have beside its title: labels of its axes and of a colour bar, and its letter."""
+_BESIDE, _COLOUR_BAR = 60, 60
+"""Points: what a panel has beside its title, labels of its axes and its letter; and a colour bar with its label."""
 
 
 def panels(
@@ -75,13 +75,14 @@ def letter(number: int) -> str:
     return (chr(ord("a") + first - 1) if first else "") + chr(ord("a") + last)
 
 
-def add_legend(figure: Figure, shown: Sequence[Axes], title: str | None = None) -> None:
+def add_legend(figure: Figure, shown: Sequence[Axes], title: str | None = None, ax: Axes | None = None) -> None:
     """One legend for all panels, above them, where it hides nothing.
 
     Args:
         figure: whose.
         shown: its panels.
         title: of the legend. Default: none.
+        ax: the axes that were given to draw in, which get a legend of their own. Default: none were.
     """
     entries: dict[str, Any] = {}
     for panel in shown:
@@ -89,7 +90,9 @@ def add_legend(figure: Figure, shown: Sequence[Axes], title: str | None = None) 
             entries.setdefault(label, handle)
     entries.pop("", None)
     entries = dict(sorted(entries.items(), key=lambda entry: _rank(*entry)))
-    if entries or title:
+    if ax is not None and entries:
+        ax.legend(list(entries.values()), list(entries), loc="best", title=title)
+    elif ax is None and (entries or title):
         longest = max(map(len, entries), default=0) * _SIGN + _HANDLE
         columns = max(int(72 * figure.get_figwidth() / longest), 1)
         figure.legend(
@@ -102,7 +105,7 @@ def _rank(label: str, handle: Any) -> int:
     """Where an entry stands in a legend: estimates, lines, bands, and what explains marks."""
     if isinstance(handle, ErrorbarContainer):
         return 0
-    if label.startswith(("open", "grey", "may", "no ")):
+    if label.startswith(("open", "grey", "may", "none")):
         return 3
     return 1 if isinstance(handle, Line2D) else 2
 
@@ -118,7 +121,8 @@ def add_title(panel: Axes, text: str) -> None:
     assert figure is not None
     specification = panel.get_subplotspec()
     columns = 1 if specification is None else specification.get_gridspec().ncols
-    room = 72 * figure.get_figwidth() / columns - _BESIDE
+    beside = _BESIDE + _COLOUR_BAR * any(getattr(drawn, "colorbar", None) for drawn in panel.collections)
+    room = 72 * figure.get_figwidth() / columns - beside
     lines = [line for part in text.split("\n") for line in wrap(part, max(int(room / _SIGN), 12))]
     panel.set_title("\n".join(lines), loc="right", fontsize=7)
 

@@ -7,6 +7,7 @@ those along the axis: a logarithmic one has a place for zero.
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from textwrap import wrap
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import (
     FixedLocator,
+    Formatter,
     FuncFormatter,
     Locator,
     LogLocator,
@@ -24,6 +26,7 @@ from matplotlib.ticker import (
 )
 
 from pipeline.systems import find_or_loaded
+from pipeline.words import brief
 
 _MOST_TICKS = 12
 """Swept values that are all written, as far as there is room."""
@@ -31,6 +34,10 @@ _MOST_PLAIN_TICKS, _PLAIN_TICK = 6, 40
 """Round numbers along an axis, and the points that each takes."""
 _MARGIN = 0.06
 """Of the length of an axis, on either side of its values."""
+_LEAST = 1e-200
+"""Smaller numbers, and such as are greater than its inverse, are named like labels: a float's range ends near."""
+_LONGEST, _LINE = 24, 24
+"""Signs of a label that are written, and of a line of what is beside an axis."""
 _SIGN_WIDTH, _LINE_HEIGHT = 0.62, 1.25
 """Of a sign and of a line, in units of the size of the letters."""
 
@@ -84,6 +91,8 @@ class Scale(NamedTuple):
         Returns:
             As many coordinates.
         """
+        if self.kind != "labels":
+            return np.asarray(values, float)
         found = dict(zip(self.values, self.coordinates, strict=True))
         return np.array([found[value] for value in values.tolist()])
 
@@ -114,7 +123,7 @@ class SweptAxis(NamedTuple):
     @property
     def label(self) -> str:
         """Its symbol, with its unit."""
-        return self.symbol if self.units == "1" else f"{self.symbol} ({self.units})"
+        return fitting(self.symbol if self.units == "1" else f"{self.symbol} ({self.units})")
 
     def at(self, k: int) -> str:
         """One of its values, in words: `T = 5 time`."""
@@ -147,12 +156,12 @@ def swept_axis(dataset: xarray.Dataset, name: str) -> SweptAxis:
     """
     coordinate = dataset[name]
     text = plain(name.removesuffix("_setting").replace("_", " "))
-    symbol = coordinate.attrs.get("symbol", name)
+    symbol = str(coordinate.attrs.get("symbol", name))
     if symbol != name or len(name) == 1:
-        with suppress(ValueError):  # a symbol that is no TeX; the name then
+        with suppress(ValueError, RecursionError):  # a symbol that is no TeX; the name then
             MathTextParser("path").parse(f"${symbol}$")
             text = f"${symbol}$"
-    units = plain(coordinate.attrs.get("units", "1"))
+    units = plain(str(coordinate.attrs.get("units") or "1"))
     return SweptAxis(name, text, units, scale_of(np.atleast_1d(coordinate.values)))
 
 
@@ -168,6 +177,18 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def fitting(text: str) -> str:
+    """A text in lines that are no longer than a panel is high, at most three.
+
+    Args:
+        text: of an axis or a colour bar.
+
+    Returns:
+        The text, its middle left out if it is longer.
+    """
+    return text if "$" in text else "\n".join(wrap(brief(text, 3 * _LINE), _LINE + 8))
+
+
 def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
     """The scale that suits some swept values.
 
@@ -181,24 +202,25 @@ def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
         A scale.
     """
     given = np.asarray(values)
-    if given.dtype.kind not in "iuf":
+    numbers = np.unique(given.astype(float)) if given.dtype.kind in "iuf" else np.zeros(0)
+    if len(numbers) < len(set(given.tolist())) or not _can_be_spaced(numbers):
         labels = tuple(dict.fromkeys(given.tolist()))
-        return Scale(
-            "labels",
-            labels,
-            np.arange(float(len(labels))),
-            tuple(plain(str(label)) for label in labels),
-            _same,
-            _same,
-        )
-    numbers = np.unique(given.astype(float))
+        texts = tuple(plain(brief(str(label), _LONGEST)) for label in labels)
+        return Scale("labels", labels, np.arange(float(len(labels))), texts, _same, _same)
     named = tuple(numbers.tolist()), numbers, _texts(numbers)
     if not _is_logarithmic(numbers):
         return Scale("linear", *named, _same, _same)
     if numbers[0] > 0:
         return Scale("log", *named, np.log10, _power_of_ten)
-    positive = np.log10(numbers[1:])
-    return Scale("log and zero", *named, *_log_and_zero(numbers[1], max(float(np.median(np.diff(positive))), 0.3)))
+    steps = np.diff(np.log10(numbers[1:]))
+    mapped = _LogAndZero(float(numbers[1]), max(float(np.median(steps)), 0.3))
+    return Scale("log and zero", *named, mapped.place_of, mapped.coordinate_at)
+
+
+def _can_be_spaced(numbers: np.ndarray) -> bool:
+    """Whether numbers have places on an axis, their logarithms and its margins too."""
+    sizes = np.abs(numbers[numbers != 0])
+    return bool(np.isfinite(numbers).all() and (sizes > _LEAST).all() and (sizes < 1 / _LEAST).all())
 
 
 def _same(values: np.ndarray) -> np.ndarray:
@@ -209,33 +231,34 @@ def _power_of_ten(places: np.ndarray) -> np.ndarray:
     return 10.0**places
 
 
-def _log_and_zero(least: float, step: float) -> tuple[Map, Map]:
+class _LogAndZero(NamedTuple):
     """Logarithmic from some value on, linear below, where zero stands a step before it; and the inverse."""
-    first = np.log10(least)
 
-    def place_of(values: np.ndarray) -> np.ndarray:
-        values = np.asarray(values, float)
-        above = np.log10(np.maximum(values, least))
-        return np.asarray(np.where(values >= least, above, first + step * (values / least - 1)))
+    least: float
+    step: float
 
-    def coordinate_at(places: np.ndarray) -> np.ndarray:
-        places = np.asarray(places, float)
+    def place_of(self, values: np.ndarray) -> np.ndarray:
+        values, first = np.asarray(values, float), np.log10(self.least)
+        above = np.log10(np.maximum(values, self.least))
+        return np.asarray(np.where(values >= self.least, above, first + self.step * (values / self.least - 1)))
+
+    def coordinate_at(self, places: np.ndarray) -> np.ndarray:
+        places, first = np.asarray(places, float), np.log10(self.least)
         above = 10.0 ** np.maximum(places, first)
-        return np.asarray(np.where(places >= first, above, least * (1 + (places - first) / step)))
-
-    return place_of, coordinate_at
+        return np.asarray(np.where(places >= first, above, self.least * (1 + (places - first) / self.step)))
 
 
-def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis) -> None:
+def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis, *, drawn: bool = False) -> None:
     """Set the scale, limits, ticks and label of an axis.
 
     Args:
         ax: whose axis.
         which: of the two.
         axis: what it shows.
+        drawn: whether its values were drawn at random, so that round numbers are written. Default: no, they are.
     """
     scale = axis.scale
-    drawn = ax.xaxis if which == "x" else ax.yaxis
+    of = ax.xaxis if which == "x" else ax.yaxis
     kind, options = {"log": ("log", {}), "log and zero": ("function", {"functions": scale[-2:]})}.get(
         scale.kind, ("linear", {})
     )
@@ -246,17 +269,33 @@ def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis) -> None:
     else:
         ax.set_yscale(kind, **options)
         ax.set_ylim(low, high)
-    drawn.set_label_text(axis.label)
-    if scale.kind == "linear" and len(scale.values) > _MOST_TICKS:
-        drawn.set_major_locator(_PlainTicks())
-        drawn.set_minor_locator(NullLocator())
-        return
-    coordinates, texts = _candidates(scale)
-    drawn.set_major_locator(_ReadableTicks(scale, coordinates, texts))
-    named = dict(zip(coordinates.tolist(), texts, strict=True))
-    drawn.set_major_formatter(FuncFormatter(lambda value, _: named.get(value, "")))
-    drawn.set_minor_locator(FixedLocator(scale.coordinates.tolist()))
-    drawn.set_minor_formatter(NullFormatter())
+    of.set_label_text(axis.label)
+    if scale.kind == "linear" and (drawn or len(scale.values) > _MOST_TICKS):
+        of.set_major_locator(_PlainTicks())
+        of.set_minor_locator(NullLocator())
+    elif scale.kind == "log" and drawn:
+        _place_log_ticks(of, float(np.ptp(scale.places)))
+    elif scale.kind == "labels" and len(scale.values) <= _MOST_TICKS:
+        of.set_ticks(list(scale.coordinates), list(scale.texts))
+        room = 0.7 * _length(of) / len(scale.texts)
+        if which == "x" and max(_SIGN_WIDTH * 8 * (len(text) + 2) for text in scale.texts) > room:
+            of.set_tick_params(rotation=90)
+    else:
+        coordinates, texts = _candidates(scale)
+        of.set_major_locator(_ReadableTicks(scale, coordinates, texts))
+        of.set_major_formatter(_Texts(coordinates, texts))
+        of.set_minor_locator(FixedLocator(scale.coordinates.tolist()))
+        of.set_minor_formatter(NullFormatter())
+
+
+class _Texts(Formatter):
+    """The texts of some coordinates."""
+
+    def __init__(self, coordinates: np.ndarray, texts: Sequence[str]):
+        self._texts = dict(zip(coordinates.tolist(), texts, strict=True))
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return str(self._texts.get(value, ""))
 
 
 class _PlainTicks(MaxNLocator):
@@ -311,7 +350,7 @@ def _is_logarithmic(numbers: np.ndarray) -> bool:
         return bool(positive[1] / positive[0] >= 10)
 
     def unevenness(steps: np.ndarray) -> float:
-        return float(steps.std() / steps.mean())
+        return float((steps / steps.max()).std() / (steps / steps.max()).mean())
 
     return unevenness(np.diff(np.log(positive))) < unevenness(np.diff(positive))
 
@@ -344,7 +383,9 @@ def _candidates(scale: Scale) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _roundness(text: str) -> int:
-    """Powers of ten before 5 and 2, these before the others; labels are all alike."""
+    """Zero before powers of ten, these before 5 and 2, these before the others; labels are all alike."""
+    if text == "0":
+        return -1
     mantissa = text.partition("e")[0].replace(".", "").strip("0−")
     return {"1": 0, "5": 1, "2": 2}.get(mantissa, 3)
 
@@ -365,10 +406,18 @@ def place_log_ticks(ax: Axes, decades: float) -> None:
         ax: whose axis.
         decades: that it spans.
     """
+    _place_log_ticks(ax.yaxis, decades)
+
+
+def _place_log_ticks(axis: Any, decades: float) -> None:
     subs = (1.0,) if decades > 3 else (1.0, 2.0, 5.0) if decades > 0.5 else tuple(np.arange(1.0, 10.0))
-    ax.yaxis.set_major_locator(LogLocator(subs=subs))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(_plain_number))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain_number(value: float, _: int) -> str:
+    return _short(value)
 
 
 def _length(axis: Any) -> float:

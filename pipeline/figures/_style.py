@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import matplotlib as mpl
@@ -24,11 +25,14 @@ _STYLE: Any = {
     "svg.hashsalt": "autonomous-learning",
 }
 
+_ALONE = RLock()
+"""The style that holds is one of the process: threads draw one after the other."""
+
 
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the style of this project; the user's own may need fonts or TeX that are not here."""
-    with mpl.rc_context():
+    with _ALONE, mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pipeline.errors import RequestError
 from pipeline.figures._elements import (
     BLUE,
+    COLOURS,
     GREY,
     draw_curve,
     draw_estimates,
@@ -23,16 +24,18 @@ from pipeline.figures._elements import (
     span,
 )
 from pipeline.figures._maps import draw_half_widths, draw_map
-from pipeline.figures._members import typical_member, valid
+from pipeline.figures._members import MOSTLY_DIVERGED, typical_member, valid, where_members_hold
 from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, add_title, panels
-from pipeline.figures._scales import SweptAxis, place_axis, plain, swept_axes
+from pipeline.figures._scales import SweptAxis, fitting, place_axis, plain, swept_axes
 from pipeline.plan import table
-from pipeline.systems import System, find_or_loaded
+from pipeline.systems import DIVERGED, System, find_or_loaded
 
 _FEW = 4
 """Values of an axis that are lines of a panel, rather than the side of a map."""
 _MOST_PANELS, _MOST_SERIES, _MOST_ESTIMANDS = 12, 4, 6
+_MOST_HUES, _MOST_COLUMNS = len(COLOURS), 4
+"""Values of an axis that can be told apart as series, and that fit side by side."""
 
 
 class _Layout(NamedTuple):
@@ -57,6 +60,8 @@ class _Part(NamedTuple):
     estimate: xarray.Dataset
     title: str
     better: str
+    absent: str
+    """Why there may be none."""
 
 
 def draw(
@@ -92,8 +97,11 @@ def draw(
     """
     system = find_or_loaded(dataset.attrs["system"])
     names = _estimands(system, of)
+    dataset = dataset.assign(status=dataset["status"].compute())
     if "point" in dataset.dims:
-        return _draw_points(dataset, system, names, ax)
+        if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:
+            raise RequestError([f"{role}: expected none, as the points are no grid" for role in given])
+        return _draw_points(dataset, system, names, x, ax)
     axes = [axis for axis in swept_axes(dataset) if axis.name in dataset.dims and dataset.sizes[axis.name] > 1]
     layout = _layout(system, axes, x=x, hue=hue, row=row, col=col)
     if not axes and not of and (series := _series_of(dataset)):
@@ -101,11 +109,12 @@ def draw(
     dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
     parts, left_out = _parts(dataset, system, names if of or not layout.outer else names[:1], layout)
     if layout.y is not None:
-        return _draw_maps(parts, layout, left_out, ax)
+        said = _said(left_out, intervals=False, survivors=_survivors(dataset, system, names))
+        return _draw_maps(parts, layout, said, ax)
     figure, shown = panels(len(parts), layout.columns, ax)
     for panel, part in zip(shown, parts, strict=True):
         _draw_lines(panel, part, layout, [other.estimate for other in parts if other.estimand == part.estimand])
-    add_legend(figure, shown, _said(left_out))
+    add_legend(figure, shown, _said(left_out, survivors=_survivors(dataset, system, names)), ax)
     return figure
 
 
@@ -118,9 +127,14 @@ def _estimands(system: System, of: Sequence[str]) -> list[str]:
 
 
 def _label_of(system: System, name: str) -> str:
-    """An estimand in words."""
-    kind = {"mean": "mean", "median": "median", "fraction": "share"}[system.all_estimands[name].kind]
-    return plain(f"{kind}: {name.removeprefix(f'{kind}_').replace('_', ' ')}")
+    """An estimand in words: what its variable is, with its unit, or its own name, if the system declares it."""
+    estimand = system.all_estimands[name]
+    kind = {"mean": "mean", "median": "median", "fraction": "share"}[estimand.kind]
+    of = name.removeprefix(f"{kind}_").replace("_", " ")
+    if name not in system.estimands:
+        (variable,) = (variable for variable in system.variables if variable.name == estimand.variables[0])
+        of = variable.long_name + ("" if variable.units == "1" else f" ({variable.units})")
+    return plain(f"{kind}: {of}")
 
 
 def _layout(system: System, axes: Sequence[SweptAxis], **wanted: str | None) -> _Layout:
@@ -133,6 +147,11 @@ def _layout(system: System, axes: Sequence[SweptAxis], **wanted: str | None) -> 
             if coordinate not in named:
                 raise RequestError([f"{role}: expected one of {', '.join(named) or 'no axes'}, got {name!r}"])
             chosen[role] = named.pop(coordinate)
+    for role, most in (("hue", _MOST_HUES), ("col", _MOST_COLUMNS)):
+        if role in chosen and (count := len(chosen[role].scale.values)) > most:
+            raise RequestError(
+                [f"{role}: expected an axis of at most {most} values, got {count}; choose with sel"]
+            )
     outer = [chosen[role] for role in ("row", "col") if role in chosen]
     left = sorted(named.values(), key=lambda axis: (axis.scale.kind != "labels", len(axis.scale.values)))
     inner = 2 - ("x" in chosen) - ("hue" in chosen)
@@ -159,19 +178,33 @@ def _parts(
     spread = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
     parts = []
     for name in names:
-        estimate, label = table(dataset, name).compute(), _label_of(system, name)
+        estimate, label = where_members_hold(dataset, table(dataset, name)), _label_of(system, name)
         for place in (places[k] for k in spread):
             at = list(zip(layout.outer, place, strict=True))
             title = ", ".join(axis.at(k) for axis, k in at)
             chosen = estimate.sel({axis.name: axis.scale.values[k] for axis, k in at})
-            parts.append(_Part(name, label, chosen, title, system.all_estimands[name].better))
+            parts.append(_Part(name, label, chosen, title, system.all_estimands[name].better, _absent(dataset)))
     return parts, len(names) * (len(places) - len(spread))
 
 
-def _said(left_out: int, intervals: bool = True) -> str:
+def _absent(dataset: xarray.Dataset) -> str:
+    """Why there may be no estimate at a point."""
+    return MOSTLY_DIVERGED if bool((dataset["status"] == DIVERGED).any()) else "no member counts"
+
+
+def _survivors(dataset: xarray.Dataset, system: System, names: Sequence[str]) -> str:
+    """What means and medians leave out."""
+    of = {system.all_estimands[name].kind for name in names} - {"fraction"}
+    left_out = bool(of) and bool((dataset["status"] == DIVERGED).any())
+    return (
+        f"{' and '.join(f'{kind}s' for kind in sorted(of))} over members that did not diverge" if left_out else ""
+    )
+
+
+def _said(left_out: int, intervals: bool = True, survivors: str = "") -> str:
     """What stands above the legend."""
     more = f"{left_out} more panels are not shown: choose with sel" if left_out else ""
-    return "\n".join(filter(None, [more, "95 % intervals" if intervals else ""]))
+    return "\n".join(filter(None, [more, "95 % intervals" if intervals else "", survivors]))
 
 
 def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xarray.Dataset]) -> None:
@@ -185,16 +218,16 @@ def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xa
         draw_points(panel, np.zeros(1), part.estimate, "")
         panel.set(xlim=(-1, 1), xticks=[])
     elif hue is None:
-        draw_estimates(panel, x, {"": part.estimate}, part.estimand)
+        draw_estimates(panel, x, {"": part.estimate}, part.estimand, absent=part.absent)
     else:
         series = {hue.at(k): part.estimate.sel({hue.name: value}) for k, value in enumerate(hue.scale.values)}
-        draw_estimates(panel, x, series, part.estimand)
+        draw_estimates(panel, x, series, part.estimand, absent=part.absent)
 
 
 # --- maps -------------------------------------------------------------------------------------------------
 
 
-def _draw_maps(parts: Sequence[_Part], layout: _Layout, left_out: int, ax: Axes | None) -> Figure:
+def _draw_maps(parts: Sequence[_Part], layout: _Layout, said: str, ax: Axes | None) -> Figure:
     """A map a part, with the half-widths of its intervals beside it where there is room, else their median."""
     assert layout.x is not None
     assert layout.y is not None
@@ -204,46 +237,60 @@ def _draw_maps(parts: Sequence[_Part], layout: _Layout, left_out: int, ax: Axes 
     for part, panel, beside in zip(parts, shown[::step], shown[step - 1 :: step], strict=True):
         alike = [other.estimate["estimate"].values.ravel() for other in parts if other.estimand == part.estimand]
         norm = Normalize(*span(np.concatenate(alike)))
-        draw_map(panel, axes, part.estimate, part.label, part.estimand, part.better, norm=norm)
+        draw_map(panel, axes, part.estimate, part.label, part.estimand, part.better, part.absent, norm)
         if step == 2:
             draw_half_widths(beside, axes, part.estimate, part.label)
         else:
             half = float(((part.estimate["high"] - part.estimate["low"]) / 2).median())
-            intervals = f"95 % intervals: ±{half:.2g} (median)" if np.isfinite(half) else ""
+            intervals = f"95 % intervals: half-widths about {half:.2g}" if np.isfinite(half) else ""
             add_title(panel, "\n".join(filter(None, [part.title, intervals])))
-    add_legend(figure, shown, _said(left_out, intervals=False))
+    add_legend(figure, shown, said, ax)
     return figure
 
 
 # --- points and series ------------------------------------------------------------------------------------
 
 
-def _draw_points(dataset: xarray.Dataset, system: System, names: Sequence[str], ax: Axes | None) -> Figure:
-    """Points that are no grid: against the only axis, else coloured over every two of them."""
+def _draw_points(
+    dataset: xarray.Dataset, system: System, names: Sequence[str], x: str | None, ax: Axes | None
+) -> Figure:
+    """Points that are no grid: against the axis wanted or the only one, else coloured over every two of them."""
     axes = [axis for axis in swept_axes(dataset) if len(axis.scale.values) > 1] or swept_axes(dataset)[:1]
-    estimates = {name: table(dataset, name).compute() for name in names}
+    if x is not None:
+        axes = [axis for axis in swept_axes(dataset) if axis.name == system.coordinate_of(x)]
+        if not axes:
+            known = ", ".join(axis.name for axis in swept_axes(dataset))
+            raise RequestError([f"x: expected one of {known}, got {x!r}"])
+    estimates = {name: where_members_hold(dataset, table(dataset, name)) for name in names}
+    absent, survivors = _absent(dataset), _survivors(dataset, system, names)
     if len(axes) == 1:
         figure, shown = panels(len(names), None, ax)
         for panel, (name, estimate) in zip(shown, estimates.items(), strict=True):
             set_values_axis(panel, [estimate], _label_of(system, name))
-            draw_estimates(panel, axes[0], {"": estimate}, name, joined=False)
-        add_legend(figure, shown, _said(0))
+            draw_estimates(panel, axes[0], {"": estimate}, name, joined=False, absent=absent)
+        add_legend(figure, shown, _said(0, survivors=survivors), ax)
         return figure
     pairs = [(name, pair) for name in names for pair in combinations(axes, 2)]
     figure, shown = panels(min(len(pairs), _MOST_PANELS), None, ax)
     for panel, (name, pair) in zip(shown, pairs, strict=False):
-        _draw_coloured(panel, pair, estimates[name], _label_of(system, name), name)
-    add_legend(figure, shown, _said(max(len(pairs) - _MOST_PANELS, 0), intervals=False))
+        _draw_coloured(panel, pair, estimates[name], _label_of(system, name), name, absent)
+    said = _said(max(len(pairs) - _MOST_PANELS, 0), intervals=False, survivors=survivors)
+    add_legend(figure, shown, said, ax)
     return figure
 
 
 def _draw_coloured(
-    panel: Axes, pair: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, label: str, quantity: str
+    panel: Axes,
+    pair: tuple[SweptAxis, SweptAxis],
+    estimate: xarray.Dataset,
+    label: str,
+    quantity: str,
+    absent: str,
 ) -> None:
-    """Points over two axes, in the colour of their estimates; crosses where no member counts."""
+    """Points over two axes, in the colour of their estimates; crosses where there is none."""
     at = []
     for which, axis in zip("xy", pair, strict=True):
-        place_axis(panel, "x" if which == "x" else "y", axis)
+        place_axis(panel, "x" if which == "x" else "y", axis, drawn=True)
         at.append(axis.scale.coordinates_of(estimate[axis.name].values))
     values = estimate["estimate"].values
     note(panel, quantity, "", columns_of(estimate, **{axis.name: estimate[axis.name].values for axis in pair}))
@@ -253,10 +300,10 @@ def _draw_coloured(
         linewidths=0.4,
     )  # fmt: skip
     if not known.all():
-        panel.plot(at[0][~known], at[1][~known], "x", color=GREY, markersize=4, label="no member counts")
+        panel.plot(at[0][~known], at[1][~known], "x", color=GREY, markersize=4, label=f"none: {absent}")
     figure = panel.get_figure(root=True)
     assert figure is not None
-    figure.colorbar(mesh, ax=panel).set_label(label)
+    figure.colorbar(mesh, ax=panel).set_label(fitting(label))
 
 
 def _series_of(dataset: xarray.Dataset) -> list[str]:
@@ -272,7 +319,8 @@ def _series_of(dataset: xarray.Dataset) -> list[str]:
 def _draw_series(dataset: xarray.Dataset, system: System, names: Sequence[str], ax: Axes | None) -> Figure:
     """The ensemble's recorded series: mean, its interval, the spread of members, and a typical one."""
     dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
-    member = typical_member(_judged(dataset, system, names))
+    judged, by = _judged(dataset, system, names)
+    member = typical_member(judged)
     figure, shown = panels(len(names), None, ax)
     for panel, name in zip(shown, names, strict=True):
         (along,) = (str(dim) for dim in dataset[name].dims if dim != "member")
@@ -280,31 +328,34 @@ def _draw_series(dataset: xarray.Dataset, system: System, names: Sequence[str], 
         if member is None:
             panel.text(0.5, 0.5, "all members diverged", transform=panel.transAxes, ha="center", va="center")
         else:
-            _draw_ensemble(panel, x, valid(dataset, name).transpose("member", along).compute(), member, name)
+            values = valid(dataset, name).transpose("member", along).compute()
+            _draw_ensemble(panel, x, values, member, f"member {member}, {by}", name)
         panel.set(xlabel=_described(x, along), ylabel=_described(dataset[name], name))
-    add_legend(figure, shown)
+    add_legend(figure, shown, ax=ax)
     return figure
 
 
-def _judged(dataset: xarray.Dataset, system: System, names: Sequence[str]) -> xarray.DataArray:
-    """By what a member is typical: the first estimand that is better low or high, else how a series ends."""
+def _judged(dataset: xarray.Dataset, system: System, names: Sequence[str]) -> tuple[xarray.DataArray, str]:
+    """By what a member is typical: the first estimand that is better low or high, else how a series ends; in words."""
     for estimand in system.estimands.values():
-        if estimand.better != "none" and len(estimand.variables) == 1 and estimand.kind != "fraction":
-            return valid(dataset, estimand.variables[0])
+        name, is_one = estimand.variables[0], len(estimand.variables) == 1 and estimand.kind != "fraction"
+        if estimand.better != "none" and is_one and name in dataset:
+            return valid(dataset, name), plain(f"median {name.replace('_', ' ')}")
     (along,) = (dim for dim in dataset[names[-1]].dims if dim != "member")
-    return valid(dataset.isel({along: -1}), names[-1])
+    return valid(dataset.isel({along: -1}), names[-1]), plain(f"median {names[-1].replace('_', ' ')} at the end")
 
 
 def _described(variable: xarray.DataArray, name: str) -> str:
     """What a variable is, with its unit."""
-    units = variable.attrs.get("units", "1")
-    long_name = plain(str(variable.attrs.get("long_name", name)))
-    return long_name if units == "1" else f"{long_name} ({plain(units)})"
+    units, long_name = str(variable.attrs.get("units") or "1"), str(variable.attrs.get("long_name", name))
+    return fitting(plain(long_name if units == "1" else f"{long_name} ({units})"))
 
 
-def _draw_ensemble(panel: Axes, x: xarray.DataArray, values: xarray.DataArray, member: int, name: str) -> None:
+def _draw_ensemble(
+    panel: Axes, x: xarray.DataArray, values: xarray.DataArray, member: int, label: str, name: str
+) -> None:
     """Members along x."""
     if int((values.count("member") > 1).any()):
         draw_spread(panel, x, values, name)
         draw_mean(panel, x, values, "mean of the members", name)
-    draw_curve(panel, x, values.isel(member=member), f"member {member}", name, color=BLUE)
+    draw_curve(panel, x, values.isel(member=member), label, name, color=BLUE)

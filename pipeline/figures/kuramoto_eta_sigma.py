@@ -3,9 +3,9 @@
 import xarray
 from matplotlib.figure import Figure
 
-from pipeline.figures._kuramoto import MOSTLY_DIVERGED, success_fraction, where_members_hold
+from pipeline.figures._kuramoto import success_fraction
 from pipeline.figures._maps import draw_half_widths, draw_map
-from pipeline.figures._members import valid
+from pipeline.figures._members import MOSTLY_DIVERGED, valid, where_members_hold
 from pipeline.figures._panels import add_legend, panels
 from pipeline.figures._scales import swept_axis
 from pipeline.plan import intervals

@@ -22,8 +22,9 @@ def mean(values: xarray.DataArray, dim: str = "member", confidence: float = CONF
         does.
     """
     count = values.count(dim)
-    average = values.mean(dim)
-    spread = np.sqrt(((values - average) ** 2).sum(dim) / (count - 1).where(count > 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the end of a float's range
+        average = values.mean(dim)
+        spread = np.sqrt(((values - average) ** 2).sum(dim) / (count - 1).where(count > 1))
     quantile = xarray.apply_ufunc(stdtrit, np.maximum(count - 1, 1), (1 + confidence) / 2)
     half = (quantile * spread / np.sqrt(count.where(count > 0))).where(count != 1, np.inf)
     return _dataset(average, average - half, average + half, count)
@@ -68,9 +69,8 @@ def median(values: xarray.DataArray, dim: str = "member", confidence: float = CO
         confidence: of the interval. Default: 0.95.
 
     Returns:
-        `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval
-            where one
-        does.
+        `estimate`, `low`, `high` and `count` without `dim`; NaN where no member counts, an unbounded interval where
+        so few do that not even the least and the greatest enclose the median so often: five, at 95 %.
     """
     quantiles = xarray.apply_ufunc(
         _bootstrap,
@@ -89,8 +89,8 @@ def _bootstrap(values: np.ndarray, confidence: float) -> np.ndarray:
     values = values[np.isfinite(values)]
     if not len(values):
         return np.full(3, np.nan)
-    if len(values) == 1:
-        return np.array([values[0], -np.inf, np.inf])
+    if 1 - 2.0 ** (1 - len(values)) < confidence:  # what the least and the greatest of them enclose at best
+        return np.array([np.median(values), -np.inf, np.inf])
     drawn = np.random.default_rng(0).integers(0, len(values), (_RESAMPLES, len(values)))
     tail = (1 - confidence) / 2
     return np.array([np.median(values), *np.quantile(np.median(values[drawn], axis=1), [tail, 1 - tail])])

@@ -169,6 +169,11 @@ class Converge(Section):
     factors: list[Annotated[int, Field(ge=2, le=10**6)]] = Field(min_length=1)
 
 
+def _is_store(path: Path) -> bool:
+    """Whether a path is a Zarr store, or a group or an array of one."""
+    return (path / "zarr.json").is_file()
+
+
 class FiguresConfig(Section):
     """What to draw from the finished store."""
 
@@ -180,6 +185,13 @@ class FiguresConfig(Section):
     folder: LocalPath | None
     """None: `figures` beside the store."""
     incomplete: bool
+
+    @field_validator("folder")
+    @classmethod
+    def _in_no_store(cls, folder: Path | None) -> Path | None:
+        if folder is not None and (store := next((p for p in (folder, *folder.parents) if _is_store(p)), None)):
+            raise ValueError(f"a folder that is no part of a store, as {store} is one")
+        return folder
 
 
 class Export(Section):

@@ -2,9 +2,12 @@
 
 import csv
 import io
+import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray
@@ -15,8 +18,8 @@ from matplotlib.figure import Figure
 
 import pipeline
 from pipeline.errors import RequestError
-from pipeline.figures._numbers import table_of
-from pipeline.systems import COMPUTED
+from pipeline.figures._numbers import note, table_of
+from pipeline.systems import COMPUTED, DIVERGED
 from tests.figures.drawings import (
     assert_readable,
     dataset_of,
@@ -102,7 +105,7 @@ def test_without_axes_the_series_of_the_ensemble_is_drawn_with_its_spread_and_a_
     figure = pipeline.plot(dataset)
     final = dataset["cost"].where(dataset["status"] == COMPUTED)
     (shown,) = [label for label in legend_of(figure) if label.startswith("member ")]
-    typical = int(shown.split()[1])
+    typical = int(shown.removesuffix(", median cost").split()[1])
     below = int((final < float(final[typical])).sum())
     assert abs(below - int((final > float(final[typical])).sum())) <= 1
     assert {"mean of the members", "central 68 %, all members", "95 % interval of the mean of the members"} < set(
@@ -172,7 +175,7 @@ def test_two_axes_are_a_map_with_its_half_widths_and_all_that_may_be_best_marked
     assert np.allclose(halves, (estimate["high"] - estimate["low"]) / 2)
     best = estimate.where(estimate["estimate"] == estimate["estimate"].min(), drop=True)
     maybe = estimate["low"] <= float(best["high"].min())
-    (marks,) = [line for line in left.lines if line.get_marker() in "o*" and len(line.get_xdata())]
+    (marks,) = [line for line in left.lines if line.get_marker() in "v^*" and len(line.get_xdata())]
     assert len(marks.get_xdata()) == int(maybe.sum())
     said = "least, by more than chance" if int(maybe.sum()) == 1 else "may be the least"
     assert any(label.startswith(said) for label in legend_of(figure))
@@ -188,12 +191,12 @@ def test_of_estimates_that_differ_by_more_than_chance_one_is_best():
     assert "least, by more than chance (95 %)" in legend_of(figure)
 
 
-def test_cells_in_which_no_member_counts_are_grey_and_the_legend_says_so():
+def test_cells_in_which_members_diverged_are_grey_and_the_legend_says_so():
     dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, diverged=0.0)
     dataset["status"].loc[{"alpha": 2}] = 2
     figure = pipeline.plot(dataset, "mean_cost")
     assert np.ma.getmaskarray(panels_of(figure)[0].collections[0].get_array())[:, 1].all()
-    assert "grey: no member counts" in legend_of(figure)
+    assert "grey: half of the members diverged, or more" in legend_of(figure)
 
 
 def test_three_axes_are_small_multiples_with_the_same_colours():
@@ -253,7 +256,7 @@ def test_without_members_that_count_the_figure_says_so():
 
 
 def test_estimands_and_axes_are_chosen_by_name():
-    dataset = dataset_of({"alpha": [1, 2, 5], "beta": [-1, 0, 1], "mode": ["up", "down"]})
+    dataset = dataset_of({"alpha": [1, 2, 5], "beta": [-1, 0, 1], "mode": ["up", "down"]}, diverged=0.0)
     figure = pipeline.plot(dataset, "won", x="beta", hue="mode", col="alpha")
     assert [ax.get_xlabel() for ax in panels_of(figure)] == ["beta (s)"] * 3
     assert legend_of(figure) == ["mode = up", "mode = down"]
@@ -309,18 +312,197 @@ def test_names_are_never_read_as_tex():
 def test_what_a_selection_has_dropped_is_missed_only_where_it_is_needed():
     dataset = dataset_of({"alpha": [1, 2, 5], "mode": ["up", "down"]}).isel(mode=0, drop=True)
     assert len(panels_of(pipeline.plot(dataset))) == 3
-    with pytest.raises(RequestError, match=r"'gain'.*; select without drop=True"):
+    with pytest.raises(RequestError, match="of: expected gain in the dataset"):
         pipeline.plot(dataset.drop_vars("gain"), "won")
 
 
 def test_the_table_says_of_every_number_where_it_was_made():
-    dataset = dataset_of({"count": [1, 2, 5], "beta": [-1, 0, 1], "mode": ["up", "down"]})
+    dataset = dataset_of({"count": [1, 2, 5], "beta": [-1, 0, 1], "mode": ["up", "down"]}, diverged=0.0)
     rows = list(csv.DictReader(io.StringIO(table_of(pipeline.plot(dataset, "won")))))
     estimate = pipeline.table(dataset, "won")
     assert len(rows) == estimate["estimate"].size
     for row in rows:
         at = {"count_setting": int(row["count_setting"]), "beta": int(row["beta"]), "mode": row["mode"]}
         assert float(row["estimate"]) == float(estimate["estimate"].sel(at))
+
+
+def test_columns_of_the_table_are_kept_apart_from_axes_of_their_names():
+    figure = pipeline.plot(dataset_of({"alpha": [1, 2, 5]}), "won")
+    note(panels_of(figure)[0], "height", "first", {"quantity": [7.0], "series": [8.0], "count": [9.0]})
+    row = list(csv.DictReader(io.StringIO(table_of(figure))))[-1]
+    names = ("quantity", "series", "quantity_setting", "series_setting", "count")
+    assert [row[name] for name in names] == ["height", "first", "7", "8", "9"]
+
+
+# --- what members diverged, and what is not told apart -------------------------------------------------------
+
+
+def test_points_of_which_half_diverged_are_crossed_not_drawn_as_if_measured():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10]}, diverged=0.0)
+    dataset["status"].loc[{"alpha": 2}] = DIVERGED
+    figure = rendered(pipeline.plot(dataset, ["won", "mean_cost"]))
+    assert "none: half of the members diverged, or more" in legend_of(figure)
+    assert figure.legends[0].get_title().get_text() == "95 % intervals\nmeans over members that did not diverge"
+    for panel in panels_of(figure):
+        (crosses,) = [line for line in panel.lines if line.get_marker() == "x"]
+        assert crosses.get_xdata().tolist() == [2]
+        assert 2 not in np.concatenate([np.ravel(bars.lines[0].get_xdata()) for bars in panel.containers])
+
+
+def test_a_single_estimate_is_best_of_nothing():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, diverged=0.0)
+    dataset["status"][:] = DIVERGED
+    dataset["status"][1, 1] = COMPUTED
+    panel, _ = panels_of(pipeline.plot(dataset, "mean_cost"))
+    assert not {"v", "*"} & {line.get_marker() for line in panel.lines}
+
+
+def test_what_differs_by_rounding_alone_is_equal():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, diverged=0.0)
+    dataset["cost"][:] = 1.0
+    dataset["cost"][2, 2] = 1 - 1.2e-16
+    assert sum(len(line.get_xdata()) for line in panels_of(pipeline.plot(dataset, "mean_cost"))[0].lines) == 25
+
+
+def test_the_greatest_and_the_least_have_marks_of_their_own():
+    dataset = dataset_of({"alpha": [1, 2, 5, 10, 20], "beta": [-2, -1, 0, 1, 2]}, diverged=0.0)
+    for variable in ("cost", "gain"):
+        dataset[variable][:] = np.random.default_rng(1).standard_normal(dataset[variable].shape)
+    cost, _, won, _ = panels_of(pipeline.plot(dataset, ["mean_cost", "won"]))
+    assert {line.get_marker() for line in cost.lines if len(line.get_xdata())} == {"v"}
+    assert {line.get_marker() for line in won.lines if len(line.get_xdata())} == {"^"}
+
+
+def test_fewer_than_six_members_have_no_interval_of_the_median():
+    five, six = (dataset_of({"alpha": [1, 2]}, members=members, diverged=0.0) for members in (5, 6))
+    assert np.isinf(pipeline.table(five, "middle_gain")["low"]).all()
+    assert np.isfinite(pipeline.table(six, "middle_gain")["low"]).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1e-300, 1.0, 1e300],
+        [-1.7e308, 1.7e308],
+        [1e-320, 1e-310, 1e-300],
+        [2**53, 2**53 + 1, 2**53 + 2],
+        [-1.0, -0.1, 0.0, 0.1, 1.0],
+    ],
+    ids=["all decades", "all numbers", "below the normal", "beyond doubles", "around zero"],
+)
+def test_axes_at_the_ends_of_numbers_are_readable(values):
+    figure = pipeline.plot(dataset_of({"alpha": values}), "mean_cost")
+    assert_readable(figure)
+    assert len([text for text in panels_of(figure)[0].get_xticklabels() if text.get_text()]) >= 2
+
+
+@pytest.mark.parametrize("scale", [1e307, 1e-307])
+def test_numbers_at_the_ends_of_their_range_are_drawn(scale):
+    dataset = dataset_of({"alpha": [1, 2, 5]})
+    dataset["cost"] = dataset["cost"] * scale
+    dataset["cost"][1, 1] = np.inf
+    rendered(pipeline.plot(dataset, "mean_cost"))
+
+
+@pytest.mark.parametrize("length", [10, 24, 40, 200])
+@pytest.mark.parametrize("role", ["x", "hue", "map"])
+def test_labels_of_any_length_are_readable(length, role):
+    modes = [f"{sign}{'long label ' * length}"[:length] for sign in ("abcd" if role != "map" else "abcdef")]
+    axes = {"mode": modes} if role == "x" else {"mode": modes, "count": [1, 2, 5, 10, 20]}
+    assert_readable(pipeline.plot(dataset_of(axes), "mean_cost"))
+
+
+@pytest.mark.parametrize("name", ["long_name", "units"])
+def test_descriptions_of_any_length_are_readable(name):
+    dataset = dataset_of({})
+    dataset["path"].attrs[name] = "a long description of " * 8
+    assert_readable(pipeline.plot(dataset))
+
+
+def test_values_that_were_drawn_at_random_have_round_ticks():
+    rng = np.random.default_rng(3)
+    dataset = dataset_of({"alpha": 10 ** rng.uniform(-2, 0, 16), "beta": rng.uniform(-1, 1, 16)}, sampling="zip")
+    panel, *_ = panels_of(rendered(pipeline.plot(dataset, "mean_cost")))
+    assert [text.get_text() for text in panel.get_xticklabels() if text.get_text()] == ["0.01", "0.1", "1"] or {
+        "0.02", "0.05", "0.1", "0.2", "0.5"
+    } <= {text.get_text() for text in panel.get_xticklabels()}  # fmt: skip
+    along = pipeline.plot(dataset, "mean_cost", x="beta")
+    assert [ax.get_xlabel() for ax in panels_of(along)] == ["beta (s)"]
+    with pytest.raises(RequestError, match="hue: expected none, as the points are no grid"):
+        pipeline.plot(dataset, "mean_cost", hue="beta")
+
+
+def test_more_series_or_columns_than_can_be_told_apart_are_refused():
+    dataset = dataset_of({"count": list(range(1, 10)), "alpha": [1, 2, 5]})
+    for role, most in (("hue", 7), ("col", 4)):
+        with pytest.raises(RequestError, match=f"{role}: expected an axis of at most {most} values, got 9"):
+            pipeline.plot(dataset, "won", **{role: "count"})
+
+
+def test_two_axes_of_one_figure_have_legends_of_their_own():
+    figure, (left, right) = plt.subplots(1, 2, layout="constrained")
+    dataset = dataset_of({"count": [1, 2, 5], "mode": ["up", "down"]}, diverged=0.0)
+    for ax in (left, right):
+        assert pipeline.plot(dataset, "won", ax=ax) is figure
+    rendered(figure)
+    assert figure.legends == []
+    for ax in (left, right):
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mode = up", "mode = down"]
+    plt.close(figure)
+
+
+def test_dask_arrays_are_drawn():
+    figure = pipeline.plot(dataset_of({"alpha": [1, 2, 5], "beta": [-1, 0, 1]}).chunk())
+    assert len(panels_of(figure)) == 3
+
+
+def test_threads_leave_settings_of_matplotlib_alone():
+    dataset = dataset_of({"alpha": [1, 2, 5]})
+    with plt.rc_context({"font.size": 31}), ThreadPoolExecutor(6) as threads:
+        figures = list(threads.map(lambda _: pipeline.plot(dataset, "won"), range(12)))
+        assert plt.rcParams["font.size"] == 31
+    assert {panels_of(figure)[0].xaxis.label.get_fontsize() for figure in figures} == {8}
+
+
+def test_a_figure_can_be_pickled():
+    for axes in ({"alpha": [0, 1, 10, 100]}, {"alpha": [1, 2, 5], "mode": ["up", "down"]}):
+        assert words_of(pickle.loads(pickle.dumps(pipeline.plot(dataset_of(axes), "won"))))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda ds: ds.isel(member=0), "member=\\[0\\]"),
+        (lambda ds: ds.mean("member", keep_attrs=True), "a dimension member"),
+        (lambda ds: ds.drop_vars("status"), "without status"),
+        (lambda ds: ds.isel(alpha=slice(0)), "none along alpha"),
+        (lambda ds: ds.drop_attrs(), "got a Dataset that is none"),
+        (lambda ds: ds["cost"], "got a DataArray that is none"),
+        (lambda ds: None, "got a NoneType"),
+        (lambda ds: ds.expand_dims(run=2), "run too"),
+        (lambda ds: ds.drop_vars("alpha"), "axis alpha, got it without"),
+        (lambda ds: ds.assign_coords(alpha=[1.0, np.nan, 5.0]), "finite values of the axis alpha"),
+    ],
+)
+def test_what_is_no_dataset_of_a_sweep_is_told(change, fault):
+    with pytest.raises(RequestError, match=f"dataset: .*{fault}"):
+        pipeline.plot(change(dataset_of({"alpha": [1, 2, 5]})), "won")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"of": 5}, {"of": [5]}, {"x": ["alpha"]}, {"ax": "here"}, {"ax": np.array([1])}]
+)
+def test_parameters_of_the_wrong_type_are_told(wrong):
+    (name,) = wrong
+    with pytest.raises(RequestError, match=f"{name}: expected "):
+        pipeline.plot(dataset_of({"alpha": [1, 2, 5]}), **{"of": "won"} | wrong)
+
+
+def test_axes_without_an_x_and_a_y_are_told():
+    figure, ax = plt.subplots(subplot_kw={"projection": "polar"})
+    with pytest.raises(RequestError, match="ax: expected matplotlib Axes with an x and a y axis"):
+        pipeline.plot(dataset_of({"alpha": [1, 2, 5]}), "won", ax=ax)
+    plt.close(figure)
 
 
 def test_a_single_panel_has_no_letter():
