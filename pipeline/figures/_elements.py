@@ -58,10 +58,9 @@ def draw_estimates(
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")
         if absent and (nowhere := ~np.isfinite(np.atleast_1d(estimate["estimate"].values))).any():
             frame = ax.get_xaxis_transform()
-            ax.plot(
-                at[nowhere], np.full(nowhere.sum(), 0.03), "x", transform=frame, color=GREY, markersize=4,
-                label=f"none: {absent}",
-            )  # fmt: skip
+            colour = COLOURS[number % len(COLOURS)]
+            ax.plot(at[nowhere], np.full(nowhere.sum(), 0.03), "x", transform=frame, color=colour, markersize=4)
+            ax.plot([], [], "x", color=GREY, markersize=4, label=f"none: {absent}")
 
 
 def draw_points(

@@ -302,19 +302,20 @@ def _message(error: Exception) -> str:
         return f"{group}: expected one of {', '.join(error.options)}, got {name}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return f"{brief(str(cause.full_key))}: {_unfit(str(cause).splitlines()[0])}{_what_to_do(cause)}"
+        message = _unfit(str(cause).splitlines()[0], cause.object_type)
+        return f"{brief(str(cause.full_key))}: {message}{_what_to_do(cause)}"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip() and "https://" not in line]
     if in_file := re.match(r"In '(.*)': \w+ raised while composing config: *(.*)", " ".join(lines[:2])):
         return f"{in_file[1]}: {_unfit(in_file[2])}{_what_to_do(cause)}"
     return f"{one_line(' '.join(lines[:2])).replace('++', '')}{_what_to_do(cause)}"
 
 
-def _unfit(message: str) -> str:
-    """What OmegaConf says of a value that can't stand where it is said to, in the words of a user."""
-    kinds = {"DictConfig": "keys with values", "ListConfig": "a list"}
-    if merge := re.match(r"Cannot merge (\w+) with (\w+)", message):
-        there, given = (kinds.get(kind, "a value") for kind in merge.groups())
-        return f"expected {there}, got {given}"
+def _unfit(message: str, there: Any = None) -> str:
+    """What OmegaConf says of a value that can't stand where one of another type is, in the words of a user."""
+    if message.startswith("Cannot merge DictConfig with ListConfig"):
+        kinds = ["keys with values", "a list"]
+        wanted, given = kinds[::-1] if there is list else kinds
+        return f"expected {wanted}, got {given}"
     return f"expected text, numbers, lists or keys with values, got: {brief(message, 200)}"
 
 

@@ -160,7 +160,9 @@ def module_name(name: str) -> str:
     if top_level(top) is None:
         known = ", ".join(known_systems())
         raise RequestError(
-            [f"system: expected one of {known}, or a module in this folder or in --config-dir, got {name}"]
+            [
+                f"system: expected one of {known}, or a module in this folder, in --config-dir or on sys.path, got {name}"
+            ]
         )
     return name
 

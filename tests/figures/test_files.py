@@ -8,7 +8,9 @@ import pytest
 
 import pipeline
 from pipeline.errors import COMPLETE, CONFIG_WRONG
+from pipeline.figures import _drawing
 from tests.command import STUBS, tiny
+from tests.figures.drawings import dataset_of
 
 OWN = ["--config-dir", str(STUBS), "system=stub_tiny", "store.name=own", "cluster=serial", "store.block_members=2",
        "ensemble.members=4", "store.records=3"]  # fmt: skip
@@ -89,3 +91,40 @@ def test_estimands_of_a_store_are_drawn_by_its_path_though_its_sweep_has_a_figur
     assert (ended.code, ended.err) == (COMPLETE, "")
     with (tmp_path / "figures" / "kuramoto_T.csv").open() as file:
         assert {row["quantity"] for row in csv.DictReader(file)} == {"error", "success"}
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path, main):
+    (tmp_path / "file").write_text("")
+    ended = main(own(tmp_path, f"figures.folder={tmp_path / 'file' / 'x'}"))
+    assert ended.code == CONFIG_WRONG
+    assert ended.err.startswith("error: figures.folder: expected a folder that can be written, got")
+    assert not (tmp_path / "own.zarr").exists()
+
+
+def test_a_folder_inside_a_store_is_refused(tmp_path, main):
+    main(own(tmp_path))
+    before = sorted(path.name for path in (tmp_path / "own.zarr").iterdir())
+    ended = main(own(tmp_path, "action=figures", f"figures.folder={tmp_path / 'own.zarr' / 'x'}"))
+    assert ended.code == CONFIG_WRONG
+    assert ended.err.startswith("error: figures.folder: expected a folder that is no part of a store")
+    assert sorted(path.name for path in (tmp_path / "own.zarr").iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["..", "...png", "a.b"])
+def test_a_figure_has_its_format_whatever_the_name_of_its_store(name, tmp_path, main):
+    ended = main(own(tmp_path, f"store.name={name}"))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_signs_that_the_font_lacks_are_written_without_a_warning(tmp_path):
+    files = _drawing._save(
+        pipeline.plot(dataset_of({"mode": ["日本", "x"]}), "won"), tmp_path / "x", ["png", "pdf", "svg"], {}
+    )
+    assert [file.name for file in files] == ["x.png", "x.pdf", "x.svg", "x.csv"]
+
+
+def test_nothing_stored_is_told_where_incomplete_figures_are_asked_for(tmp_path, main):
+    ended = main(own(tmp_path, "action=figures", "figures.incomplete=true"))
+    assert ended.err.splitlines()[-1].endswith("nothing is stored yet; run the sweep first")

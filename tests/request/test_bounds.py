@@ -167,6 +167,7 @@ def test_explain_tells_near_values_apart(tmp_path, main):
         ("verify.share=0.5", "verify: expected sample or share, got both; set the other to null"),
         ("ensemble={precision: 3}", "ensemble.precision: expected keys with values, got 3"),
         ("settings=[]", "settings: expected keys with values, got a list"),
+        ("figures.of={value: 1}", "figures.of: expected a list, got keys with values"),
         (f"settings.eta={'y' * 5000}", "settings.eta: expected a number, got 'yyyy"),
     ],
 )
