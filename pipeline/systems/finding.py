@@ -160,9 +160,7 @@ def module_name(name: str) -> str:
     if top_level(top) is None:
         known = ", ".join(known_systems())
         raise RequestError(
-            [
-                f"system: expected one of {known}, or a module in this folder, in --config-dir or on sys.path, got {name}"
-            ]
+            [f"system: expected one of {known}, or a module here, in --config-dir or on sys.path, got {name}"]
         )
     return name
 
