@@ -5,6 +5,7 @@ those along the axis: a logarithmic one has a place for zero.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from textwrap import wrap
@@ -30,8 +31,8 @@ from pipeline.words import brief
 
 _MOST_TICKS = 12
 """Swept values that are all written, as far as there is room."""
-_MOST_PLAIN_TICKS, _PLAIN_TICK = 6, 40
-"""Round numbers along an axis, and the points that each takes."""
+_MOST_PLAIN_TICKS = 6
+"""Round numbers along an axis."""
 _MARGIN = 0.06
 """Of the length of an axis, on either side of its values."""
 _LEAST = 1e-200
@@ -186,7 +187,10 @@ def fitting(text: str) -> str:
     Returns:
         The text, its middle left out if it is longer.
     """
-    return text if "$" in text else "\n".join(wrap(brief(text, 3 * _LINE), _LINE + 8))
+    if "$" not in text:
+        text = brief(text, 3 * _LINE)
+    whole = re.sub(r"(?<!\\)\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
+    return "\n".join(wrap(whole, _LINE + 8)).replace("\0", " ")
 
 
 def scale_of(values: Sequence[Any] | np.ndarray) -> Scale:
@@ -272,6 +276,7 @@ def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis, *, drawn: bo
     of.set_label_text(axis.label)
     if scale.kind == "linear" and (drawn or len(scale.values) > _MOST_TICKS):
         of.set_major_locator(_PlainTicks())
+        of.set_major_formatter(FuncFormatter(_all_digits))
         of.set_minor_locator(NullLocator())
     elif scale.kind == "log" and drawn:
         _place_log_ticks(of, float(np.ptp(scale.places)))
@@ -307,7 +312,9 @@ class _PlainTicks(MaxNLocator):
         super().__init__(_MOST_PLAIN_TICKS, steps=[1, 2, 5, 10])
 
     def __call__(self) -> Any:
-        self.set_params(nbins=min(max(int(_length(self.axis) / _PLAIN_TICK), 2), _MOST_PLAIN_TICKS))
+        signs = len(f"{max(map(abs, self.axis.get_view_interval())):.0f}") + 3  # a sign, a point, room
+        most = int(_length(self.axis) / (_SIGN_WIDTH * 8 * signs))
+        self.set_params(nbins=min(max(most, 2), _MOST_PLAIN_TICKS))
         return super().__call__()
 
 
@@ -397,6 +404,7 @@ def thin_ticks(ax: Axes) -> None:
         ax: whose axis.
     """
     ax.xaxis.set_major_locator(_PlainTicks())
+    ax.xaxis.set_major_formatter(FuncFormatter(_all_digits))
 
 
 def place_log_ticks(ax: Axes, decades: float) -> None:
@@ -418,6 +426,10 @@ def _place_log_ticks(axis: Any, decades: float) -> None:
 
 def _plain_number(value: float, _: int) -> str:
     return _short(value)
+
+
+def _all_digits(value: float, _: int) -> str:
+    return f"{value:.12g}".replace("-", "−")
 
 
 def _length(axis: Any) -> float:
