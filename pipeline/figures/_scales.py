@@ -274,6 +274,11 @@ def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis, *, drawn: bo
         ax.set_yscale(kind, **options)
         ax.set_ylim(low, high)
     of.set_label_text(axis.label)
+    _place_ticks(of, scale, drawn)
+
+
+def _place_ticks(of: Any, scale: Scale, drawn: bool) -> None:
+    """Round numbers along an axis of values that are many or drawn at random, else a tick at each of them."""
     if scale.kind == "linear" and (drawn or len(scale.values) > _MOST_TICKS):
         of.set_major_locator(_PlainTicks())
         of.set_major_formatter(FuncFormatter(_all_digits))
@@ -283,7 +288,7 @@ def place_axis(ax: Axes, which: Literal["x", "y"], axis: SweptAxis, *, drawn: bo
     elif scale.kind == "labels" and len(scale.values) <= _MOST_TICKS:
         of.set_ticks(list(scale.coordinates), list(scale.texts))
         room = 0.7 * _length(of) / len(scale.texts)
-        if which == "x" and max(_SIGN_WIDTH * 8 * (len(text) + 2) for text in scale.texts) > room:
+        if of.axis_name == "x" and max(_SIGN_WIDTH * 8 * (len(text) + 2) for text in scale.texts) > room:
             of.set_tick_params(rotation=90)
     else:
         coordinates, texts = _candidates(scale)
