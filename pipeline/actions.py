@@ -162,7 +162,9 @@ def run(config: Config, observer: Observer) -> Ended:
         return Ended(plan, BLOCKS_FAILED)
     if not plan.complete:
         raise Interrupted("blocks are missing though none failed; the same command computes them")
-    drawn = _drawn(plan, config.figures, config.store.suffix, config.command)
+    for line in _sensitivity_lines(plan, config):
+        observer.say(line)
+    drawn = _drawn(plan, _wanted(config), config.store.suffix, config.command)
     return drawn._replace(value=plan)
 
 
@@ -205,8 +207,10 @@ def show_status(config: Config, observer: Observer) -> Ended:
 def draw(config: Config, observer: Observer) -> Ended:
     """Draw the figures of a stored sweep. Gives the files."""
     plan = _asked(config, on_stale="keep")
-    wanted = config.figures.model_copy(update={"draw": config.figures.draw or None})
-    return _drawn(plan, wanted, config.store.suffix, config.command)
+    wanted = _wanted(config)
+    return _drawn(
+        plan, wanted.model_copy(update={"draw": wanted.draw or None}), config.store.suffix, config.command
+    )
 
 
 def verify(config: Config, observer: Observer) -> Ended:
@@ -383,6 +387,17 @@ def _refuse_unknown(config: Config) -> None:
         raise RequestError(config.unknown.values())
 
 
+def _sensitivity_lines(plan: Plan, config: Config) -> list[str]:
+    """Indices of what is asked for."""
+    if config.sensitivity is None:
+        return []
+    from pipeline.plan import requested_part
+    from pipeline.search import sensitivity_lines  # these two load xarray and scipy
+
+    dataset = requested_part(plan)
+    return [line for of in dict.fromkeys(config.sensitivity.of) for line in sensitivity_lines(dataset, of)]
+
+
 def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
     plan.refuse_stale()
     refuse_above(plan, config.limits.core_hours)
@@ -468,6 +483,12 @@ def _unfit(plan: Plan) -> dict[str, str]:
     sweep, shape = plan.sweep, plan.store.layout
     has = {*(variable.name for variable in shape.variables), *sweep.settings, *sweep.axes}
     return {name: unfit(name, needs, sweep.axes, sweep.method, has) for name, needs in figures.known().items()}
+
+
+def _wanted(config: Config) -> FiguresConfig:
+    """The figures asked for; of a sample for sensitivity indices, of what these are asked of."""
+    wanted, asked = config.figures, config.sensitivity
+    return wanted if wanted.of or asked is None else wanted.model_copy(update={"of": asked.of})
 
 
 def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ended:

@@ -16,6 +16,7 @@ ROOMS = (
     "execution",
     "checks",
     "figures",
+    "search",
     "cluster",
     "plan",
     "store",

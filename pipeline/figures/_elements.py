@@ -35,6 +35,7 @@ def draw_estimates(
     quantity: str,
     joined: bool = True,
     absent: str = "",
+    apart: float = _APART,
 ) -> None:
     """Estimates against a swept setting: several series, set apart.
 
@@ -47,10 +48,11 @@ def draw_estimates(
         quantity: what is estimated, for the table.
         joined: whether a line leads from each to the next; never between labels. Default: yes.
         absent: why there is no estimate at some values, which are crossed then. Default: they stay empty.
+        apart: how far series are from each other, as a share of the least step between values. Default: 0.12.
     """
     place_axis(ax, "x", axis, drawn=not joined)
     middle = (len(series) - 1) / 2
-    apart = min(_APART, 0.2 / max(middle, 0.1))  # all within the margin of the axis
+    apart = min(apart, 0.2 / max(middle, 0.1))  # all within the margin of the axis
     for number, (label, estimate) in enumerate(series.items()):
         x = np.atleast_1d(estimate[axis.name].values)
         at = axis.scale.beside(axis.scale.coordinates_of(x), apart * (number - middle))

@@ -23,6 +23,7 @@ from pipeline.figures._elements import (
     set_values_axis,
     span,
 )
+from pipeline.figures._indices import draw_indices
 from pipeline.figures._maps import draw_half_widths, draw_map
 from pipeline.figures._members import MOSTLY_DIVERGED, typical_member, valid, where_members_hold
 from pipeline.figures._numbers import columns_of, note
@@ -78,7 +79,7 @@ def draw(
 
     Without an axis that varies: the recorded series of the ensemble. With one: estimates and their intervals against
     it. With two: lines if one has few values, else a map and its half-widths. With more: small multiples of these.
-    Points that are no grid: each by itself.
+    Points that are no grid: each by itself; of a sample for sensitivity indices, these.
 
     Args:
         dataset: as `open_sweep` gives it, or a selection of it.
@@ -98,6 +99,9 @@ def draw(
     system = find_or_loaded(dataset.attrs["system"])
     names = _estimands(system, of)
     dataset = dataset.assign(status=dataset["status"].compute())
+    if "design" in dataset.attrs and "point" in dataset.dims:
+        averages = [name for name in names if system.all_estimands[name].kind != "median"]
+        return draw_indices(dataset, {name: _label_of(system, name) for name in averages or names}, ax)
     if "point" in dataset.dims:
         if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:
             raise RequestError([f"{role}: expected none, as the points are no grid" for role in given])

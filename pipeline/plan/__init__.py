@@ -13,7 +13,7 @@ from pipeline.plan.summaries import Explanation, Status, explanation, status
 
 if TYPE_CHECKING:
     from pipeline.plan import intervals
-    from pipeline.plan.estimates import table
+    from pipeline.plan.estimates import by_member, estimand_of, table
     from pipeline.plan.requested import requested_part
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "Prediction",
     "Reached",
     "Status",
+    "by_member",
+    "estimand_of",
     "explanation",
     "history_of",
     "intervals",
@@ -52,6 +54,6 @@ def __getattr__(name: str) -> Any:
         return import_module("pipeline.plan.intervals")
     if name == "requested_part":
         return import_module("pipeline.plan.requested").requested_part
-    if name == "table":
-        return import_module("pipeline.plan.estimates").table
+    if name in ("by_member", "estimand_of", "table"):
+        return getattr(import_module("pipeline.plan.estimates"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

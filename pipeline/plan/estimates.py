@@ -30,18 +30,52 @@ def table(dataset: xarray.Dataset, of: str, confidence: float = intervals.CONFID
     Raises:
         RequestError: there is no such estimand, or no such system.
     """
+    kind, values = estimand_of(dataset, of).kind, by_member(dataset, of)
+    if kind == "fraction":
+        return intervals.fraction(values == 1, values.notnull(), confidence=confidence)
+    interval = intervals.mean if kind == "mean" else intervals.median
+    return interval(values, confidence=confidence)
+
+
+def estimand_of(dataset: xarray.Dataset, of: str) -> Estimand:
+    """An estimand of the system of a dataset.
+
+    Args:
+        dataset: as of `table`.
+        of: its name.
+
+    Returns:
+        The estimand.
+
+    Raises:
+        RequestError: there is no such estimand, or no such system.
+    """
     system = find_or_loaded(dataset.attrs["system"])
-    if "status" in dataset:
-        dataset = dataset.assign(status=dataset["status"].compute())
     if of not in system.all_estimands:
         raise RequestError([f"of: expected one of {', '.join(system.all_estimands)}, got {of!r}"])
-    estimand = system.all_estimands[of]
-    values = _of_members(dataset, system, estimand)
-    counted = dataset["status"] == COMPUTED
+    return system.all_estimands[of]
+
+
+def by_member(dataset: xarray.Dataset, of: str) -> xarray.DataArray:
+    """What an estimand averages, member by member.
+
+    Args:
+        dataset: as of `table`.
+        of: an estimand.
+
+    Returns:
+        Numbers, NaN for members that diverged or are missing; of a share 1 for those with the property, else 0, and
+        NaN for those that are missing alone.
+
+    Raises:
+        RequestError: there is no such estimand, or no such system.
+    """
+    estimand = estimand_of(dataset, of)
+    values = _of_members(dataset, find_or_loaded(dataset.attrs["system"]), estimand)
+    status = dataset["status"].compute()
     if estimand.kind == "fraction":
-        return intervals.fraction(values & counted, dataset["status"] != MISSING, confidence=confidence)
-    interval = intervals.mean if estimand.kind == "mean" else intervals.median
-    return interval(values.where(counted), confidence=confidence)
+        return (values & (status == COMPUTED)).astype(float).where(status != MISSING)
+    return values.where(status == COMPUTED)
 
 
 def _of_members(dataset: xarray.Dataset, system: System, estimand: Estimand) -> xarray.DataArray:

@@ -22,4 +22,7 @@ def requested_part(plan: Plan) -> xarray.Dataset:
     assert plan.store is not None
     there, method = plan.rows >= 0, plan.sweep.method
     layout: Literal["grid", "points"] = "grid" if method == "product" else "points"
-    return dataset_of(plan.store, plan.rows[there], plan.members[there], layout, axes=plan.sweep.axes)
+    dataset = dataset_of(plan.store, plan.rows[there], plan.members[there], layout, axes=plan.sweep.axes)
+    if plan.sweep.design is not None:
+        dataset.attrs["design"] = plan.sweep.design.as_json()
+    return dataset

@@ -21,16 +21,26 @@ from pipeline.request.clusters import (
     seconds_of,
 )
 from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, parse, several
-from pipeline.request.config import EXPORTS, Config, Converge, FiguresConfig, Precision, StoreAlone, Verify
+from pipeline.request.config import (
+    EXPORTS,
+    LEAST_MEMBERS,
+    Config,
+    Converge,
+    FiguresConfig,
+    Precision,
+    StoreAlone,
+    Verify,
+)
 from pipeline.request.drawable import Needs, unfit
 from pipeline.request.fields import local_path
 from pipeline.request.messages import got, label_of, shown, values_of
+from pipeline.request.sampling import Design
 from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
-    "CONF", "EXPORTS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived", "FiguresConfig",
-    "Known", "LocalCluster", "Needs", "Origin", "Point", "Precision", "SchedulerCluster", "SerialCluster",
-    "SlurmCluster", "StoreAlone", "Sweep", "Value", "Verify", "as_walltime", "as_yaml", "bytes_of", "check",
-    "check_store_alone", "compose", "define", "got", "ignored_settings", "label_of", "local_path", "parse", "plain",
-    "point_ids", "point_seed", "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
+    "CONF", "EXPORTS", "LEAST_MEMBERS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived",
+    "Design", "FiguresConfig", "Known", "LocalCluster", "Needs", "Origin", "Point", "Precision", "SchedulerCluster",
+    "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value", "Verify", "as_walltime", "as_yaml", "bytes_of",
+    "check", "check_store_alone", "compose", "define", "got", "ignored_settings", "label_of", "local_path", "parse",
+    "plain", "point_ids", "point_seed", "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip

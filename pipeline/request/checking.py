@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
-from pipeline.request.config import Axis, Config, StoreAlone
+from pipeline.request.config import DRAWN, LEAST_MEMBERS, Axis, Config, StoreAlone
 from pipeline.request.drawable import Needs, figure_faults
 from pipeline.request.messages import describe, got, lines_of, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
@@ -123,7 +123,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
     except ValidationError as error:
         faults += describe(error, Config)
     if config is not None:
-        faults += _unkept_limits(config)
+        faults += [*_unkept_limits(config), *_open_ranges(config), *_sensitivity_faults(config)]
     faults += _unknown_names(raw, known)
     faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
@@ -206,6 +206,30 @@ def _unkept_limits(config: Config) -> Iterator[str]:
         )
 
 
+def _open_ranges(config: Config) -> Iterator[str]:
+    if config.sampling.method not in DRAWN:
+        for name, axis in config.axes.items():
+            if axis.values is None and axis.num is None:
+                yield (
+                    f"axes.{name}.num: missing; expected how many values, or a sampling.method that draws in a range: "
+                    f"{', '.join(DRAWN)}"
+                )
+
+
+def _sensitivity_faults(config: Config) -> Iterator[str]:
+    if config.sensitivity is None:
+        return
+    if config.sampling.method != "sobol":
+        yield f"sensitivity: expected sampling.method=sobol, got {config.sampling.method}"
+    if config.ensemble.precision is not None:
+        yield "sensitivity: expected as many members at all points, got ensemble.precision; set it to null"
+    if config.ensemble.members < LEAST_MEMBERS:
+        yield (
+            f"ensemble.members: expected at least {LEAST_MEMBERS} for sensitivity indices, which come from products of "
+            f"different members; got {config.ensemble.members}"
+        )
+
+
 def _unpackaged(raw: Mapping[str, Any]) -> Iterator[str]:
     """Files whose keys ended below the name of their group, as their first line is missing."""
     for group in ("system", "sweep", "scale"):
@@ -254,12 +278,22 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     aim = precision.get("of") if isinstance(precision, dict) else None
     if isinstance(aim, str) and aim not in system.all_estimands:
         yield f"ensemble.precision.of: expected one of {', '.join(system.all_estimands)}, got {got(aim)}"
+    sensitivity = raw.get("sensitivity")
+    of = sensitivity.get("of") if isinstance(sensitivity, dict) else None
+    for k, name in enumerate(of if isinstance(of, list) else []):
+        if isinstance(name, str) and name not in (known := _with_members(system)):
+            yield f"sensitivity.of[{k}]: expected a mean or a share, one of {', '.join(known)}, got {got(name)}"
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:
         yield f"store.block_members: expected a multiple of {system.lanes}, got {members}"
     for name in quick if isinstance(quick, dict) else ():
         if name not in system.settings.model_fields:
             yield f"quick.{name}: not a setting of system {raw['system']}"
+
+
+def _with_members(system: System) -> list[str]:
+    """Estimands that are an average over members."""
+    return [name for name, estimand in system.all_estimands.items() if estimand.kind != "median"]
 
 
 def _setting_faults(system: System, unknown: Mapping[str, str], raw: Mapping[str, Any]) -> Iterator[str]:
@@ -337,7 +371,7 @@ def _not_whole(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -
     settings, axes, sampling = raw.get("settings"), raw.get("axes"), raw.get("sampling")
     if not (isinstance(settings, dict) and isinstance(axes, dict)):
         return
-    is_drawn = isinstance(sampling, dict) and sampling.get("method") == "latin_hypercube"
+    is_drawn = isinstance(sampling, dict) and sampling.get("method") in DRAWN
     for name, unit in system.whole.items():
         if unit in axes or (name in axes and is_drawn):
             continue

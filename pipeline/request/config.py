@@ -43,27 +43,28 @@ MOST_POINTS = 10**6
 
 
 class Axis(Section):
-    """Swept values of one setting: a list, or `num` values from `start` to `stop`."""
+    """Swept values of one setting: a list, or `num` values from `start` to `stop`, or that range to draw from."""
 
     values: list[Any] | None = Field(default=None, min_length=1)
     start: Real | None = None
     stop: Real | None = None
     num: int | None = Field(default=None, ge=1, le=MOST_POINTS)
-    scale: Literal["linear", "log"] = "linear"
+    scale: Literal["linear", "log"] | None = None
+    """None: `num` values are spread evenly, and drawn as suits the range."""
 
     @model_validator(mode="after")
     def _one_form(self) -> "Axis":
         bounds = (self.start, self.stop, self.num)
         if self.values is not None and any(bound is not None for bound in bounds):
             raise ValueError("expected values or start, stop and num, got both; set the other to null")
-        if self.values is None and any(bound is None for bound in bounds):
+        if self.values is None and (self.start is None or self.stop is None):
             raise ValueError("expected values: [...], or start, stop and num")
         if self.scale == "log" and self.values is None and not (self.start > 0 and self.stop > 0):  # type: ignore[operator]
             raise ValueError(f"expected start and stop above 0 on a log scale, got {self.start} and {self.stop}")
         return self
 
     def spread(self) -> list[Any]:
-        """The swept values as they were given, in that order; numbers with a point to 12 digits.
+        """The swept values as they were given, in that order; numbers with a point to 12 digits; ends of a range.
 
         That is enough for any sweep, and 0.3 stays 0.3, however a spacing was rounded: 3 · 0.1 is 0.30000000000000004.
         """
@@ -71,9 +72,8 @@ class Axis(Section):
             return [rounded(value) if isinstance(value, float) else value for value in self.values]
         assert self.start is not None
         assert self.stop is not None
-        assert self.num is not None
         spread = np.geomspace if self.scale == "log" else np.linspace
-        return [rounded(value) for value in spread(self.start, self.stop, self.num)]
+        return [rounded(value) for value in spread(self.start, self.stop, 2 if self.num is None else self.num)]
 
 
 def rounded(value: float) -> float:
@@ -84,8 +84,23 @@ def rounded(value: float) -> float:
 class Sampling(Section):
     """How axes combine to points."""
 
-    method: Literal["product", "zip", "latin_hypercube"]
+    method: Literal["product", "zip", "latin_hypercube", "sobol"]
     points: int | None = Field(ge=1, le=MOST_POINTS)
+
+
+DRAWN = ("latin_hypercube", "sobol")
+"""Ways of sampling that draw points within the ranges of the axes."""
+
+
+class Sensitivity(Section):
+    """What the settings that are swept are held responsible for."""
+
+    of: list[str] = Field(min_length=1)
+    """Means or shares."""
+
+
+LEAST_MEMBERS = 4
+"""Of a point, for indices that the noise of members does not bias."""
 
 
 LockKind = Literal["flock", "file"]
@@ -235,6 +250,7 @@ class Config(Section):
     ensemble: Ensemble
     axes: dict[str, Axis]
     sampling: Sampling
+    sensitivity: Sensitivity | None
     store: StoreConfig
     cluster: Cluster
     figures: FiguresConfig

@@ -1,13 +1,11 @@
 """A sweep: which points, which members, and the seed of each point."""
 
-import math
 import struct
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,9 +14,10 @@ from pydantic import ValidationError
 from pipeline.digest import digest_of
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
-from pipeline.request.config import MOST_POINTS, Config, rounded
+from pipeline.request.config import Config
 from pipeline.request.messages import describe, frozen, got, label_of, shown
-from pipeline.request.whole import TOLERANCE, NotWhole, not_whole, one_line_a_key
+from pipeline.request.sampling import Design, combine, design_of
+from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
 from pipeline.words import brief
@@ -47,6 +46,8 @@ class Sweep:
     block_members: int
     records: int
     method: str
+    design: Design | None = None
+    """Of a sample for sensitivity indices, how its points were drawn."""
 
     @cached_property
     def system(self) -> System:
@@ -201,7 +202,7 @@ def define(config: Config) -> Sweep:
     ]
     if faults:
         raise RequestError(faults)
-    points = _checked(config, system, kinds, _combine(axes, values, config, system, kinds))
+    points = _checked(config, system, kinds, combine(axes, values, config, system, kinds))
     sweep = Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
@@ -213,6 +214,7 @@ def define(config: Config) -> Sweep:
         block_members=config.store.block_members,
         records=config.store.records,
         method=config.sampling.method,
+        design=design_of(config, system),
     )
     _refuse_too_many(sweep)
     return sweep
@@ -307,100 +309,3 @@ def _in_axes(fault: str, axes: Sequence[str], point: Point) -> tuple[str, str]:
         return f"axes.{name}", why
     where = ", ".join(f"{axis}={brief(shown(value))}" for axis, value in zip(axes, point, strict=True))
     return f"settings.{name}", f"{why} (at {where})"
-
-
-def _combine(
-    axes: Sequence[str], values: list[list[Any]], config: Config, system: System, kinds: Sequence[Kind]
-) -> list[Point]:
-    """Points from the axes' values, in the order in which they are asked for."""
-    sampling = config.sampling
-    if sampling.method == "product":
-        thinned = _thinned([list(map(frozen, column)) for column in values], sampling.points)
-        if (count := math.prod(map(len, thinned))) > MOST_POINTS:
-            raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
-        return list(product(*thinned))
-    if not axes:
-        raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
-    if sampling.method == "zip":
-        lengths = {name: len(column) for name, column in zip(axes, values, strict=True)}
-        if len(set(lengths.values())) > 1:
-            raise RequestError([f"axes: sampling zip needs axes of equal length, got {lengths}"])
-        return list(zip(*(map(frozen, column) for column in values), strict=True))
-    if sampling.points is None:
-        raise RequestError(["sampling.points: missing; latin_hypercube needs the number of points"])
-    if labelled := [name for name, kind in zip(axes, kinds, strict=True) if kind == "label"]:
-        raise RequestError([f"axes.{name}: expected numbers to sample between, got labels" for name in labelled])
-    steps: dict[str, float | str] = {name: 1 for name, kind in zip(axes, kinds, strict=True) if kind == "whole"}
-    for name, unit in system.whole.items():
-        if unit in axes or unit in config.settings:  # else it is not known yet
-            steps[name] = unit if unit in axes else config.settings[unit]
-    return _latin_hypercube(dict(zip(axes, values, strict=True)), sampling.points, config.ensemble.seed, steps)
-
-
-def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
-    """Each axis cut to evenly spread values, ends kept, until the grid has at most `most` points."""
-    if most is None or not values:
-        return values
-    lengths = range(max(map(len, values)), 1, -1)
-    fits = (length for length in lengths if math.prod(min(length, len(column)) for column in values) <= most)
-    longest = next(fits, 1)
-    return [
-        [
-            column[k]
-            for k in np.unique(np.linspace(0, len(column) - 1, min(longest, len(column))).round().astype(int))
-        ]
-        for column in values
-    ]
-
-
-def _latin_hypercube(
-    values: Mapping[str, list[float]], points: int, seed: int, steps: Mapping[str, float | str]
-) -> list[Point]:
-    """Points that stratify every axis between its least and its greatest value.
-
-    An axis whose values are all positive and span a factor of ten or more is stratified in its logarithm. One with a
-    step, a number or another axis, gets the nearest multiples of it.
-    """
-    from scipy.stats import qmc  # half a second to import, and few sweeps need it
-
-    unit = qmc.LatinHypercube(d=len(values), rng=np.random.default_rng(seed)).random(points)
-    columns, drawn = dict(zip(values, unit.T, strict=True)), dict[str, np.ndarray]()
-    for name in sorted(values, key=lambda name: isinstance(steps.get(name), str)):  # after the axis of its step
-        low, high = min(values[name]), max(values[name])
-        if low > 0 and high >= 10 * low:
-            sampled = np.exp(np.log(low) + columns[name] * (np.log(high) - np.log(low)))
-        else:
-            sampled = low + columns[name] * (high - low)
-        if name in steps:
-            of = steps[name]
-            step = np.abs(drawn[of] if isinstance(of, str) else of)
-            sampled = _whole_steps(name, sampled, low, high, step)
-        drawn[name] = np.array([rounded(value) for value in sampled])
-    return list(zip(*(drawn[name].tolist() for name in values), strict=True))
-
-
-def _whole_steps(name: str, sampled: np.ndarray, low: float, high: float, step: np.ndarray) -> np.ndarray:
-    """Multiples of a step, () or (point,), near sampled values (point,) and within their range.
-
-    They are different ones if the step is the same for all and there are enough.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first, last = low / step, high / step
-        least, most = np.ceil(first - TOLERANCE * abs(first)), np.floor(last + TOLERANCE * abs(last))
-    none = ~(np.isfinite(most) & (least <= most))
-    if none.any():
-        of = f"{np.atleast_1d(step)[np.atleast_1d(none)][0]:.12g} from {low:.12g} to {high:.12g}"
-        raise RequestError([f"axes.{name}: expected a range that has multiples of its step, got none of {of}"])
-    counts = np.clip(np.rint(sampled / step), least, most)
-    if step.ndim == 0 and len(counts) <= most - least + 1:
-        counts = _moved_apart(counts, sampled, float(most))
-    whole: np.ndarray = counts * step
-    return whole
-
-
-def _moved_apart(counts: np.ndarray, sampled: np.ndarray, most: float) -> np.ndarray:
-    """Whole numbers in the order of what was sampled, those that are equal moved up, or down below the greatest."""
-    order, ranks, apart = np.argsort(sampled), np.arange(len(counts)), np.empty_like(counts)
-    upward = np.maximum.accumulate(counts[order] - ranks) + ranks
-    apart[order] = np.minimum(upward, most - ranks[::-1])
-    return apart

@@ -78,8 +78,8 @@ BAD = {
         ["axes.frequencies.values=[1,2]"], ["axes.frequencies.values[0]", "axes.frequencies.values[1]"]
     ),
     "part of an iteration": (["axes.delay.values=[1,1.5]"], ["axes.delay.values[1]"]),
-    "spacing lost": (["axes.T.values=null", "axes.T.start=1", "axes.T.stop=3"], ["axes.T"]),
-    "part of a range": (["axes.T={start:1,stop:3}"], ["axes.T"]),
+    "spacing lost": (["axes.T.values=null", "axes.T.start=1", "axes.T.stop=3"], ["axes.T.num"]),
+    "part of a range": (["axes.T={start:1,stop:3}"], ["axes.T.num"]),
     "values and a range": (["axes.T={values:[1,2],start:1,stop:3,num:3}"], ["axes.T"]),
     "logarithm of zero": (["axes.T={values:null,start:0,stop:3,num:3,scale:log}"], ["axes.T"]),
     "combination out of bounds": (["axes.T.values=[1,3]", "axes.dt.values=[0.05,1.5]"], ["axes.T"]),
@@ -249,6 +249,7 @@ def request_as_composed():
         "ensemble": {"members": 8, "seed": 1, "noise": "independent", "precision": None},
         "axes": {},
         "sampling": {"method": "product", "points": None},
+        "sensitivity": None,
         "store": {"root": "data", "name": "a", "suffix": "", "block_members": 8, "records": 5},
         "cluster": {"kind": "local", "workers": 1, "dashboard": False, "grace_seconds": 1, "no_workers_seconds": 1},
         "figures": {"draw": [], "of": [], "format": ["png"], "folder": None, "incomplete": False},

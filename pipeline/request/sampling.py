@@ -1,0 +1,260 @@
+"""How axes combine to points: grids, pairs, and designs drawn within ranges."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.errors import RequestError
+from pipeline.request.config import MOST_POINTS, Config, rounded
+from pipeline.request.messages import frozen
+from pipeline.request.whole import TOLERANCE
+from pipeline.schema import Kind, kind_of
+from pipeline.systems import System
+
+SCRAMBLINGS = 8
+"""Independent designs that a Sobol sample is made of; intervals of indices come from their differences."""
+
+
+class Range(NamedTuple):
+    """Where the values of an axis are drawn."""
+
+    low: float
+    high: float
+    logarithmic: bool
+    """Whether evenly in the logarithm."""
+    step: float | str | None
+    """Values are multiples of it, or of the axis that it names; None: any."""
+
+    def at(self, share: np.ndarray) -> np.ndarray:
+        """Values at shares 0 … 1 of the way from the least to the greatest, steps aside.
+
+        Args:
+            share: of any shape.
+
+        Returns:
+            Of the same shape.
+        """
+        if self.logarithmic:
+            return np.asarray(np.exp(np.log(self.low) + share * (np.log(self.high) - np.log(self.low))))
+        return np.asarray(self.low + share * (self.high - self.low))
+
+
+class Design(NamedTuple):
+    """A sample for sensitivity indices: rows of two random matrices A and B and of their mixtures.
+
+    Source: Saltelli et al., Comput. Phys. Commun. 181 (2010), 259.
+    """
+
+    ranges: Mapping[str, Range]
+    points: int
+    """Rows of A: a power of two, over all scramblings."""
+    seed: int
+
+    def as_json(self) -> str:
+        """The design as a text, for attributes of a dataset."""
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def from_json(cls, text: str) -> "Design":
+        """The design that `as_json` made a text of.
+
+        Args:
+            text: of a dataset's attributes.
+
+        Returns:
+            The design.
+        """
+        told = json.loads(text)
+        return cls(**{**told, "ranges": {name: Range(*range_) for name, range_ in told["ranges"].items()}})
+
+    def rows(self) -> np.ndarray:
+        """The points.
+
+        Scrambled Sobol sequences, so that the first rows are the same whatever the number of points.
+
+        Returns:
+            (row, scrambling, matrix, axis) swept values. Matrices: A, B and, for every axis, A with that column of B.
+        """
+        from scipy.stats import qmc  # half a second to import, and few sweeps need it
+
+        axes = len(self.ranges)
+        generators = (np.random.default_rng([self.seed, k]) for k in range(SCRAMBLINGS))
+        unit = np.stack(
+            [qmc.Sobol(2 * axes, rng=generator).random(self.points // SCRAMBLINGS) for generator in generators], 1
+        )
+        first, second = unit[..., :axes], unit[..., axes:]
+        mixed = np.where(np.eye(axes, dtype=bool), second[..., None, :], first[..., None, :])
+        shares = np.concatenate([first[..., None, :], second[..., None, :], mixed], -2)
+        columns = dict(zip(self.ranges, np.moveaxis(shares, -1, 0).reshape(axes, -1), strict=True))
+        return np.stack(_drawn(self.ranges, columns), -1).reshape(shares.shape)
+
+
+def combine(
+    axes: Sequence[str], values: list[list[Any]], config: Config, system: System, kinds: Sequence[Kind]
+) -> list[tuple[Any, ...]]:
+    """Points from the axes' values, in the order in which they are asked for.
+
+    Args:
+        axes: their names.
+        values: of each axis; the ends of a range suffice where points are drawn.
+        config: the request.
+        system: of the sweep.
+        kinds: of the axes.
+
+    Returns:
+        Swept values, in the order of the axes; not checked yet.
+
+    Raises:
+        RequestError: they don't combine.
+    """
+    sampling = config.sampling
+    if sampling.method == "product":
+        thinned = _thinned([list(map(frozen, column)) for column in values], sampling.points)
+        if (count := math.prod(map(len, thinned))) > MOST_POINTS:
+            raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
+        return list(product(*thinned))
+    if not axes:
+        raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
+    if sampling.method == "zip":
+        lengths = {name: len(column) for name, column in zip(axes, values, strict=True)}
+        if len(set(lengths.values())) > 1:
+            raise RequestError([f"axes: sampling zip needs axes of equal length, got {lengths}"])
+        return list(zip(*(map(frozen, column) for column in values), strict=True))
+    if sampling.points is None:
+        raise RequestError([f"sampling.points: missing; {sampling.method} needs the number of points"])
+    if sampling.method == "sobol":
+        rows = _design(config, system).rows()
+        return list(dict.fromkeys(map(tuple, rows.reshape(-1, len(axes)).tolist())))
+    return _latin_hypercube(_ranges(config, system), sampling.points, config.ensemble.seed)
+
+
+def design_of(config: Config, system: System) -> Design | None:
+    """The design of a request for sensitivity indices.
+
+    Args:
+        config: a checked request.
+        system: of the sweep.
+
+    Returns:
+        The design; None if points are chosen otherwise.
+    """
+    return _design(config, system) if config.sampling.method == "sobol" else None
+
+
+def _design(config: Config, system: System) -> Design:
+    points, axes = config.sampling.points, len(config.axes)
+    assert points is not None
+    if points < 2 * SCRAMBLINGS or points & (points - 1):
+        raise RequestError(
+            [f"sampling.points: expected a power of two from {2 * SCRAMBLINGS} on with sobol, got {points}"]
+        )
+    if (count := points * (axes + 2)) > MOST_POINTS:
+        raise RequestError(
+            [
+                f"sampling.points: expected at most {MOST_POINTS} points in all, got {count}, {points} × ({axes} axes "
+                "+ 2); ask for fewer"
+            ]
+        )
+    ranges = _ranges(config, system)
+    for name, range_ in ranges.items():
+        if isinstance(range_.step, str):
+            raise RequestError(
+                [
+                    f"axes.{range_.step}: expected to be fixed with sobol, as {name} is a multiple of it; got an axis"
+                ]
+            )
+    return Design(ranges, points, config.ensemble.seed)
+
+
+def _ranges(config: Config, system: System) -> dict[str, Range]:
+    """The ranges of the axes.
+
+    Logarithmic if `scale` says so or, where it is not given, if all values are positive and span a factor of ten.
+    """
+    kinds = {name: kind_of(system.settings, name) for name in config.axes}
+    if labelled := [name for name, kind in kinds.items() if kind == "label"]:
+        raise RequestError([f"axes.{name}: expected numbers to sample between, got labels" for name in labelled])
+    steps: dict[str, float | str] = {name: 1 for name, kind in kinds.items() if kind == "whole"}
+    for name, unit in system.whole.items():
+        if unit in config.axes or unit in config.settings:  # else it is not known yet
+            steps[name] = unit if unit in config.axes else config.settings[unit]
+    ranges = {}
+    for name, axis in config.axes.items():
+        values = axis.spread()
+        low, high = min(values), max(values)
+        logarithmic = axis.scale == "log" if axis.scale else low > 0 and high >= 10 * low
+        if logarithmic and low <= 0:
+            raise RequestError([f"axes.{name}: expected values above 0 on a log scale, got {low:.12g}"])
+        ranges[name] = Range(low, high, logarithmic, steps.get(name))
+    return ranges
+
+
+def _thinned(values: list[list[Any]], most: int | None) -> list[list[Any]]:
+    """Each axis cut to evenly spread values, ends kept, until the grid has at most `most` points."""
+    if most is None or not values:
+        return values
+    lengths = range(max(map(len, values)), 1, -1)
+    fits = (length for length in lengths if math.prod(min(length, len(column)) for column in values) <= most)
+    longest = next(fits, 1)
+    return [
+        [
+            column[k]
+            for k in np.unique(np.linspace(0, len(column) - 1, min(longest, len(column))).round().astype(int))
+        ]
+        for column in values
+    ]
+
+
+def _latin_hypercube(ranges: Mapping[str, Range], points: int, seed: int) -> list[tuple[Any, ...]]:
+    """Points that stratify every axis between its least and its greatest value."""
+    from scipy.stats import qmc  # half a second to import, and few sweeps need it
+
+    unit = qmc.LatinHypercube(d=len(ranges), rng=np.random.default_rng(seed)).random(points)
+    drawn = _drawn(ranges, dict(zip(ranges, unit.T, strict=True)), apart=True)
+    return list(zip(*(column.tolist() for column in drawn), strict=True))
+
+
+def _drawn(
+    ranges: Mapping[str, Range], shares: Mapping[str, np.ndarray], *, apart: bool = False
+) -> list[np.ndarray]:
+    """Values at shares (point,) of the ranges, rounded, on their steps; with `apart` on different ones if there are."""
+    drawn = dict[str, np.ndarray]()
+    for name in sorted(ranges, key=lambda name: isinstance(ranges[name].step, str)):  # after the axis of its step
+        sampled, of = ranges[name].at(shares[name]), ranges[name].step
+        if of is not None:
+            step = np.abs(drawn[of] if isinstance(of, str) else of)
+            sampled = _whole_steps(name, sampled, ranges[name], step, apart)
+        drawn[name] = np.array([rounded(value) for value in sampled])
+    return [drawn[name] for name in ranges]
+
+
+def _whole_steps(name: str, sampled: np.ndarray, within: Range, step: np.ndarray, apart: bool) -> np.ndarray:
+    """Multiples of a step, () or (point,), near sampled values (point,) and within their range.
+
+    With `apart` they are different ones if the step is the same for all and there are enough.
+    """
+    low, high = within.low, within.high
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, last = low / step, high / step
+        least, most = np.ceil(first - TOLERANCE * abs(first)), np.floor(last + TOLERANCE * abs(last))
+    none = ~(np.isfinite(most) & (least <= most))
+    if none.any():
+        of = f"{np.atleast_1d(step)[np.atleast_1d(none)][0]:.12g} from {low:.12g} to {high:.12g}"
+        raise RequestError([f"axes.{name}: expected a range that has multiples of its step, got none of {of}"])
+    counts = np.clip(np.rint(sampled / step), least, most)
+    if apart and step.ndim == 0 and len(counts) <= most - least + 1:
+        counts = _moved_apart(counts, sampled, float(most))
+    whole: np.ndarray = counts * step
+    return whole
+
+
+def _moved_apart(counts: np.ndarray, sampled: np.ndarray, most: float) -> np.ndarray:
+    """Whole numbers in the order of what was sampled, those that are equal moved up, or down below the greatest."""
+    order, ranks, apart = np.argsort(sampled), np.arange(len(counts)), np.empty_like(counts)
+    upward = np.maximum.accumulate(counts[order] - ranks) + ranks
+    apart[order] = np.minimum(upward, most - ranks[::-1])
+    return apart
