@@ -40,7 +40,7 @@ def draw_indices(dataset: xarray.Dataset, labels: Mapping[str, str], ax: Axes | 
             panel.text(0.5, 0.5, why, transform=panel.transAxes, ha="center", va="center", fontsize=7)
             panel.set(xticks=[], yticks=[])
         add_title(panel, label)
-    add_legend(figure, shown, "bars: 95 % intervals")
+    add_legend(figure, shown, "bars: 95 % intervals", ax)
     return figure
 
 

@@ -99,7 +99,7 @@ def draw(
     system = find_or_loaded(dataset.attrs["system"])
     names = _estimands(system, of)
     dataset = dataset.assign(status=dataset["status"].compute())
-    if "design" in dataset.attrs and "point" in dataset.dims:
+    if "design" in dataset.attrs and "point" in dataset.dims and x is None:
         averages = [name for name in names if system.all_estimands[name].kind != "median"]
         return draw_indices(dataset, {name: _label_of(system, name) for name in averages or names}, ax)
     if "point" in dataset.dims:
