@@ -148,6 +148,8 @@ def design_of(config: Config, system: System) -> Design | None:
 def _design(config: Config, system: System) -> Design:
     points, axes = config.sampling.points, len(config.axes)
     assert points is not None
+    if config.shrunk and points < 2 * SCRAMBLINGS:
+        points = 2 * SCRAMBLINGS  # +scale=quick has a number that suits a grid
     if points < 2 * SCRAMBLINGS or points & (points - 1):
         raise RequestError(
             [f"sampling.points: expected a power of two from {2 * SCRAMBLINGS} on with sobol, got {points}"]

@@ -1,6 +1,7 @@
 """Points, and the seed of each: a function of the root seed and the swept values alone."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import CONFIG_WRONG, RequestError
 from pipeline.request import define, point_seed
 from pipeline.request.config import Axis
+from pipeline.request.sampling import SCRAMBLINGS
 from tests.command import tiny
 
 many_examples = settings(max_examples=100, deadline=None, derandomize=True)
@@ -190,6 +192,83 @@ def test_a_latin_hypercube_over_a_whole_setting_has_whole_values_within_bounds(s
     assert {type(delay) for delay in delays} == {int}
     assert min(delays) >= 1
     assert max(delays) <= 8
+
+
+SOBOL = ("sampling.method=sobol", "axes.T={start: 1, stop: 20}", "axes.eta={start: 0.1, stop: 30}")
+
+
+@given(
+    seed=seeds, doublings=st.integers(0, 3), axes=st.sets(st.sampled_from(["delay", "sigma", "weight_control"]))
+)
+@few_examples
+def test_a_sobol_sample_grows_when_it_is_doubled_and_keeps_its_first_points(configure, seed, doublings, axes):
+    ranges = [f"axes.{name}={{start: 1, stop: 9}}" for name in sorted(axes)]
+    fixed = ("ensemble.noise=common", f"ensemble.seed={seed}", *SOBOL, *ranges)
+    points = 16 * 2**doublings
+    few, many = (define(configure("nowhere", *fixed, f"sampling.points={size}")) for size in (points, 2 * points))
+    assert many.points[: len(few.points)] == few.points
+    assert len(few.points) <= points * (len(few.axes) + 2)
+    assert (few.design.rows() == many.design.rows()[: points // SCRAMBLINGS]).all()
+
+
+def test_rows_of_a_sobol_sample_differ_from_a_in_one_axis_alone_which_is_that_of_b(sweep):
+    defined = sweep(*SOBOL, "axes.delay={start: 1, stop: 5}", "sampling.points=32")
+    rows = defined.design.rows()
+    assert rows.shape == (4, SCRAMBLINGS, 2 + 3, 3)
+    first, second = rows[:, :, 0], rows[:, :, 1]
+    for k in range(3):
+        mixed = rows[:, :, 2 + k]
+        assert (mixed[..., k] == second[..., k]).all()
+        assert (np.delete(mixed, k, -1) == np.delete(first, k, -1)).all()
+    assert {tuple(row) for row in rows.reshape(-1, 3).tolist()} == set(defined.points)
+    T, eta, delay = rows.reshape(-1, 3).T
+    np.testing.assert_allclose(T / 0.05, np.round(T / 0.05), rtol=1e-9, atol=0)
+    assert set(delay) == {1, 2, 3, 4, 5}
+    assert np.median(eta) == pytest.approx(np.sqrt(0.1 * 30), rel=0.3)  # even in the logarithm
+
+
+@pytest.mark.parametrize(
+    ("scale", "middle"), [("", np.sqrt(0.1 * 30)), (", scale: log", np.sqrt(3)), (", scale: linear", 15.05)]
+)
+def test_the_scale_of_a_range_says_how_it_is_drawn(sweep, scale, middle):
+    axis = f"axes.eta={{start: 0.1, stop: 30{scale}}}"
+    drawn = sweep(*HYPERCUBE, "~axes.T", "settings.T=1", axis)
+    assert np.median([eta for (eta,) in drawn.points]) == pytest.approx(middle, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (["sampling.points=100"], "sampling.points: expected a power of two from 16 on with sobol, got 100"),
+        (["sampling.points=8"], "sampling.points: expected a power of two from 16 on"),
+        ([], "sampling.points: missing; sobol needs the number of points"),
+        (["sampling.points=524288"], "sampling.points: expected at most 1000000 points in all, got 2097152"),
+        (["sampling.points=16", "axes.dt={start: 0.01, stop: 0.1}"], "axes.dt: expected to be fixed with sobol"),
+        (["sampling.points=16", "axes.eta={start: -1, stop: 1, scale: log}"], "axes.eta: "),
+    ],
+)
+def test_what_is_no_sobol_sample_is_told(sweep, overrides, fault):
+    with pytest.raises(RequestError, match=re.escape(fault)):
+        sweep(*SOBOL, *overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (["sensitivity={of: [success]}"], "sensitivity: expected sampling.method=sobol, got product"),
+        (["sensitivity={of: [gone]}"], "sensitivity.of[0]: expected a mean or a share, one of "),
+        (["sensitivity={of: [median_error]}"], "sensitivity.of[0]: expected a mean or a share, one of "),
+        (["sensitivity={of: []}"], "sensitivity.of: "),
+        (
+            [*SOBOL, "sampling.points=16", "sensitivity={of: [success]}", "ensemble.members=3"],
+            "ensemble.members: ",
+        ),
+        (["axes.eta={start: 1, stop: 2}"], "axes.eta.num: missing; expected how many values"),
+    ],
+)
+def test_requests_for_indices_that_cannot_be_given_are_told(configure, overrides, fault):
+    with pytest.raises(RequestError, match=re.escape(fault)):
+        configure("nowhere", *overrides)
 
 
 # --- seeds --------------------------------------------------------------------------------------------------
