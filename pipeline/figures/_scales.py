@@ -288,7 +288,7 @@ def _place_ticks(of: Any, scale: Scale, drawn: bool) -> None:
     elif scale.kind == "labels" and len(scale.values) <= _MOST_TICKS:
         of.set_ticks(list(scale.coordinates), list(scale.texts))
         room = 0.7 * _length(of) / len(scale.texts)
-        if of.axis_name == "x" and max(_SIGN_WIDTH * 8 * (len(text) + 2) for text in scale.texts) > room:
+        if of.axis_name == "x" and max(_SIGN_WIDTH * 8 * (_signs(text) + 2) for text in scale.texts) > room:
             of.set_tick_params(rotation=90)
     else:
         coordinates, texts = _candidates(scale)
@@ -296,6 +296,11 @@ def _place_ticks(of: Any, scale: Scale, drawn: bool) -> None:
         of.set_major_formatter(_Texts(coordinates, texts))
         of.set_minor_locator(FixedLocator(scale.coordinates.tolist()))
         of.set_minor_formatter(NullFormatter())
+
+
+def _signs(text: str) -> int:
+    """How many signs a text has as it is drawn, formulas too."""
+    return len(re.sub(r"[${}]", "", re.sub(r"\\[A-Za-z]+", "x", text)))
 
 
 class _Texts(Formatter):

@@ -153,4 +153,5 @@ def test_the_figure_shows_both_indices_of_every_axis(waves):
     assert legend_of(figure) == ["first order", "total, with interactions"]
     first, _ = panels_of(figure)
     assert [text.get_text() for text in first.get_xticklabels()] == ["$W$", r"$\Delta$"]
+    assert {text.get_rotation() for text in first.get_xticklabels()} == {0}
     assert len(first.patches) == 4
