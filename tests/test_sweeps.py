@@ -21,6 +21,10 @@ def test_there_are_sweeps():
     assert MAIN_JOB in {file.stem for file in FILES}
 
 
+SAMPLES = [file.stem for file in FILES if "method: sobol" in file.read_text()]
+"""They have 16 rows at least, each of as many points as axes and two more."""
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_sweep_file_begins_with_the_command_that_runs_it(file):
     package, line = file.read_text().splitlines()[:2]
@@ -38,7 +42,7 @@ def assert_complete_and_drawn(name, root, said):
     """A small store without missing members, a PNG and a PDF of more than an empty page, and the numbers in them."""
     read = open_sweep(root / f"{name}-quick.zarr")
     assert (read["status"] > 0).all()
-    assert 1 <= read["status"].size // 8 <= 4
+    assert 1 <= read["status"].size // 8 <= (112 if name in SAMPLES else 4)
     figures = re.findall(r"^figure: (.*)$", said, re.M)
     assert {path.rpartition(".")[2] for path in figures} == {"png", "pdf", "csv"}
     for path in figures:
