@@ -118,7 +118,7 @@ def plot(
         hue: the axis whose values are series, at most 7, set apart by an eighth of a step. Default: the other one, if
             it has at most 4 values.
         row: the axis whose values are rows of panels. Default: none.
-        col: the axis whose values are columns of panels, at most 4, of maps 3. Default: none.
+        col: the axis whose values are columns of panels, at most 4. Default: none.
         ax: where to draw, a single panel with a legend of its own, in the style that holds. Default: a figure of its
             own, in ours.
 

@@ -103,17 +103,14 @@ def _save(figure: Figure, stem: Path, formats: Sequence[str], metadata: dict[str
         "pdf": {"Title": stem.name, "Subject": text, "CreationDate": now},
         "svg": {"Title": stem.name, "Description": text, "Date": now},
     }
-    layout = figure.get_layout_engine()
-    if layout is not None:  # lay out once, for all files
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph", UserWarning)
+    layout, written = figure.get_layout_engine(), []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font has boxes for signs that it lacks
+        if layout is not None:  # lay out once, for all files
             layout.execute(figure)
-        figure.set_layout_engine("none")
-    written = []
-    for kind in dict.fromkeys(formats):
-        written.append(stem.with_name(f"{stem.name}.{kind}"))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font has boxes for signs that it lacks
+            figure.set_layout_engine("none")
+        for kind in dict.fromkeys(formats):
+            written.append(stem.with_name(f"{stem.name}.{kind}"))
             figure.savefig(written[-1], format=kind, metadata=told[kind])
     written.append(stem.with_name(f"{stem.name}.csv"))
     written[-1].write_text(table_of(figure), "utf-8")

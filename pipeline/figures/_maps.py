@@ -114,6 +114,8 @@ def _note(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset,
 
 
 def _mark_best(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, better: str) -> None:
+    if int(estimate["estimate"].notnull().sum()) < 2:
+        return  # nothing to be better than
     x, y = axes
     best = may_be_best(estimate, better).transpose(x.name, y.name).values
     across, down = np.meshgrid(x.scale.coordinates, y.scale.coordinates, indexing="ij")
@@ -124,8 +126,6 @@ def _mark_best(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dat
         "markeredgewidth": 0.7,
         "linestyle": "none",
     }
-    if int(estimate["estimate"].notnull().sum()) < 2:
-        return  # nothing to be better than
     if best.sum() == 1:
         ax.plot(across[best], down[best], "*", markersize=9, label=f"{word}, by more than chance (95 %)", **style)
     elif best.any():

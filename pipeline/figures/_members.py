@@ -37,7 +37,7 @@ def where_members_hold(dataset: xarray.Dataset, estimate: xarray.Dataset) -> xar
     """
     computed = (dataset["status"] != MISSING).sum("member")
     holds = 2 * (dataset["status"] == DIVERGED).sum("member") < np.maximum(computed, 1)
-    return estimate.where(holds).assign({name: estimate[name] for name in ("count",) if name in estimate})
+    return estimate.where(holds).assign(count=estimate["count"])
 
 
 def typical_member(judged: xarray.DataArray) -> int | None:

@@ -124,7 +124,7 @@ class SweptAxis(NamedTuple):
     @property
     def label(self) -> str:
         """Its symbol, with its unit."""
-        return fitting(self.symbol if self.units == "1" else f"{self.symbol} ({self.units})")
+        return fitting(with_units(self.symbol, self.units))
 
     def at(self, k: int) -> str:
         """One of its values, in words: `T = 5 time`."""
@@ -176,6 +176,19 @@ def plain(text: str) -> str:
         The text, dollars escaped.
     """
     return text.replace("$", r"\$")
+
+
+def with_units(text: str, units: str) -> str:
+    """What a quantity is, with its unit.
+
+    Args:
+        text: what it is.
+        units: "1" of a number without.
+
+    Returns:
+        Both.
+    """
+    return text if units == "1" else f"{text} ({units})"
 
 
 def fitting(text: str) -> str:

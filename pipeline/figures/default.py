@@ -28,7 +28,7 @@ from pipeline.figures._maps import draw_half_widths, draw_map
 from pipeline.figures._members import MOSTLY_DIVERGED, typical_member, valid, where_members_hold
 from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, add_title, panels
-from pipeline.figures._scales import SweptAxis, fitting, place_axis, plain, swept_axes
+from pipeline.figures._scales import SweptAxis, fitting, place_axis, plain, swept_axes, with_units
 from pipeline.plan import table
 from pipeline.systems import DIVERGED, System, find_or_loaded
 
@@ -137,7 +137,7 @@ def _label_of(system: System, name: str) -> str:
     of = name.removeprefix(f"{kind}_").replace("_", " ")
     if name not in system.estimands:
         (variable,) = (variable for variable in system.variables if variable.name == estimand.variables[0])
-        of = variable.long_name + ("" if variable.units == "1" else f" ({variable.units})")
+        of = with_units(variable.long_name, variable.units)
     return plain(f"{kind}: {of}")
 
 
@@ -180,14 +180,14 @@ def _parts(
     places = list(product(*(range(len(axis.scale.values)) for axis in layout.outer)))
     most = max(_MOST_PANELS // len(names), 1)
     spread = np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int))
-    parts = []
+    parts, absent = [], _absent(dataset)
     for name in names:
         estimate, label = where_members_hold(dataset, table(dataset, name)), _label_of(system, name)
         for place in (places[k] for k in spread):
             at = list(zip(layout.outer, place, strict=True))
             title = ", ".join(axis.at(k) for axis, k in at)
             chosen = estimate.sel({axis.name: axis.scale.values[k] for axis, k in at})
-            parts.append(_Part(name, label, chosen, title, system.all_estimands[name].better, _absent(dataset)))
+            parts.append(_Part(name, label, chosen, title, system.all_estimands[name].better, absent))
     return parts, len(names) * (len(places) - len(spread))
 
 
@@ -259,11 +259,12 @@ def _draw_points(
     dataset: xarray.Dataset, system: System, names: Sequence[str], x: str | None, ax: Axes | None
 ) -> Figure:
     """Points that are no grid: against the axis wanted or the only one, else coloured over every two of them."""
-    axes = [axis for axis in swept_axes(dataset) if len(axis.scale.values) > 1] or swept_axes(dataset)[:1]
+    swept = swept_axes(dataset)
+    axes = [axis for axis in swept if len(axis.scale.values) > 1] or swept[:1]
     if x is not None:
-        axes = [axis for axis in swept_axes(dataset) if axis.name == system.coordinate_of(x)]
+        axes = [axis for axis in swept if axis.name == system.coordinate_of(x)]
         if not axes:
-            known = ", ".join(axis.name for axis in swept_axes(dataset))
+            known = ", ".join(axis.name for axis in swept)
             raise RequestError([f"x: expected one of {known}, got {x!r}"])
     estimates = {name: where_members_hold(dataset, table(dataset, name)) for name in names}
     absent, survivors = _absent(dataset), _survivors(dataset, system, names)
@@ -352,7 +353,7 @@ def _judged(dataset: xarray.Dataset, system: System, names: Sequence[str]) -> tu
 def _described(variable: xarray.DataArray, name: str) -> str:
     """What a variable is, with its unit."""
     units, long_name = str(variable.attrs.get("units") or "1"), str(variable.attrs.get("long_name", name))
-    return fitting(plain(long_name if units == "1" else f"{long_name} ({units})"))
+    return fitting(plain(with_units(long_name, units)))
 
 
 def _draw_ensemble(

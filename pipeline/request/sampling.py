@@ -12,7 +12,7 @@ from pipeline.errors import RequestError
 from pipeline.request.config import MOST_POINTS, Config, rounded
 from pipeline.request.messages import frozen
 from pipeline.request.whole import TOLERANCE
-from pipeline.schema import Kind, kind_of
+from pipeline.schema import kind_of
 from pipeline.systems import System
 
 SCRAMBLINGS = 8
@@ -94,7 +94,7 @@ class Design(NamedTuple):
 
 
 def combine(
-    axes: Sequence[str], values: list[list[Any]], config: Config, system: System, kinds: Sequence[Kind]
+    axes: Sequence[str], values: list[list[Any]], config: Config, system: System, design: Design | None
 ) -> list[tuple[Any, ...]]:
     """Points from the axes' values, in the order in which they are asked for.
 
@@ -103,7 +103,7 @@ def combine(
         values: of each axis; the ends of a range suffice where points are drawn.
         config: the request.
         system: of the sweep.
-        kinds: of the axes.
+        design: of the request, from `design_of`.
 
     Returns:
         Swept values, in the order of the axes; not checked yet.
@@ -117,19 +117,27 @@ def combine(
         if (count := math.prod(map(len, thinned))) > MOST_POINTS:
             raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
         return list(product(*thinned))
-    if not axes:
-        raise RequestError([f"sampling.method: {sampling.method} needs axes, got none"])
+    _refuse_no_axes(config)
     if sampling.method == "zip":
         lengths = {name: len(column) for name, column in zip(axes, values, strict=True)}
         if len(set(lengths.values())) > 1:
             raise RequestError([f"axes: sampling zip needs axes of equal length, got {lengths}"])
         return list(zip(*(map(frozen, column) for column in values), strict=True))
-    if sampling.points is None:
-        raise RequestError([f"sampling.points: missing; {sampling.method} needs the number of points"])
-    if sampling.method == "sobol":
-        rows = _design(config, system).rows()
-        return list(dict.fromkeys(map(tuple, rows.reshape(-1, len(axes)).tolist())))
-    return _latin_hypercube(_ranges(config, system), sampling.points, config.ensemble.seed)
+    if design is not None:
+        return list(dict.fromkeys(map(tuple, design.rows().reshape(-1, len(axes)).tolist())))
+    return _latin_hypercube(_ranges(config, system), _number_of_points(config), config.ensemble.seed)
+
+
+def _refuse_no_axes(config: Config) -> None:
+    if not config.axes:
+        raise RequestError([f"sampling.method: {config.sampling.method} needs axes, got none"])
+
+
+def _number_of_points(config: Config) -> int:
+    """How many are to be drawn."""
+    if config.sampling.points is None:
+        raise RequestError([f"sampling.points: missing; {config.sampling.method} needs the number of points"])
+    return config.sampling.points
 
 
 def design_of(config: Config, system: System) -> Design | None:
@@ -141,13 +149,14 @@ def design_of(config: Config, system: System) -> Design | None:
 
     Returns:
         The design; None if points are chosen otherwise.
+
+    Raises:
+        RequestError: there are no axes to draw in, or not as many points as a design has.
     """
-    return _design(config, system) if config.sampling.method == "sobol" else None
-
-
-def _design(config: Config, system: System) -> Design:
-    points, axes = config.sampling.points, len(config.axes)
-    assert points is not None
+    if config.sampling.method != "sobol":
+        return None
+    _refuse_no_axes(config)
+    points, axes = _number_of_points(config), len(config.axes)
     if config.shrunk and points < 2 * SCRAMBLINGS:
         points = 2 * SCRAMBLINGS  # +scale=quick has a number that suits a grid
     if points < 2 * SCRAMBLINGS or points & (points - 1):

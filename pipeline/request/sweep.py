@@ -202,7 +202,8 @@ def define(config: Config) -> Sweep:
     ]
     if faults:
         raise RequestError(faults)
-    points = _checked(config, system, kinds, combine(axes, values, config, system, kinds))
+    design = design_of(config, system)
+    points = _checked(config, system, kinds, combine(axes, values, config, system, design))
     sweep = Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
@@ -214,7 +215,7 @@ def define(config: Config) -> Sweep:
         block_members=config.store.block_members,
         records=config.store.records,
         method=config.sampling.method,
-        design=design_of(config, system),
+        design=design,
     )
     _refuse_too_many(sweep)
     return sweep
