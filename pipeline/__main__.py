@@ -39,6 +39,8 @@ def main() -> None:
     interrupt_on_signals()
     code = exit_code(sys.argv[1:])
     flush_streams()
+    if multiprocessing := sys.modules.get("multiprocessing.util"):
+        multiprocessing._run_finalizers(0)  # removes semaphores of workers that were just starting
     os._exit(code)  # all is closed and written; to take the interpreter apart costs a third of a second
 
 
