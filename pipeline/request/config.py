@@ -92,6 +92,28 @@ DRAWN = ("latin_hypercube", "sobol")
 """Ways of sampling that draw points within the ranges of the axes."""
 
 
+class Target(Section):
+    """A value that is looked for."""
+
+    target: Real
+
+
+class Search(Section):
+    """A place that is looked for within the ranges of the axes."""
+
+    of: str
+    """An estimand, or `module:function` of the Dataset of a candidate."""
+    goal: Literal["min", "max"] | Target
+    points: int = Field(default=60, ge=16, le=10**4)
+    """Ensembles that it may cost, of `ensemble.members` each: a fifth of them at the place that is found."""
+    round: int = Field(default=4, ge=1, le=256)
+    """Ensembles that are computed side by side."""
+    diverged: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of the members that may diverge at a place."""
+    place: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the ranges' volume in which the place is known well enough. None: the budget is spent."""
+
+
 class Sensitivity(Section):
     """What the settings that are swept are held responsible for."""
 
@@ -251,6 +273,7 @@ class Config(Section):
     axes: dict[str, Axis]
     sampling: Sampling
     sensitivity: Sensitivity | None
+    search: Search | None
     store: StoreConfig
     cluster: Cluster
     figures: FiguresConfig

@@ -23,7 +23,7 @@ from pipeline.store.layout import Document, Layout, sealed, unsealed
 from pipeline.words import one_line
 
 ROOT = "zarr.json"
-CODES = "runs/code"
+CODES, SEARCHES = "runs/code", "runs/searches"
 GROUP: Document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 """The zarr.json of the folders `runs` and `pending`: plain readers list them as groups and find no array in them."""
 GROUPS = ("runs", PENDING)
@@ -240,6 +240,30 @@ class Store:
         if f"{digest}.json" not in files.sizes(CODES):
             files.make(CODES)
             files.write(f"{CODES}/{digest}.json", sealed(definitions))
+
+    def search(self, name: str) -> dict[str, Any]:
+        """The record of a search: its rounds, each written before it began.
+
+        Args:
+            name: 16 hexadecimal digits.
+
+        Returns:
+            The record; empty before the search began.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        return self._record(f"{SEARCHES}/{name}.json") if f"{name}.json" in self.files.sizes(SEARCHES) else {}
+
+    def log_search(self, name: str, record: Mapping[str, Any]) -> None:
+        """Write or replace the record of a search.
+
+        Args:
+            name: 16 hexadecimal digits.
+            record: what JSON can hold.
+        """
+        self.folder.make(SEARCHES)
+        self.folder.write(f"{SEARCHES}/{name}.json", sealed(record))
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first.

@@ -1,0 +1,193 @@
+"""Gaussian processes over swept settings, given estimates with their noise.
+
+Places are in the unit cube, a side for each axis. The kernel is Matérn 5/2 under a linear map A of the axes that is
+learned, as what a model answers to is rarely a setting by itself but a product or a quotient of several:
+
+    k(x, y) = s² (1 + √5 r + 5 r²/3) exp(−√5 r),   r = |A (x − y)|
+
+A is upper triangular with a positive diagonal, so that AᵀA is any metric, each by one A. Source: Rasmussen and
+Williams, Gaussian Processes for Machine Learning (2006), chapters 2, 4.2 and 5.4.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Kernel
+
+_SHORT, _LONG = 0.15, 0.5
+"""Lengths, in sides of the cube, from which the fit starts, across and along a ridge."""
+_LENGTH = 0.3
+"""Expected before any number is seen, to a factor of e."""
+_SKEW = 4.0
+"""Standard deviation expected of the entries of A beside the diagonal."""
+_ITERATIONS = 60
+
+
+class MappedMatern(Kernel):  # type: ignore[misc]
+    """Matérn 5/2 under a linear map of the axes.
+
+    Args:
+        axes: how many.
+        theta: the logarithm of s, then the rows of A from the diagonal on, the diagonal as logarithms.
+    """
+
+    def __init__(self, axes: int, theta: Sequence[float]):
+        self.axes = axes
+        self.theta = theta
+
+    @property
+    def theta(self) -> np.ndarray:
+        """(parameter,) those that are learned."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, theta: Sequence[float]) -> None:
+        self._theta = np.asarray(theta, dtype=float)
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """(parameter, 2) so far from what is expected that they hold nothing back."""
+        return np.full((len(self._theta), 2), [-20.0, 20.0])
+
+    @property
+    def hyperparameters(self) -> list[Any]:
+        """None with a name and bounds of its own."""
+        return []
+
+    @property
+    def n_dims(self) -> int:
+        """How many parameters are learned."""
+        return len(self._theta)
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """(axis, axis) A."""
+        matrix = np.zeros((self.axes, self.axes))
+        matrix[np.triu_indices(self.axes)] = self._theta[1:]
+        diagonal = np.diag_indices(self.axes)
+        matrix[diagonal] = np.exp(matrix[diagonal])
+        return matrix
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
+        """(of X, of Y) covariances; with `eval_gradient` their derivatives by the parameters too, along a last axis."""
+        apart = X[:, None] - (X if Y is None else Y)[None]
+        mapped = apart @ self.matrix.T
+        squared = (mapped**2).sum(-1)
+        scaled, variance = np.sqrt(5 * squared), np.exp(2 * self._theta[0])
+        decay = variance * np.exp(-scaled)
+        kernel = (1 + scaled + 5 / 3 * squared) * decay
+        if not eval_gradient:
+            return kernel
+        by_squared = -5 / 6 * (1 + scaled) * decay
+        rows, columns = np.triu_indices(self.axes)
+        factor = np.where(rows == columns, np.diag(self.matrix)[rows], 1)  # the diagonal is in logarithms
+        by_matrix = 2 * mapped[..., rows] * apart[..., columns] * factor
+        return kernel, np.concatenate([2 * kernel[..., None], by_squared[..., None] * by_matrix], -1)
+
+    def diag(self, X: np.ndarray) -> np.ndarray:
+        """(of X,) variances."""
+        return np.full(len(X), np.exp(2 * self._theta[0]))
+
+    def is_stationary(self) -> bool:
+        """Yes."""
+        return True
+
+    def distances(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """(of X, of Y) in lengths of the kernel."""
+        return np.linalg.norm((X[:, None] - Y[None]) @ self.matrix.T, axis=-1)
+
+
+class Model:
+    """A Gaussian process that was fitted to estimates.
+
+    Args:
+        places: (place, axis) in the unit cube.
+        values: (place,) estimates.
+        variances: (place,) of their noise.
+        start: the parameters of an earlier fit, from which this one starts beside a general one. Default: several
+            general ones.
+    """
+
+    def __init__(
+        self, places: np.ndarray, values: np.ndarray, variances: np.ndarray, start: Sequence[float] | None = None
+    ):
+        axes = places.shape[1]
+        self.middle = float(np.average(values, weights=1 / (variances + values.var() + 1e-12)))
+        scale = float(np.log(values.std() + 1e-6))
+        starts = _starts(axes, scale)
+        if start is not None:
+            starts = [np.array(start), starts[0]]
+        self._process = GaussianProcessRegressor(
+            MappedMatern(axes, starts[0]),
+            alpha=variances + 1e-8 * np.exp(2 * scale),
+            optimizer=_search(starts, scale),
+        ).fit(places, values - self.middle)
+
+    @property
+    def kernel(self) -> MappedMatern:
+        """As it was fitted."""
+        kernel: MappedMatern = self._process.kernel_
+        return kernel
+
+    def at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, (place,) each, of what it expects."""
+        mean, deviation = self._process.predict(places, return_std=True)
+        return mean + self.middle, np.maximum(deviation, 1e-9)
+
+    def drawn(self, places: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+        """(draw, place) functions that it takes for possible."""
+        mean, covariance = self._process.predict(places, return_cov=True)
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0))
+        return np.asarray(mean + self.middle + random.standard_normal((draws, len(places))) @ root.T)
+
+
+def _starts(axes: int, scale: float) -> list[np.ndarray]:
+    """Parameters to start from: a ball, and ridges along every axis and between every two of them."""
+    metrics = [np.eye(axes) / _LENGTH**2]
+    across = np.array([[1 / _SHORT**2, 0], [0, 1 / _LONG**2]])
+    for i in range(axes):
+        along = np.full(axes, 1 / _LONG**2)
+        along[i] = 1 / _SHORT**2
+        metrics.append(np.diag(along))
+        for j in range(i + 1, axes):
+            for angle in (np.pi / 4, -np.pi / 4):
+                turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+                metric = np.eye(axes) / _LENGTH**2
+                metric[np.ix_([i, j], [i, j])] = turn.T @ across @ turn
+                metrics.append(metric)
+    return [_parameters(np.linalg.cholesky(metric).T, scale) for metric in metrics]
+
+
+def _parameters(matrix: np.ndarray, scale: float) -> np.ndarray:
+    matrix = matrix.copy()
+    diagonal = np.diag_indices(len(matrix))
+    matrix[diagonal] = np.log(matrix[diagonal])
+    return np.concatenate([[scale], matrix[np.triu_indices(len(matrix))]])
+
+
+def _search(starts: Sequence[np.ndarray], scale: float) -> Callable[..., tuple[np.ndarray, float]]:
+    """Find the parameters that are most probable after the numbers, from the best of the starts and one more."""
+    axes = int((np.sqrt(8 * len(starts[0]) - 7) - 1) / 2)
+    rows, columns = np.triu_indices(axes)
+    expected = np.concatenate([[scale], np.where(rows == columns, -np.log(_LENGTH), 0)])
+    spread = np.concatenate([[1.0], np.where(rows == columns, 1.0, _SKEW)])
+
+    def optimizer(objective: Callable[..., Any], _: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
+        def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = objective(theta)
+            off = (theta - expected) / spread
+            return value + off @ off / 2, gradient + off / spread
+
+        best = sorted(starts, key=lambda theta: cost(theta)[0])[:2]
+        found = [
+            minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS})
+            for start in best
+        ]
+        least = min(found, key=lambda result: float(result.fun))
+        return least.x, float(least.fun)
+
+    return optimizer
