@@ -92,7 +92,7 @@ DRAWN = ("latin_hypercube", "sobol")
 """Ways of sampling that draw points within the ranges of the axes."""
 
 
-class Target(Section):
+class Aim(Section):
     """A value that is looked for."""
 
     target: Real
@@ -103,7 +103,7 @@ class Search(Section):
 
     of: str
     """An estimand, or `module:function` of the Dataset of a candidate."""
-    goal: Literal["min", "max"] | Target
+    goal: Literal["min", "max"] | Aim
     points: int = Field(default=60, ge=16, le=10**4)
     """Ensembles that it may cost, of `ensemble.members` each: a fifth of them at the place that is found."""
     round: int = Field(default=4, ge=1, le=256)

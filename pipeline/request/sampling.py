@@ -42,6 +42,21 @@ class Range(NamedTuple):
             return np.asarray(np.exp(np.log(self.low) + share * (np.log(self.high) - np.log(self.low))))
         return np.asarray(self.low + share * (self.high - self.low))
 
+    def share(self, values: np.ndarray) -> np.ndarray:
+        """How far values are on the way from the least to the greatest: the inverse of `at`.
+
+        Args:
+            values: of any shape, within the range.
+
+        Returns:
+            Of the same shape.
+        """
+        if self.high == self.low:
+            return np.full(np.shape(values), 0.5)
+        if self.logarithmic:
+            return np.asarray(np.log(values / self.low) / np.log(self.high / self.low))
+        return np.asarray((values - self.low) / (self.high - self.low))
+
 
 class Design(NamedTuple):
     """A sample for sensitivity indices: rows of two random matrices A and B and of their mixtures.
@@ -90,7 +105,7 @@ class Design(NamedTuple):
         mixed = np.where(np.eye(axes, dtype=bool), second[..., None, :], first[..., None, :])
         shares = np.concatenate([first[..., None, :], second[..., None, :], mixed], -2)
         columns = dict(zip(self.ranges, np.moveaxis(shares, -1, 0).reshape(axes, -1), strict=True))
-        return np.stack(_drawn(self.ranges, columns), -1).reshape(shares.shape)
+        return np.stack(on_steps(self.ranges, columns), -1).reshape(shares.shape)
 
 
 def combine(
@@ -125,7 +140,7 @@ def combine(
         return list(zip(*(map(frozen, column) for column in values), strict=True))
     if design is not None:
         return list(dict.fromkeys(map(tuple, design.rows().reshape(-1, len(axes)).tolist())))
-    return _latin_hypercube(_ranges(config, system), _number_of_points(config), config.ensemble.seed)
+    return _latin_hypercube(ranges_of(config, system), _number_of_points(config), config.ensemble.seed)
 
 
 def _refuse_no_axes(config: Config) -> None:
@@ -170,7 +185,7 @@ def design_of(config: Config, system: System) -> Design | None:
                 "+ 2); ask for fewer"
             ]
         )
-    ranges = _ranges(config, system)
+    ranges = ranges_of(config, system)
     for name, range_ in ranges.items():
         if isinstance(range_.step, str):
             raise RequestError(
@@ -181,8 +196,8 @@ def design_of(config: Config, system: System) -> Design | None:
     return Design(ranges, points, config.ensemble.seed)
 
 
-def _ranges(config: Config, system: System) -> dict[str, Range]:
-    """The ranges of the axes.
+def ranges_of(config: Config, system: System) -> dict[str, Range]:
+    """The ranges of the axes: of a checked request, in which points are drawn.
 
     Logarithmic if `scale` says so or, where it is not given, if all values are positive and span a factor of ten.
     """
@@ -225,20 +240,36 @@ def _latin_hypercube(ranges: Mapping[str, Range], points: int, seed: int) -> lis
     from scipy.stats import qmc  # half a second to import, and few sweeps need it
 
     unit = qmc.LatinHypercube(d=len(ranges), rng=np.random.default_rng(seed)).random(points)
-    drawn = _drawn(ranges, dict(zip(ranges, unit.T, strict=True)), apart=True)
+    drawn = on_steps(ranges, dict(zip(ranges, unit.T, strict=True)), apart=True)
     return list(zip(*(column.tolist() for column in drawn), strict=True))
 
 
-def _drawn(
-    ranges: Mapping[str, Range], shares: Mapping[str, np.ndarray], *, apart: bool = False
+def on_steps(
+    ranges: Mapping[str, Range], shares: Mapping[str, np.ndarray], *, apart: bool = False, digits: int = 12
 ) -> list[np.ndarray]:
-    """Values at shares (point,) of the ranges, rounded, on their steps; with `apart` on different ones if there are."""
+    """Values at shares of the ranges, on the steps of those that have some.
+
+    Args:
+        ranges: of the axes.
+        shares: axis → (point,) 0 … 1 of the way from the least to the greatest.
+        apart: whether values on steps are different ones, if there are enough. Default: no.
+        digits: of values. Default: 12, what tells points apart.
+
+    Returns:
+        (point,) values of every axis.
+
+    Raises:
+        RequestError: a range has no multiple of its step.
+    """
     drawn = dict[str, np.ndarray]()
     for name in sorted(ranges, key=lambda name: isinstance(ranges[name].step, str)):  # after the axis of its step
-        sampled, of = ranges[name].at(shares[name]), ranges[name].step
-        if of is not None:
+        within, of = ranges[name], ranges[name].step
+        sampled = within.at(shares[name])
+        if of is None:
+            sampled = np.clip([float(f"{value:.{digits}g}") for value in sampled], within.low, within.high)
+        else:
             step = np.abs(drawn[of] if isinstance(of, str) else of)
-            sampled = _whole_steps(name, sampled, ranges[name], step, apart)
+            sampled = _whole_steps(name, sampled, within, step, apart)
         drawn[name] = np.array([rounded(value) for value in sampled])
     return [drawn[name] for name in ranges]
 

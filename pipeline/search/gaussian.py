@@ -34,7 +34,7 @@ class MappedMatern(Kernel):  # type: ignore[misc]
         theta: the logarithm of s, then the rows of A from the diagonal on, the diagonal as logarithms.
     """
 
-    def __init__(self, axes: int, theta: Sequence[float]):
+    def __init__(self, axes: int, theta: np.ndarray):
         self.axes = axes
         self.theta = theta
 
@@ -44,7 +44,7 @@ class MappedMatern(Kernel):  # type: ignore[misc]
         return self._theta
 
     @theta.setter
-    def theta(self, theta: Sequence[float]) -> None:
+    def theta(self, theta: np.ndarray) -> None:
         self._theta = np.asarray(theta, dtype=float)
 
     @property
@@ -97,7 +97,7 @@ class MappedMatern(Kernel):  # type: ignore[misc]
 
     def distances(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
         """(of X, of Y) in lengths of the kernel."""
-        return np.linalg.norm((X[:, None] - Y[None]) @ self.matrix.T, axis=-1)
+        return np.asarray(np.linalg.norm((X[:, None] - Y[None]) @ self.matrix.T, axis=-1))
 
 
 class Model:
@@ -176,15 +176,17 @@ def _search(starts: Sequence[np.ndarray], scale: float) -> Callable[..., tuple[n
     expected = np.concatenate([[scale], np.where(rows == columns, -np.log(_LENGTH), 0)])
     spread = np.concatenate([[1.0], np.where(rows == columns, 1.0, _SKEW)])
 
+    options: Any = {"maxiter": _ITERATIONS}
+
     def optimizer(objective: Callable[..., Any], _: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, float]:
-        def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        def cost(theta: np.ndarray) -> Any:
             value, gradient = objective(theta)
             off = (theta - expected) / spread
             return value + off @ off / 2, gradient + off / spread
 
         best = sorted(starts, key=lambda theta: cost(theta)[0])[:2]
         found = [
-            minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _ITERATIONS})
+            minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds.tolist(), options=options)
             for start in best
         ]
         least = min(found, key=lambda result: float(result.fun))

@@ -6,7 +6,7 @@ posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012), 1809.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.special import logit
@@ -14,7 +14,6 @@ from scipy.stats import norm
 
 from pipeline.search.gaussian import Model
 
-Kind = Literal["mean", "fraction"]
 _NODES = norm.ppf((np.arange(32) + 0.5) / 32)
 """Quantiles of a normal distribution, over which an expectation is a mean."""
 _POOLED = 8
@@ -56,52 +55,90 @@ class Region(NamedTuple):
     """(candidate,) whether it is in the smallest set that holds it with 95 %."""
 
 
+class Estimates(NamedTuple):
+    """What is known of some places, as a model takes it."""
+
+    values: np.ndarray
+    """(place,) NaN: nothing is known of the estimate."""
+    variances: np.ndarray
+    """(place,) of their noise."""
+    as_fitted: Callable[[np.ndarray], np.ndarray]
+    """Estimates → values."""
+
+
+def of_means(members: Sequence[np.ndarray]) -> Estimates:
+    """Means over members: logarithms, if all are positive.
+
+    The noise of a place is shrunk to that of all, relative to the mean: a few members may be alike by chance.
+
+    Args:
+        members: of each place (member,) numbers, NaN for those that diverged.
+
+    Returns:
+        Estimates, of places where at least two members count.
+    """
+    counts = np.array([np.isfinite(numbers).sum() for numbers in members])
+    known = counts > 1
+    means, spreads = np.full((2, len(members)), np.nan)
+    for k in np.flatnonzero(known).tolist():
+        means[k], spreads[k] = np.nanmean(members[k]), np.nanvar(members[k], ddof=1)
+    logarithmic = bool((means[known] > 0).all())
+    relative, freedom = (spreads / means**2 if logarithmic else spreads), counts - 1
+    pooled = float((freedom * relative)[known].sum() / freedom[known].sum())
+    variances = (freedom * relative + _POOLED * pooled) / (freedom + _POOLED) / counts
+    return Estimates(np.log(means) if logarithmic else means, variances, _log if logarithmic else _same)
+
+
+def of_shares(members: Sequence[np.ndarray]) -> Estimates:
+    """Logits of shares, (k + ½)/(n + 1): 0 of 16 are no 0.
+
+    Args:
+        members: of each place (member,) 0 and 1.
+
+    Returns:
+        Estimates.
+    """
+    counts, hits = np.array(list(map(len, members))), np.array([float(numbers.sum()) for numbers in members])
+    shares = (hits + 0.5) / (counts + 1)
+    return Estimates(logit(shares), 1 / ((counts + 1) * shares * (1 - shares)), _logit)
+
+
 def fitted(
-    places: np.ndarray, members: Sequence[np.ndarray], kind: Kind, start: Sequence[Sequence[float]] = ()
+    places: np.ndarray,
+    estimates: Estimates,
+    diverged: np.ndarray,
+    members: np.ndarray,
+    start: Sequence[Sequence[float]] = (),
 ) -> Models:
     """Models of the estimate and of divergence.
 
     Args:
         places: (place, axis) in the unit cube.
-        members: of each place (member,) numbers, NaN for those that diverged; for a share 0 and 1.
-        kind: of the estimand.
+        estimates: of them.
+        diverged: (place,) members that did.
+        members: (place,) how many there are.
         start: parameters of an earlier fit of both. Default: none.
 
     Returns:
         The models.
     """
-    counts = np.array([np.isfinite(values).sum() for values in members])
-    totals = np.array([len(values) for values in members])
-    known = counts >= (2 if kind == "mean" else 1)
-    if kind == "fraction":
-        hits = np.array([np.nansum(values) for values in members])[known]
-        shares = (hits + 0.5) / (counts[known] + 1)
-        values, variances = logit(shares), 1 / ((counts[known] + 1) * shares * (1 - shares))
-        as_fitted: Callable[[np.ndarray], np.ndarray] = lambda share: logit(np.clip(share, 1e-6, 1 - 1e-6))  # noqa: E731
-    else:
-        means = np.array([np.nanmean(m) for m, there in zip(members, known, strict=True) if there])
-        spreads = np.array([np.nanvar(m, ddof=1) for m, there in zip(members, known, strict=True) if there])
-        logarithmic = bool((means > 0).all())
-        relative = spreads / means**2 if logarithmic else spreads
-        freedom = counts[known] - 1
-        pooled = float((freedom * relative).sum() / freedom.sum())
-        variances = (freedom * relative + _POOLED * pooled) / (freedom + _POOLED) / counts[known]
-        values = np.log(means) if logarithmic else means
-        as_fitted = _log if logarithmic else _same
-    value = Model(places[known], values, variances, start[0] if start else None)
-    lost = totals - counts
-    if not lost.any():
-        return Models(value, None, as_fitted)
-    share = (lost + 0.5) / (totals + 1)
-    # A quarter: the least that a binomial share's logit can have at a half, so that 0 of few says little
-    diverged = Model(
-        places, logit(share), 1 / (totals * share * (1 - share) + 0.25), start[1] if start[1:] else None
+    known = np.isfinite(estimates.values)
+    value = Model(places[known], estimates.values[known], estimates.variances[known], start[0] if start else None)
+    if not diverged.any():
+        return Models(value, None, estimates.as_fitted)
+    share = (diverged + 0.5) / (members + 1)
+    variances = 1 / (members * share * (1 - share) + 0.25)  # at most 4: none of few says little
+    return Models(
+        value, Model(places, logit(share), variances, start[1] if start[1:] else None), estimates.as_fitted
     )
-    return Models(value, diverged, as_fitted)
+
+
+def _logit(shares: np.ndarray) -> np.ndarray:
+    return np.asarray(logit(np.clip(shares, 1e-6, 1 - 1e-6)))
 
 
 def _log(values: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(values, 1e-300))
+    return np.asarray(np.log(np.maximum(values, 1e-300)))
 
 
 def _same(values: np.ndarray) -> np.ndarray:
@@ -128,7 +165,7 @@ def feasible(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
 def _loss(models: Models, goal: Goal, fitted_values: np.ndarray) -> np.ndarray:
     """What is to be least."""
     if goal.aim == "target":
-        return np.abs(fitted_values - models.as_fitted(np.array(goal.target)))
+        return np.asarray(np.abs(fitted_values - models.as_fitted(np.array(goal.target))))
     return fitted_values if goal.aim == "min" else -fitted_values
 
 
