@@ -24,10 +24,12 @@ from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, par
 from pipeline.request.config import (
     EXPORTS,
     LEAST_MEMBERS,
+    Aim,
     Config,
     Converge,
     FiguresConfig,
     Precision,
+    Search,
     StoreAlone,
     Verify,
 )
@@ -35,13 +37,14 @@ from pipeline.request.drawable import Needs, unfit
 from pipeline.request.fields import local_path
 from pipeline.request.messages import got, label_of, shown, values_of
 from pipeline.request.sampling import Design, Range, on_steps, ranges_of
+from pipeline.request.space import Space
 from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
-    "CONF", "EXPORTS", "LEAST_MEMBERS", "MOST_BLOCKS", "Arguments", "Cluster", "Config", "Converge", "Derived",
-    "Design", "FiguresConfig", "Known", "LocalCluster", "Needs", "Origin", "Point", "Precision", "Range",
-    "SchedulerCluster", "SerialCluster", "SlurmCluster", "StoreAlone", "Sweep", "Value", "Verify", "as_walltime",
-    "as_yaml", "bytes_of", "check", "check_store_alone", "compose", "define", "got", "ignored_settings", "label_of",
-    "local_path", "on_steps", "parse", "plain", "point_ids", "point_seed", "ranges_of", "refuse_open_comms",
-    "seconds_of", "several", "shown", "unfit", "values_of",
+    "CONF", "EXPORTS", "LEAST_MEMBERS", "MOST_BLOCKS", "Aim", "Arguments", "Cluster", "Config", "Converge",
+    "Derived", "Design", "FiguresConfig", "Known", "LocalCluster", "Needs", "Origin", "Point", "Precision", "Range",
+    "SchedulerCluster", "Search", "SerialCluster", "SlurmCluster", "Space", "StoreAlone", "Sweep", "Value",
+    "Verify", "as_walltime", "as_yaml", "bytes_of", "check", "check_store_alone", "compose", "define", "got",
+    "ignored_settings", "label_of", "local_path", "on_steps", "parse", "plain", "point_ids", "point_seed",
+    "ranges_of", "refuse_open_comms", "seconds_of", "several", "shown", "unfit", "values_of",
 ]  # fmt: skip

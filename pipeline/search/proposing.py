@@ -6,7 +6,7 @@ posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012), 1809.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import logit

@@ -35,6 +35,8 @@ class Round(NamedTuple):
     """Of each point, those it has already among them."""
     models: list[list[float]]
     """Parameters that were fitted, from which the next round starts."""
+    fresh: int = 0
+    """Of a place that was found, how many members tell its value: the last ones."""
 
 
 class Found(NamedTuple):
@@ -92,7 +94,7 @@ def next_round(
         return Round("explore", list(asked), list(asked.values()), _parameters(models))
     point = candidates[best(models, goal, cube)]
     fresh = max(search.points - spent, search.points // _CONFIRMED) * members
-    return Round("confirm", [point], [_stored(known, point) + fresh], _parameters(models))
+    return Round("confirm", [point], [_stored(known, point) + fresh], _parameters(models), fresh)
 
 
 def _stored(known: Mapping[Point, Known], point: Point) -> int:
@@ -107,9 +109,8 @@ def _goal(search: Search) -> Goal:
 
 def _models(space: Space, kind: str, known: Mapping[Point, Known], rounds: Sequence[Round]) -> Models:
     estimates: Estimates = (of_shares if kind == "fraction" else of_means)([one.numbers for one in known.values()])
-    diverged, totals = (
-        np.array([of(one) for one in known.values()]) for of in (lambda one: one.diverged, lambda one: len(one.numbers))
-    )
+    diverged = np.array([one.diverged for one in known.values()])
+    totals = np.array([len(one.numbers) for one in known.values()])
     return fitted(space.places(list(known)), estimates, diverged, totals, rounds[-1].models if rounds else ())
 
 
@@ -132,25 +133,22 @@ def _found(
     models: Models,
     candidates: Sequence[Point],
 ) -> Found:
-    (point,), (total,) = confirm.points, confirm.members
-    fresh = known[point].numbers[total - search.points // _CONFIRMED * (total // search.points or 1) :]
-    import xarray
+    import xarray  # half a second to import
 
+    (point,), (total,) = confirm.points, confirm.members
+    fresh = known[point].numbers[total - confirm.fresh : total]
     values = xarray.DataArray(fresh, dims="member")
-    if kind == "fraction":
-        value = intervals.fraction(values == 1, values.notnull())
-    else:
-        value = intervals.mean(values)
+    share = kind == "fraction"
+    value = intervals.fraction(values == 1, values.notnull()) if share else intervals.mean(values)
+    estimate, low, high = (float(value[name]) for name in ("estimate", "low", "high"))
     cube = space.places(candidates)
     inside = region(models, _goal(search), cube, 0).inside
     spread = np.cov(cube[inside].T) if inside.sum() > len(space.ranges) else np.zeros((len(space.ranges),) * 2)
     extents = np.sqrt(np.maximum(np.linalg.eigvalsh(np.atleast_2d(spread)), 0))
     is_ridge = len(extents) > 1 and extents[-1] > _RIDGE * max(extents[0], 1e-12) and extents[-1] > 0.05
     return Found(
-        point,
-        *(float(value[name]) for name in ("estimate", "low", "high")),
-        int(np.isfinite(fresh).sum()),
+        point, estimate, low, high, int(np.isfinite(fresh).sum()),
         [candidates[k] for k in np.flatnonzero(inside).tolist()],
         float(inside.mean()),
         "ridge" if is_ridge else "point",
-    )
+    )  # fmt: skip
