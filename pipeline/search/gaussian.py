@@ -23,7 +23,7 @@ _LENGTH = 0.3
 """Expected before any number is seen, to a factor of e."""
 _SKEW = 4.0
 """Standard deviation expected of the entries of A beside the diagonal."""
-_ITERATIONS = 60
+_ITERATIONS, _KERNELS, _WIDEST = 60, 10, 2.0
 
 
 class MappedMatern(Kernel):  # type: ignore[misc]
@@ -120,11 +120,12 @@ class Model:
         starts = _starts(axes, scale)
         if start is not None:
             starts = [np.array(start), starts[0]]
+        self._noise = variances + 1e-8 * np.exp(2 * scale)
+        self._data = places, values - self.middle
+        self._costs: list[Any] = []
         self._process = GaussianProcessRegressor(
-            MappedMatern(axes, starts[0]),
-            alpha=variances + 1e-8 * np.exp(2 * scale),
-            optimizer=_search(starts, scale),
-        ).fit(places, values - self.middle)
+            MappedMatern(axes, starts[0]), alpha=self._noise, optimizer=_search(starts, scale, self._costs)
+        ).fit(*self._data)
 
     @property
     def kernel(self) -> MappedMatern:
@@ -139,10 +140,25 @@ class Model:
 
     def drawn(self, places: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
         """(draw, place) functions that it takes for possible."""
-        mean, covariance = self._process.predict(places, return_cov=True)
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-        return np.asarray(mean + self.middle + random.standard_normal((draws, len(places))) @ root.T)
+        found = []
+        for theta in self._possible(_KERNELS, random):
+            process = GaussianProcessRegressor(
+                MappedMatern(self.kernel.axes, theta), alpha=self._noise, optimizer=None
+            ).fit(*self._data)
+            mean, covariance = process.predict(places, return_cov=True)
+            values, vectors = np.linalg.eigh(covariance)
+            root = vectors * np.sqrt(np.maximum(values, 0))
+            found.append(mean + random.standard_normal((draws // _KERNELS, len(places))) @ root.T)
+        return np.concatenate(found) + self.middle
+
+    def _possible(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """(draw, parameter) parameters that the numbers allow for, by Laplace's approximation."""
+        best, cost = self.kernel.theta, self._costs[0]
+        step = 1e-4
+        hessian = np.array([(cost(best + e)[1] - cost(best - e)[1]) / (2 * step) for e in step * np.eye(len(best))])
+        values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+        root = vectors / np.sqrt(np.maximum(values, 1.0 / _WIDEST**2))
+        return np.asarray(best + random.standard_normal((count, len(best))) @ root.T)
 
 
 def _starts(axes: int, scale: float) -> list[np.ndarray]:
@@ -169,7 +185,7 @@ def _parameters(matrix: np.ndarray, scale: float) -> np.ndarray:
     return np.concatenate([[scale], matrix[np.triu_indices(len(matrix))]])
 
 
-def _search(starts: Sequence[np.ndarray], scale: float) -> Callable[..., tuple[np.ndarray, float]]:
+def _search(starts: Sequence[np.ndarray], scale: float, kept: list[Any]) -> Callable[..., tuple[np.ndarray, float]]:
     """Find the parameters that are most probable after the numbers, from the best of the starts and one more."""
     axes = int((np.sqrt(8 * len(starts[0]) - 7) - 1) / 2)
     rows, columns = np.triu_indices(axes)
@@ -184,6 +200,7 @@ def _search(starts: Sequence[np.ndarray], scale: float) -> Callable[..., tuple[n
             off = (theta - expected) / spread
             return value + off @ off / 2, gradient + off / spread
 
+        kept.append(cost)
         best = sorted(starts, key=lambda theta: cost(theta)[0])[:2]
         found = [
             minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds.tolist(), options=options)
