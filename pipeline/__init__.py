@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from pipeline.errors import BlocksFailed, Damaged, RequestError
     from pipeline.figures import plot
     from pipeline.plan import table
-    from pipeline.search import sensitivity
+    from pipeline.search import found, sensitivity
     from pipeline.store import open_sweep
 
 __all__ = [
-    "BlocksFailed", "Damaged", "RequestError", "draw", "explain", "export", "open_sweep", "plot", "run",
+    "BlocksFailed", "Damaged", "RequestError", "draw", "explain", "export", "found", "open_sweep", "plot", "run",
     "sensitivity", "status", "table", "verify",
 ]  # fmt: skip
 
 _ROOMS = {
     "draw": "api", "explain": "api", "export": "api", "run": "api", "status": "api", "verify": "api",
-    "plot": "figures", "sensitivity": "search", "table": "plan", "open_sweep": "store", "BlocksFailed": "errors",
+    "plot": "figures", "found": "search", "sensitivity": "search", "table": "plan", "open_sweep": "store",
+    "BlocksFailed": "errors",
     "Damaged": "errors", "RequestError": "errors",
 }  # fmt: skip
 

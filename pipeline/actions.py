@@ -59,6 +59,7 @@ from pipeline.request import (
     plain,
     unfit,
 )  # fmt: skip
+from pipeline.search import advanced, refuse_without_library
 from pipeline.store import (
     Lock,
     Part,
@@ -137,11 +138,17 @@ def run(config: Config, observer: Observer) -> Ended:
     _refuse_unknown(config)
     sweep, path = define(config), config.store.path
     cluster.refuse_unusable(config.cluster)
+    refuse_without_library(config)
     if config.figures.folder is not None and config.figures.draw != []:
         figures.writable(config.figures.folder)  # before all is computed
     with stop_on_signals() as stop, only_driver(path, config.store.lock) as lock:
         plan = planned(sweep, config, open_store(path))
         _refuse_stale_or_costly(plan, config)
+
+        def following(plan: Plan) -> Plan:
+            return advanced(plan, config, lock, observer.say)
+
+        plan = plan if plan.store is None else following(plan)
         for warning in (*ignored_settings(config), *plan.advice):
             observer.say(f"warning: {warning}")
         observer.say(announcement(plan))
@@ -150,9 +157,9 @@ def run(config: Config, observer: Observer) -> Ended:
             if not plan.complete:  # before a store is made that would stay empty
                 with stop.at_once():
                     client = stack.enter_context(cluster.maybe_client(config.cluster, observer.say))
-            file_pending(prepare(path, sweep, lock, plan.longest_first), lock)
-            plan = planned(sweep, config, open_store(path))
-            outcome = complete(plan, config, client, lock, stop, observer)
+            file_pending(prepare(path, plan.sweep, lock, plan.longest_first), lock)
+            plan = following(planned(sweep, config, open_store(path)))
+            outcome = complete(plan, config, client, lock, stop, observer, following)
     if outcome.interrupted:
         raise Interrupted
     plan = planned(sweep, config, open_store(path), "keep")
@@ -160,9 +167,9 @@ def run(config: Config, observer: Observer) -> Ended:
         observer.say(precision_line(plan, config.ensemble.precision, reached(plan, config.ensemble.precision)))
     if outcome.failed:
         return Ended(plan, BLOCKS_FAILED)
-    if not plan.complete:
+    if not plan.finished:
         raise Interrupted("blocks are missing though none failed; the same command computes them")
-    for line in _sensitivity_lines(plan, config):
+    for line in (*_sensitivity_lines(plan, config), *_search_lines(plan)):
         observer.say(line)
     drawn = _drawn(plan, _wanted(config), config.store.suffix, config.command)
     return drawn._replace(value=plan)
@@ -392,10 +399,19 @@ def _sensitivity_lines(plan: Plan, config: Config) -> list[str]:
     if config.sensitivity is None:
         return []
     from pipeline.plan import requested_part
-    from pipeline.search import sensitivity_lines  # these two load xarray and scipy
+    from pipeline.search import sensitivity_lines  # these two load xarray
 
     dataset = requested_part(plan)
     return [line for of in dict.fromkeys(config.sensitivity.of) for line in sensitivity_lines(dataset, of)]
+
+
+def _search_lines(plan: Plan) -> list[str]:
+    """What a search found."""
+    if plan.record is None:
+        return []
+    from pipeline.search import search_lines  # loads xarray
+
+    return search_lines(plan)
 
 
 def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
@@ -497,7 +513,12 @@ def _drawn(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> Ende
         return Ended([])
     if plan.store is None:
         raise Interrupted(f"{plan.path}: nothing is stored yet; run the sweep first")
-    if not (plan.complete or wanted.incomplete):
+    if not (plan.finished or wanted.incomplete):
+        if plan.complete:
+            raise Interrupted(
+                f"{plan.path}: the search goes on; run it to its end, or set figures.incomplete=true to draw what is "
+                "there, marked so"
+            )
         raise Interrupted(
             f"{plan.path}: {int(plan.missing.sum())} of {int(plan.requested.sum())} blocks are missing; run the "
             "sweep to complete it, or set figures.incomplete=true to draw what is there, marked so"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -122,9 +122,15 @@ def log_of(plan: Plan, request: Request, lock: Lock) -> RunLog:
 
 
 def complete(
-    plan: Plan, config: Config, client: "Client | None", lock: Lock, stop: Stop, observer: Observer
+    plan: Plan,
+    config: Config,
+    client: "Client | None",
+    lock: Lock,
+    stop: Stop,
+    observer: Observer,
+    following: Callable[[Plan], Plan],
 ) -> Outcome:
-    """Compute what is missing, in as many rounds as a precision target takes.
+    """Compute what is missing, in as many rounds as a precision target or a search takes.
 
     Args:
         plan: of a store that has room for it.
@@ -133,6 +139,7 @@ def complete(
         lock: of the store, held.
         stop: whether the run is to stop.
         observer: is told of plan, progress and outcome.
+        following: gives the plan that follows a complete one; the same one, if none does.
 
     Returns:
         What became of the blocks of the last round.
@@ -141,13 +148,24 @@ def complete(
         ClusterLost: the scheduler or a worker doesn't answer.
         BlockError: in this process, of the first block that fails.
     """
-    assert plan.store is not None
-    with filing(plan.store, lock) as files:
-        ask(plan.store, plan.rows, plan.members)
-        if plan.complete:
-            return Outcome()
-        with workers_of(plan, config, client, observer) as dask:
-            return _rounds(plan, config, dask, log_of(plan, config, lock), stop, observer, files)
+    outcome = Outcome()
+    with ExitStack() as stack:
+        log, dask = None, None
+        while True:
+            assert plan.store is not None
+            with filing(plan.store, lock) as files:
+                ask(plan.store, plan.rows, plan.members)
+                if not plan.complete:
+                    if log is None:
+                        dask = stack.enter_context(workers_of(plan, config, client, observer))
+                        log = log_of(plan, config, lock)
+                    outcome = _rounds(plan, config, dask, log, stop, observer, files)
+            if outcome.interrupted or outcome.failed:
+                return outcome
+            plan = following(planned(plan.sweep, config, open_store(plan.path), "keep"))
+            if plan.complete:
+                return outcome
+            observer.say(announcement(plan))
 
 
 def _rounds(

@@ -8,6 +8,7 @@ from pipeline.plan.history import History, history_of
 from pipeline.plan.listing import Listing, stores_in
 from pipeline.plan.memory import memory_here, too_large
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
+from pipeline.plan.rounds import Found, Record, Round, begun, name_of
 from pipeline.plan.stopping import Reached, planned, precision_line, reached
 from pipeline.plan.summaries import Explanation, Status, explanation, status
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Execution",
     "Explanation",
+    "Found",
     "History",
     "Job",
     "Listing",
     "Plan",
     "Prediction",
     "Reached",
+    "Record",
+    "Round",
     "Status",
+    "begun",
     "by_member",
     "estimand_of",
     "explanation",
@@ -33,6 +38,7 @@ __all__ = [
     "intervals",
     "make_plan",
     "memory_here",
+    "name_of",
     "planned",
     "precision_line",
     "predict",

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.digest import as_hex
 from pipeline.errors import RequestError
+from pipeline.plan.rounds import Record
 from pipeline.request import Point, Sweep
 from pipeline.store import Block, Location, Store, check_same_sweep, hash_of, note_this_machine
 from pipeline.systems import Settings, compute_members, described, loaded, search_in
@@ -125,7 +126,11 @@ class Plan:
     """(point, block) recorded as computed, but not as it should be; only where a store was opened in spite of that."""
     on_stale: str
     requested: np.ndarray
-    """(point, block) asked for: all, unless a precision target asks for fewer."""
+    """(point, block) asked for: all, unless a precision target or a search asks for fewer."""
+    record: Record | None = None
+    """Of a search or refinement that has begun."""
+    goes_on: bool = False
+    """Whether more points may be asked for once these are stored."""
 
     @cached_property
     def stale(self) -> np.ndarray:
@@ -208,6 +213,11 @@ class Plan:
     def complete(self) -> bool:
         """Whether every block of the request is stored."""
         return not self.missing.any()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is complete, and nothing more will be asked for."""
+        return self.complete and not self.goes_on
 
     @cached_property
     def longest_first(self) -> np.ndarray:

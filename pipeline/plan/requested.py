@@ -1,5 +1,6 @@
 """The part of a store that a request asks for, as a Dataset."""
 
+import json
 from typing import Literal
 
 import xarray
@@ -25,4 +26,6 @@ def requested_part(plan: Plan) -> xarray.Dataset:
     dataset = dataset_of(plan.store, plan.rows[there], plan.members[there], layout, axes=plan.sweep.axes)
     if plan.sweep.design is not None:
         dataset.attrs["design"] = plan.sweep.design.as_json()
+    if plan.record is not None:
+        dataset.attrs["search"] = json.dumps(plan.record.as_json())
     return dataset

@@ -11,11 +11,13 @@ section 2.15). The tests simulate what this is worth.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.plan.planning import Plan, make_plan
+from pipeline.plan.rounds import in_rounds, record_of
 from pipeline.request import Config, Precision, Sweep
 from pipeline.store import Store, read
 from pipeline.systems import Estimand
@@ -169,7 +171,7 @@ def _samples(plan: Plan, estimand: Estimand) -> Iterator[np.ndarray]:
 
 
 def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | None = None) -> Plan:
-    """What a request asks for: all its blocks or, with a precision target, those it calls for so far.
+    """What a request asks for: all its blocks or, with a precision target or of a search, those it calls for so far.
 
     Args:
         sweep: of the request.
@@ -183,7 +185,16 @@ def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | N
     Raises:
         RequestError: as `make_plan` does.
     """
+    record = record_of(store, config) if config.in_rounds else None
+    if record is not None:
+        sweep, members = in_rounds(sweep, config, record)
+        plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+        return replace(
+            plan.narrowed_to(first_blocks(plan, members)), record=record, goes_on=record.goes_on(config)
+        )
     plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+    if config.in_rounds:
+        return replace(plan, goes_on=True)
     if config.ensemble.precision is None:
         return plan
     return plan.narrowed_to(first_blocks(plan, reached(plan, config.ensemble.precision).members))

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.plan.cost import Prediction
 from pipeline.plan.memory import block_bytes, block_memory
 from pipeline.plan.planning import Plan
+from pipeline.plan.rounds import Record
 from pipeline.request import Value, shown
 from pipeline.words import brief, counted, duration, size, span
 
@@ -154,11 +155,15 @@ class Status:
     """The logs of all runs, oldest first."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Settings whose value is not known yet, and why."""
+    record: Record | None = None
+    """Of a search or refinement."""
+    goes_on: bool = False
+    """Whether a search or refinement may ask for more."""
 
     @property
     def complete(self) -> bool:
-        """Whether every block asked for is stored."""
-        return self.exists and self.stored == self.blocks
+        """Whether every block asked for is stored, and nothing more will be asked for."""
+        return self.exists and self.stored == self.blocks and not self.goes_on
 
     @property
     def failed(self) -> list[str]:
@@ -175,10 +180,18 @@ class Status:
         share = f"{self.stored / self.blocks:.0%}"
         extent = f"{counted(self.points, 'point')} × {counted(self.members, 'member')}"
         yield f"{self.path}: {self.stored} of {counted(self.blocks, 'block')} ({share}), {extent}"
+        if self.record is not None:
+            yield f"search: {self._progress()}"
         if self.runs:
             last = self.runs[-1]
             yield f"last run: started {last['started']}, {_state(last, self.driven)}"
             yield from (f"failed: {text}" for text in self.failed)
+
+    def _progress(self) -> str:
+        assert self.record is not None
+        ensembles = sum(one.ensembles for one in self.record.rounds)
+        so_far = f"round {len(self.record.rounds)}, {counted(ensembles, 'ensemble')} asked for"
+        return f"{so_far}{'; it goes on' if self.goes_on else '; it has ended'}"
 
 
 def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
@@ -202,6 +215,8 @@ def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
         driven=driven,
         runs=plan.store.runs() if plan.store else [],
         unknown=unknown,
+        record=plan.record,
+        goes_on=plan.goes_on,
     )
 
 

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
-from pipeline.request.config import DRAWN, LEAST_MEMBERS, Axis, Config, StoreAlone
+from pipeline.request.config import DRAWN, LEAST_MEMBERS, MOST_REFINED_AXES, Axis, Config, StoreAlone
 from pipeline.request.drawable import Needs, figure_faults
 from pipeline.request.messages import describe, got, lines_of, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
-from pipeline.systems import System, find
+from pipeline.systems import System, find, function_of, is_function
 from pipeline.words import brief
 
 
@@ -124,6 +124,7 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
         faults += describe(error, Config)
     if config is not None:
         faults += [*_unkept_limits(config), *_open_ranges(config), *_sensitivity_faults(config)]
+        faults += [*_search_faults(config), *_refine_faults(config)]
     faults += _unknown_names(raw, known)
     faults = [*_unpackaged(raw), *faults]
     system, found = _system(raw.get("system"))
@@ -136,7 +137,15 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
         faults += [fault for fault in others if fault.split(":")[0] not in faulty]
     if faults or config is None or system is None:
         raise RequestError(dict.fromkeys(faults))
-    return config.model_copy(update={"settings": _as_checked(system, config)})
+    return _shrunk(config).model_copy(update={"settings": _as_checked(system, config)})
+
+
+def _shrunk(config: Config) -> Config:
+    """The request with a search of no more ensembles than suit +scale=quick, if that was asked for."""
+    if config.search is None or not config.shrunk:
+        return config
+    points = min(config.search.points, QUICK_POINTS)
+    return config.model_copy(update={"search": config.search.model_copy(update={"points": points})})
 
 
 def check_store_alone(raw: Mapping[str, Any], known: Known, actions: Sequence[str], origin: Origin) -> StoreAlone:
@@ -208,12 +217,54 @@ def _unkept_limits(config: Config) -> Iterator[str]:
 
 def _open_ranges(config: Config) -> Iterator[str]:
     if config.sampling.method not in DRAWN:
-        for name, axis in config.axes.items():
-            if axis.values is None and axis.num is None:
+        grid = config.axes if config.search is None else config.search.within
+        for name in grid:
+            axis = config.axes.get(name)
+            if axis is not None and axis.values is None and axis.num is None:
                 yield (
                     f"axes.{name}.num: missing; expected how many values, or a sampling.method that draws in a range: "
                     f"{', '.join(DRAWN)}"
                 )
+
+
+def _search_faults(config: Config) -> Iterator[str]:
+    if config.search is None:
+        return
+    if config.sampling.method != "product":
+        yield (
+            f"sampling.method: expected product with a search, which chooses points; got {config.sampling.method}"
+        )
+    if config.sensitivity is not None:
+        yield "sensitivity: expected null with a search, whose points lie where the optimum may be"
+    if config.ensemble.precision is not None:
+        yield "ensemble.precision: expected null with a search, which adds members itself"
+    for k, name in enumerate(config.search.within):
+        if name not in config.axes:
+            yield f"search.within[{k}]: expected one of the axes ({', '.join(config.axes) or 'none'}), got {got(name)}"
+    if not set(config.axes) - set(config.search.within):
+        yield "axes: expected at least one that is searched, as a range: {start: 0.1, stop: 10, scale: log}"
+    if config.search.within and not is_function(config.search.of):
+        yield (
+            "search.within: expected search.of=module:function, which makes one value of those of all its axes; got "
+            f"{config.search.of}"
+        )
+
+
+def _refine_faults(config: Config) -> Iterator[str]:
+    sampling = config.sampling
+    if sampling.method != "refine":
+        for name in ("of", "resolution"):
+            if getattr(sampling, name) is not None:
+                yield f"sampling.{name}: expected null with {sampling.method}, as only refine heeds it"
+        return
+    if not 1 <= len(config.axes) <= MOST_REFINED_AXES:
+        yield f"axes: expected one or two with sampling.method=refine, got {len(config.axes)}"
+    if config.ensemble.precision is not None:
+        yield "ensemble.precision: expected null with sampling.method=refine, whose points have as many members each"
+    if sampling.of is None:
+        yield "sampling.of: missing; refine needs the estimand whose changes get more points"
+    if sampling.points is None and sampling.resolution is None:
+        yield "sampling.points: missing; refine needs a number of points or a sampling.resolution at which it ends"
 
 
 def _sensitivity_faults(config: Config) -> Iterator[str]:
@@ -241,6 +292,10 @@ def _unknown_names(raw: Mapping[str, Any], known: Known) -> Iterator[str]:
     action = raw.get("action")
     if isinstance(action, str) and action not in known.actions:
         yield f"action: expected one of {', '.join(known.actions)}, got {got(action)}"
+
+
+QUICK_POINTS = 24
+"""Ensembles of a search with +scale=quick."""
 
 
 def ignored_settings(config: Config) -> list[str]:
@@ -283,12 +338,30 @@ def _system_faults(system: System, raw: Mapping[str, Any]) -> Iterator[str]:
     for k, name in enumerate(of if isinstance(of, list) else []):
         if isinstance(name, str) and name not in (known := _with_members(system)):
             yield f"sensitivity.of[{k}]: expected a mean or a share, one of {', '.join(known)}, got {got(name)}"
+    yield from _averaged(system, raw, "search", functions=True)
+    yield from _averaged(system, raw, "sampling", functions=False)
     members = store.get("block_members") if isinstance(store, dict) else None
     if isinstance(members, int) and members > 0 and members % system.lanes:
         yield f"store.block_members: expected a multiple of {system.lanes}, got {members}"
     for name in quick if isinstance(quick, dict) else ():
         if name not in system.settings.model_fields:
             yield f"quick.{name}: not a setting of system {raw['system']}"
+
+
+def _averaged(system: System, raw: Mapping[str, Any], section: str, functions: bool) -> Iterator[str]:
+    """Faults of what a section wants to know of points: an average over members or, with `functions`, one's own."""
+    asked = raw.get(section)
+    of = asked.get("of") if isinstance(asked, dict) else None
+    if not isinstance(of, str) or of in (known := _with_members(system)):
+        return
+    if not (functions and is_function(of)):
+        own = ", or module:function" if functions else ""
+        yield f"{section}.of: expected a mean or a share, one of {', '.join(known)}{own}; got {got(of)}"
+        return
+    try:
+        function_of(of)
+    except RequestError as error:
+        yield from (f"{section}.of: {fault}" for fault in error.faults)
 
 
 def _with_members(system: System) -> list[str]:
@@ -371,7 +444,7 @@ def _not_whole(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -
     settings, axes, sampling = raw.get("settings"), raw.get("axes"), raw.get("sampling")
     if not (isinstance(settings, dict) and isinstance(axes, dict)):
         return
-    is_drawn = isinstance(sampling, dict) and sampling.get("method") in DRAWN
+    is_drawn = isinstance(sampling, dict) and (sampling.get("method") in DRAWN or raw.get("search") is not None)
     for name, unit in system.whole.items():
         if unit in axes or (name in axes and is_drawn):
             continue

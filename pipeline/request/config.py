@@ -84,12 +84,17 @@ def rounded(value: float) -> float:
 class Sampling(Section):
     """How axes combine to points."""
 
-    method: Literal["product", "zip", "latin_hypercube", "sobol"]
+    method: Literal["product", "zip", "latin_hypercube", "sobol", "refine"]
     points: int | None = Field(ge=1, le=MOST_POINTS)
+    of: str | None = None
+    """With refine: the estimand whose changes get more points."""
+    resolution: Annotated[float, Field(gt=0, le=1)] | None = None
+    """With refine: the least distance of points, as a share of the range of an axis."""
 
 
 DRAWN = ("latin_hypercube", "sobol")
 """Ways of sampling that draw points within the ranges of the axes."""
+MOST_REFINED_AXES = 2
 
 
 class Aim(Section):
@@ -102,10 +107,13 @@ class Search(Section):
     """A place that is looked for within the ranges of the axes."""
 
     of: str
-    """An estimand, or `module:function` of the Dataset of a candidate."""
+    """An estimand, or `module:function` of the Dataset of a candidate, which gives a value and its standard error."""
+    within: list[str] = Field(default_factory=list)
+    """Axes whose values are all computed for every candidate: the others are searched."""
     goal: Literal["min", "max"] | Aim
-    points: int = Field(default=60, ge=16, le=10**4)
-    """Ensembles that it may cost, of `ensemble.members` each: a fifth of them at the place that is found."""
+    points: int = Field(default=60, ge=20, le=1000)
+    """Ensembles of candidates that it may cost, of `ensemble.members` each: a fifth of them at the place that is found.
+    """
     round: int = Field(default=4, ge=1, le=256)
     """Ensembles that are computed side by side."""
     diverged: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -302,3 +310,20 @@ class Config(Section):
     def lock(self) -> LockKind:
         """How its store is locked."""
         return self.store.lock
+
+    @property
+    def method(self) -> str:
+        """How its points are chosen: `sampling.method`, or "search"."""
+        return self.sampling.method if self.search is None else "search"
+
+    @property
+    def budget(self) -> list[float | None]:
+        """Of a search or refinement: how many points it may cost, and how well known is well enough."""
+        if self.search is not None:
+            return [self.search.points, self.search.place]
+        return [self.sampling.points, self.sampling.resolution]
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether stored numbers say which points are computed next."""
+        return self.method in ("search", "refine")

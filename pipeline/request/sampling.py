@@ -127,8 +127,9 @@ def combine(
         RequestError: they don't combine.
     """
     sampling = config.sampling
-    if sampling.method == "product":
-        thinned = _thinned([list(map(frozen, column)) for column in values], sampling.points)
+    if sampling.method in ("product", "refine"):
+        most = sampling.points if sampling.method == "product" or config.shrunk else None
+        thinned = _thinned([list(map(frozen, column)) for column in values], most)
         if (count := math.prod(map(len, thinned))) > MOST_POINTS:
             raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
         return list(product(*thinned))

@@ -1,18 +1,31 @@
 """The ranges of the axes as a unit cube."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import ValidationError
 
-from pipeline.request.sampling import Range, on_steps
+from pipeline.errors import RequestError
+from pipeline.request.checking import settings_model
+from pipeline.request.config import Config
+from pipeline.request.sampling import Range, on_steps, ranges_of
+from pipeline.request.whole import not_whole
+from pipeline.schema import kind_of
+from pipeline.systems import System
 
+START = 16
+"""Points from which a search starts."""
 _DIGITS = 4
 """Of what is proposed: more would differ between machines, and say no more."""
 _MOST_CANDIDATES = 2048
 _SIDE = {1: 257, 2: 41, 3: 13}
 """Candidates along a side, by the number of axes; with more axes they are spread by a Sobol sequence."""
+
+
+_FINE = 4
+"""How many times finer the candidates around a place are than those of the whole space."""
 
 
 class Space(NamedTuple):
@@ -21,8 +34,16 @@ class Space(NamedTuple):
     ranges: Mapping[str, Range]
     whole: frozenset[str] = frozenset()
     """Axes of integers."""
+    admits: Callable[[tuple[Any, ...]], bool] = lambda point: True
+    """Whether a point is within the bounds of the system."""
 
-    def places(self, points: Sequence[Sequence[float]]) -> np.ndarray:
+    @property
+    def step(self) -> float:
+        """How far candidates are from each other along an axis of the unit cube."""
+        axes = len(self.ranges)
+        return 1 / (_SIDE[axes] - 1) if axes in _SIDE else _MOST_CANDIDATES ** (-1 / axes)
+
+    def places(self, points: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Where points are.
 
         Args:
@@ -57,7 +78,23 @@ class Space(NamedTuple):
             unit = np.array(list(product(np.linspace(0, 1, _SIDE[axes]), repeat=axes)))
         else:
             unit = self._spread(_MOST_CANDIDATES, 0)
-        return list(dict.fromkeys(self.points(unit)))
+        return self._distinct(unit)
+
+    def around(self, place: np.ndarray) -> list[tuple[Any, ...]]:
+        """Points that lie closer together than `candidates`, to the next of those.
+
+        Args:
+            place: (axis,) in the unit cube.
+
+        Returns:
+            Points, each once.
+        """
+        axes = len(self.ranges)
+        if axes in _SIDE:
+            apart = np.array(list(product(np.linspace(-1, 1, 2 * _FINE + 1), repeat=axes)))
+        else:
+            apart = 2 * self._spread(256, 1) - 1
+        return self._distinct(np.clip(place + apart * self.step, 0, 1))
 
     def start(self, count: int, seed: int) -> list[tuple[Any, ...]]:
         """Points from which a search starts.
@@ -69,9 +106,64 @@ class Space(NamedTuple):
         Returns:
             Points, each once, at most so many.
         """
-        return list(dict.fromkeys(self.points(self._spread(count, seed))))
+        return self._distinct(self._spread(count, seed))
+
+    def _distinct(self, places: np.ndarray) -> list[tuple[Any, ...]]:
+        return [point for point in dict.fromkeys(self.points(places)) if self.admits(point)]
 
     def _spread(self, count: int, seed: int) -> np.ndarray:
         from scipy.stats import qmc
 
         return qmc.Sobol(len(self.ranges), rng=np.random.default_rng(seed)).random(count)
+
+
+def space_of(config: Config, system: System) -> Space:
+    """The ranges in which a request looks for a place.
+
+    Args:
+        config: a checked request, of a search.
+        system: of the sweep.
+
+    Returns:
+        The space, whose points keep to the bounds of the system.
+
+    Raises:
+        RequestError: an axis is no range.
+    """
+    within = {name: config.axes[name].spread()[0] for name in config.search.within} if config.search else {}
+    ranges = {name: range_ for name, range_ in ranges_of(config, system).items() if name not in within}
+    if empty := [name for name, range_ in ranges.items() if range_.low == range_.high]:
+        raise RequestError([f"axes.{name}: expected a range to search in, got a single value" for name in empty])
+    model = settings_model(system, config.unknown)
+
+    def admits(point: tuple[Any, ...]) -> bool:
+        try:
+            settings = model.model_validate({**config.settings, **within, **dict(zip(ranges, point, strict=True))})
+        except ValidationError:
+            return False
+        return next(iter(not_whole(system, settings)), None) is None
+
+    whole = frozenset(name for name in ranges if kind_of(system.settings, name) == "whole")
+    return Space(ranges, whole, admits)
+
+
+def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The points of candidates: each with all values of the axes that are not searched.
+
+    Args:
+        config: a checked request, of a search.
+        candidates: values of the axes that are searched.
+
+    Returns:
+        Swept values in the order of the axes, candidate by candidate.
+    """
+    within = config.search.within if config.search else []
+    searched = [name for name in config.axes if name not in within]
+    combinations = [
+        dict(zip(within, values, strict=True)) for values in product(*(config.axes[n].spread() for n in within))
+    ]
+    return [
+        tuple({**dict(zip(searched, candidate, strict=True)), **others}[name] for name in config.axes)
+        for candidate in candidates
+        for others in combinations
+    ]

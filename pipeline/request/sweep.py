@@ -17,6 +17,7 @@ from pipeline.request.checking import settings_model
 from pipeline.request.config import Config
 from pipeline.request.messages import describe, frozen, got, label_of, shown
 from pipeline.request.sampling import Design, combine, design_of
+from pipeline.request.space import START, expanded, space_of
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
@@ -198,12 +199,13 @@ def define(config: Config) -> Sweep:
         f"axes.{name}: {got(value)} appears twice; expected distinct values"
         for name, column in zip(axes, values, strict=True)
         for value, count in Counter(map(frozen, column)).items()
-        if count > 1 and config.sampling.method != "zip"
+        if count > 1 and config.method != "zip"
     ]
     if faults:
         raise RequestError(faults)
     design = design_of(config, system)
-    points = _checked(config, system, kinds, combine(axes, values, config, system, design))
+    drawn = combine(axes, values, config, system, design) if config.search is None else _start(config, system)
+    points = _checked(config, system, kinds, drawn)
     sweep = Sweep(
         system_name=config.system,
         settings={name: value for name, value in config.settings.items() if name not in axes},
@@ -214,11 +216,19 @@ def define(config: Config) -> Sweep:
         noise=config.ensemble.noise,
         block_members=config.store.block_members,
         records=config.store.records,
-        method=config.sampling.method,
+        method=config.method,
         design=design,
     )
     _refuse_too_many(sweep)
     return sweep
+
+
+def _start(config: Config, system: System) -> list[Point]:
+    """The points from which a search starts."""
+    candidates = space_of(config, system).start(START, config.ensemble.seed)
+    if not candidates:
+        raise RequestError(["axes: expected ranges with points within the bounds of the system, got none"])
+    return expanded(config, candidates)
 
 
 def _unstorable(axes: Sequence[str], values: Sequence[Sequence[Any]], kinds: Sequence[Kind]) -> list[str]:

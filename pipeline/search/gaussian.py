@@ -140,22 +140,24 @@ class Model:
 
     def drawn(self, places: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
         """(draw, place) functions that it takes for possible."""
-        found = []
-        for theta in self._possible(_KERNELS, random):
+        found, kernels = [], min(draws, _KERNELS)
+        for theta in self._possible(kernels, random):
             process = GaussianProcessRegressor(
                 MappedMatern(self.kernel.axes, theta), alpha=self._noise, optimizer=None
             ).fit(*self._data)
             mean, covariance = process.predict(places, return_cov=True)
             values, vectors = np.linalg.eigh(covariance)
             root = vectors * np.sqrt(np.maximum(values, 0))
-            found.append(mean + random.standard_normal((draws // _KERNELS, len(places))) @ root.T)
+            found.append(mean + random.standard_normal((draws // kernels, len(places))) @ root.T)
         return np.concatenate(found) + self.middle
 
     def _possible(self, count: int, random: np.random.Generator) -> np.ndarray:
         """(draw, parameter) parameters that the numbers allow for, by Laplace's approximation."""
         best, cost = self.kernel.theta, self._costs[0]
         step = 1e-4
-        hessian = np.array([(cost(best + e)[1] - cost(best - e)[1]) / (2 * step) for e in step * np.eye(len(best))])
+        hessian = np.array(
+            [(cost(best + e)[1] - cost(best - e)[1]) / (2 * step) for e in step * np.eye(len(best))]
+        )
         values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         root = vectors / np.sqrt(np.maximum(values, 1.0 / _WIDEST**2))
         return np.asarray(best + random.standard_normal((count, len(best))) @ root.T)
@@ -185,7 +187,9 @@ def _parameters(matrix: np.ndarray, scale: float) -> np.ndarray:
     return np.concatenate([[scale], matrix[np.triu_indices(len(matrix))]])
 
 
-def _search(starts: Sequence[np.ndarray], scale: float, kept: list[Any]) -> Callable[..., tuple[np.ndarray, float]]:
+def _search(
+    starts: Sequence[np.ndarray], scale: float, kept: list[Any]
+) -> Callable[..., tuple[np.ndarray, float]]:
     """Find the parameters that are most probable after the numbers, from the best of the starts and one more."""
     axes = int((np.sqrt(8 * len(starts[0]) - 7) - 1) / 2)
     rows, columns = np.triu_indices(axes)

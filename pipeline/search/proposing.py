@@ -16,15 +16,21 @@ from pipeline.search.gaussian import Model
 
 _NODES = norm.ppf((np.arange(32) + 0.5) / 32)
 """Quantiles of a normal distribution, over which an expectation is a mean."""
+_SURELY = 2.0
+"""Standard errors that positive means are above 0, for a model of their logarithms."""
 _POOLED = 8
 """Degrees of freedom that the noise of all places together counts beside that of one."""
 _SAME = 0.15
 """Lengths of the kernel within which a place is not worth a new point: members are added to the known one."""
+_GOOD, _DOUBT = 0.1, 0.3
+"""Estimates worse than the best tenth are doubted, to this share of the difference, where a region is told."""
 _APART = 0.5
 """Lengths of the kernel that the points of a round keep from each other, or half as likely."""
 _DRAWS = 500
-_MOST_CANDIDATES = 1000
+_MOST_CANDIDATES = 800
 """Whose joint posterior is drawn."""
+_CERTAIN = 4.0
+"""Standard deviations within which a loss lies without doubt."""
 
 
 class Goal(NamedTuple):
@@ -40,6 +46,8 @@ class Models(NamedTuple):
     """What is expected anywhere, from what is known."""
 
     value: Model
+    cautious: Model
+    """The same, but that estimates far from the best say little: a landscape may be another between them."""
     diverged: Model | None
     """None: no member ever diverged."""
     as_fitted: Callable[[np.ndarray], np.ndarray]
@@ -69,7 +77,8 @@ class Estimates(NamedTuple):
 def of_means(members: Sequence[np.ndarray]) -> Estimates:
     """Means over members: logarithms, if all are positive.
 
-    The noise of a place is shrunk to that of all, relative to the mean: a few members may be alike by chance.
+    The noise of a place is shrunk to what all places say: a few members may be alike by chance. Positive numbers
+    often have a variance that is a power of their mean (Taylor, Nature 189 (1961), 732), which is fitted to all.
 
     Args:
         members: of each place (member,) numbers, NaN for those that diverged.
@@ -77,16 +86,59 @@ def of_means(members: Sequence[np.ndarray]) -> Estimates:
     Returns:
         Estimates, of places where at least two members count.
     """
+    return estimates_of(*pooled(members))
+
+
+def pooled(members: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Means over members and the variances of their noise.
+
+    Args:
+        members: as of `of_means`.
+
+    Returns:
+        (place,) each, NaN where fewer than two members count.
+    """
     counts = np.array([np.isfinite(numbers).sum() for numbers in members])
     known = counts > 1
     means, spreads = np.full((2, len(members)), np.nan)
     for k in np.flatnonzero(known).tolist():
         means[k], spreads[k] = np.nanmean(members[k]), np.nanvar(members[k], ddof=1)
+    freedom = counts - 1
     logarithmic = bool((means[known] > 0).all())
-    relative, freedom = (spreads / means**2 if logarithmic else spreads), counts - 1
-    pooled = float((freedom * relative)[known].sum() / freedom[known].sum())
-    variances = (freedom * relative + _POOLED * pooled) / (freedom + _POOLED) / counts
-    return Estimates(np.log(means) if logarithmic else means, variances, _log if logarithmic else _same)
+    expected = _power_of_mean(means, spreads, freedom) if logarithmic else _weighted(spreads, freedom)
+    variances = (freedom * spreads + _POOLED * expected) / (freedom + _POOLED) / counts
+    return means, np.where(known, variances, np.nan)
+
+
+def estimates_of(values: np.ndarray, variances: np.ndarray) -> Estimates:
+    """Values of any origin: logarithms, if all are surely positive.
+
+    Args:
+        values: (place,) NaN: not known.
+        variances: (place,) of their noise.
+
+    Returns:
+        Estimates.
+    """
+    if bool((values > _SURELY * np.sqrt(variances))[np.isfinite(values)].all()):
+        return Estimates(np.log(values), variances / values**2, _log)
+    return Estimates(values, variances, _same)
+
+
+def _weighted(spreads: np.ndarray, freedom: np.ndarray) -> float:
+    """The variance of all places together."""
+    known = np.isfinite(spreads)
+    return float((freedom * spreads)[known].sum() / freedom[known].sum())
+
+
+def _power_of_mean(means: np.ndarray, spreads: np.ndarray, freedom: np.ndarray) -> np.ndarray:
+    """(place,) variances expected where they are a power, 0 to 2, of the mean; fitted in logarithms."""
+    varied = spreads > 0
+    power = 0.0
+    if np.ptp(logs := np.log(means[varied])) > 0 if varied.any() else False:
+        power = float(np.clip(np.polyfit(logs, np.log(spreads[varied]), 1, w=np.sqrt(freedom[varied]))[0], 0, 2))
+    scaled = spreads / means**power
+    return np.asarray(_weighted(scaled, freedom) * means**power)
 
 
 def of_shares(members: Sequence[np.ndarray]) -> Estimates:
@@ -104,6 +156,7 @@ def of_shares(members: Sequence[np.ndarray]) -> Estimates:
 
 
 def fitted(
+    goal: Goal,
     places: np.ndarray,
     estimates: Estimates,
     diverged: np.ndarray,
@@ -113,6 +166,7 @@ def fitted(
     """Models of the estimate and of divergence.
 
     Args:
+        goal: what is looked for.
         places: (place, axis) in the unit cube.
         estimates: of them.
         diverged: (place,) members that did.
@@ -123,14 +177,17 @@ def fitted(
         The models.
     """
     known = np.isfinite(estimates.values)
-    value = Model(places[known], estimates.values[known], estimates.variances[known], start[0] if start else None)
+    told, variances = estimates.values[known], estimates.variances[known]
+    value = Model(places[known], told, variances, start[0] if start else None)
+    loss = _loss(estimates.as_fitted, goal, told)
+    far = np.maximum(loss - np.quantile(loss, _GOOD), 0)
+    cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist())
     if not diverged.any():
-        return Models(value, None, estimates.as_fitted)
+        return Models(value, cautious, None, estimates.as_fitted)
     share = (diverged + 0.5) / (members + 1)
     variances = 1 / (members * share * (1 - share) + 0.25)  # at most 4: none of few says little
-    return Models(
-        value, Model(places, logit(share), variances, start[1] if start[1:] else None), estimates.as_fitted
-    )
+    model = Model(places, logit(share), variances, start[1] if start[1:] else None)
+    return Models(value, cautious, model, estimates.as_fitted)
 
 
 def _logit(shares: np.ndarray) -> np.ndarray:
@@ -162,26 +219,27 @@ def feasible(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
     return np.asarray(norm.cdf((logit(goal.most_diverged) - mean) / deviation))
 
 
-def _loss(models: Models, goal: Goal, fitted_values: np.ndarray) -> np.ndarray:
+def _loss(as_fitted: Callable[[np.ndarray], np.ndarray], goal: Goal, fitted_values: np.ndarray) -> np.ndarray:
     """What is to be least."""
     if goal.aim == "target":
-        return np.asarray(np.abs(fitted_values - models.as_fitted(np.array(goal.target))))
+        return np.asarray(np.abs(fitted_values - as_fitted(np.array(goal.target))))
     return fitted_values if goal.aim == "min" else -fitted_values
 
 
-def expected_loss(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
+def expected_loss(models: Models, goal: Goal, candidates: np.ndarray, of: Model | None = None) -> np.ndarray:
     """The loss that is expected at some places.
 
     Args:
         models: of what is known.
         goal: what is looked for.
         candidates: (candidate, axis) in the unit cube.
+        of: the model of the estimate. Default: `models.value`.
 
     Returns:
         (candidate,) numbers, less is better.
     """
-    mean, deviation = models.value.at(candidates)
-    return np.asarray(_loss(models, goal, mean[:, None] + deviation[:, None] * _NODES).mean(axis=1))
+    mean, deviation = (of or models.value).at(candidates)
+    return np.asarray(_loss(models.as_fitted, goal, mean[:, None] + deviation[:, None] * _NODES).mean(axis=1))
 
 
 def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
@@ -202,9 +260,11 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
 
 
 def proposals(
-    models: Models, goal: Goal, places: np.ndarray, candidates: np.ndarray, count: int
+    models: Models, goal: Goal, places: np.ndarray, candidates: np.ndarray, count: int, seed: int
 ) -> list[tuple[bool, int]]:
-    """The most promising places.
+    """The most promising places: the last one by a draw of what may be, the others by what is expected.
+
+    The draws have every place explored where the optimum may be, so that the region is one that was looked at.
 
     Args:
         models: of what is known.
@@ -212,6 +272,7 @@ def proposals(
         places: (place, axis) that are known.
         candidates: (candidate, axis) in the unit cube.
         count: of places that are wanted.
+        seed: of the draw.
 
     Returns:
         Of each whether it is known, and its number among `places` or else among `candidates`.
@@ -220,12 +281,14 @@ def proposals(
     mean, deviation = models.value.at(candidates)
     at_known = np.where(feasible(models, goal, places) > 0.5, expected_loss(models, goal, places), np.inf)
     least = at_known.min() if np.isfinite(at_known).any() else np.inf
-    losses = _loss(models, goal, mean[:, None] + deviation[:, None] * _NODES)
+    losses = _loss(models.as_fitted, goal, mean[:, None] + deviation[:, None] * _NODES)
     gain = np.maximum(least - losses, 0).mean(axis=1) if np.isfinite(least) else deviation
     worth, found = gain * chance, []
     kernel = models.value.kernel
-    for _ in range(count):
+    for number in range(count):
         k = int(np.argmax(worth))
+        if number == count - 1 > 0:
+            k = int(_possible_optima(models, goal, candidates, 1, np.random.default_rng(seed))[0])
         apart = kernel.distances(candidates[[k]], places)[0]
         near = int(np.argmin(apart))
         found.append((True, near) if apart[near] < _SAME else (False, k))
@@ -233,31 +296,51 @@ def proposals(
     return found
 
 
-def region(models: Models, goal: Goal, candidates: np.ndarray, seed: int) -> Region:
+def region(models: Models, goal: Goal, candidates: np.ndarray, step: float, seed: int) -> Region:
     """Where the optimum lies, among some candidates.
 
     Args:
         models: of what is known.
         goal: what is looked for.
         candidates: (candidate, axis) in the unit cube.
+        step: how far they are apart along an axis.
         seed: of the draws.
 
     Returns:
-        Chances, and the set of highest mass that holds it with 95 %.
+        Chances, and the set of highest mass that holds it with 95 %, the next candidates with it: between them the
+        optimum may lie anywhere.
     """
-    chance, loss = feasible(models, goal, candidates), expected_loss(models, goal, candidates)
-    some = np.flatnonzero(chance > 0.05)
-    if not len(some):
-        some = np.arange(len(candidates))
-    some = np.sort(some[np.argsort(loss[some], kind="stable")[:_MOST_CANDIDATES]])
-    random = np.random.default_rng(seed)
-    losses = _loss(models, goal, models.value.drawn(candidates[some], _DRAWS, random))
-    if models.diverged is not None:
-        few = models.diverged.drawn(candidates[some], _DRAWS, random) <= logit(goal.most_diverged)
-        losses = np.where(few, losses, np.inf)
-    mass = np.zeros(len(candidates))
-    np.add.at(mass, some[np.argmin(losses, axis=1)], 1 / _DRAWS)
+    optima = _possible_optima(models, goal, candidates, _DRAWS, np.random.default_rng(seed))
+    mass = np.bincount(optima, minlength=len(candidates)) / _DRAWS
     order = np.argsort(-mass, kind="stable")
     inside = np.zeros(len(candidates), dtype=bool)
     inside[order[: int(np.searchsorted(np.cumsum(mass[order]), 0.95)) + 1]] = True
+    for place in candidates[inside]:
+        inside |= (np.abs(candidates - place) < 1.01 * step).all(axis=1)
     return Region(mass, inside)
+
+
+def _possible_optima(
+    models: Models, goal: Goal, candidates: np.ndarray, draws: int, random: np.random.Generator
+) -> np.ndarray:
+    """(draw,) numbers of the candidates that are best in joint draws of the posteriors."""
+    some = _that_may_be_best(models, goal, candidates)
+    losses = _loss(models.as_fitted, goal, models.cautious.drawn(candidates[some], draws, random))
+    if models.diverged is not None:
+        few = models.diverged.drawn(candidates[some], draws, random) <= logit(goal.most_diverged)
+        losses = np.where(few, losses, np.inf)
+    return np.asarray(some[np.argmin(losses, axis=1)])
+
+
+def _that_may_be_best(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
+    """(some,) numbers of the candidates of which any may be the optimum; the others are worse without doubt."""
+    chance, loss = feasible(models, goal, candidates), expected_loss(models, goal, candidates, models.cautious)
+    _, deviation = models.cautious.at(candidates)
+    some = np.flatnonzero(chance > 0.02)
+    if not len(some):
+        some = np.arange(len(candidates))
+    surely = chance > 0.98
+    if surely.any():
+        some = some[(loss - _CERTAIN * deviation)[some] <= (loss + _CERTAIN * deviation)[surely].min()]
+    odds = (loss.min() - loss[some]) / deviation[some]
+    return np.sort(some[np.argsort(-odds, kind="stable")[:_MOST_CANDIDATES]])

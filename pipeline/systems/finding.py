@@ -197,7 +197,7 @@ def _load(name: str, module: str, version: dict[str, str]) -> System:
             imported = importlib.import_module(module)
         _forgive_caches(module)
     except (Exception, SystemExit) as error:
-        raise RequestError([f"system: {module} can't be imported: {_described(error)}"]) from error
+        raise RequestError([f"system: {module} can't be imported: {described_anywhere(error)}"]) from error
     return _system_in(imported)
 
 
@@ -230,7 +230,7 @@ def _version(module: str) -> dict[str, str]:
             raise _without_system(module, getattr(top_level(module.partition(".")[0]), "origin", None))
         return code_version(module)
     except (SyntaxError, OSError, ImportError) as error:
-        raise RequestError([f"system: {module} can't be read: {_described(error)}"]) from error
+        raise RequestError([f"system: {module} can't be read: {described_anywhere(error)}"]) from error
 
 
 def _of_a_user(module: str) -> dict[str, str]:
@@ -258,8 +258,15 @@ def _forget(modules: Mapping[str, str]) -> None:
     importlib.invalidate_caches()
 
 
-def _described(error: BaseException) -> str:
-    """An error with the file and line it came from, outside of this program and of Python's import."""
+def described_anywhere(error: BaseException) -> str:
+    """An error of a user's module in one line.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        The file and line it came from, outside of this program and of Python's import; its type and its message.
+    """
     if isinstance(error, SyntaxError):
         line = "" if error.lineno is None else f", line {error.lineno}"
         return f"{error.filename}{line}: {error.msg}"

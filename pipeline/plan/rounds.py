@@ -1,0 +1,228 @@
+"""Searches and refinements: sweeps whose points are chosen round by round, from what is stored.
+
+What each round asks for is written into the store before it begins, and read from there ever after. So a run that was
+killed goes on as it would have gone on, and a plan is made as of any other sweep: from points and members.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.digest import as_hex, digest_of
+from pipeline.request import Config, Point, Space, Sweep, expanded, space_of
+from pipeline.store import Store
+from pipeline.systems import function_version, is_function
+
+
+class Round(NamedTuple):
+    """What is asked for at once."""
+
+    kind: Literal["start", "explore", "confirm", "refine"]
+    points: list[Point]
+    """Candidates: values of the axes that are searched."""
+    members: list[int]
+    """Of each, those it has already among them."""
+    models: list[list[float]]
+    """Parameters that were fitted, from which the next round starts."""
+    ensembles: int
+    """How many are new."""
+    fresh: int = 0
+    """Of a place that was found, how many members tell its value: the last ones."""
+
+
+class Found(NamedTuple):
+    """What a search found."""
+
+    point: Point
+    """Values of the axes that were searched."""
+    estimate: float
+    low: float
+    high: float
+    """95 % interval of the value, by fresh members of the point alone."""
+    members: int
+    """That these were."""
+    region: list[Point]
+    """Candidates around which the optimum lies with 95 %."""
+    share: float
+    """Of the volume of the ranges that the region has."""
+    shape: Literal["point", "ridge"]
+
+
+class Record(NamedTuple):
+    """A search or refinement as far as it is."""
+
+    about: dict[str, Any]
+    """What was asked: `of`, `goal` of a search, the `axes` that are searched, and the `ranges` of these."""
+    before: list[tuple[Point, int]]
+    """Candidates that were stored as it began, with their members: those of other sweeps."""
+    rounds: list[Round]
+    found: Found | None = None
+    ended: list[float | None] | None = None
+    """The budget with which nothing more was to be asked for; None: it goes on."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON can hold it."""
+        return {
+            "about": self.about,
+            "before": [[list(point), members] for point, members in self.before],
+            "rounds": [round_._asdict() for round_ in self.rounds],
+            "found": None if self.found is None else self.found._asdict(),
+            "ended": self.ended,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Record":
+        """The record that `as_json` made.
+
+        Args:
+            told: from a store, or a dataset's attributes.
+
+        Returns:
+            The record.
+        """
+        found = told["found"]
+        return cls(
+            told["about"],
+            [(tuple(point), members) for point, members in told["before"]],
+            [Round(**{**one, "points": _points(one["points"])}) for one in told["rounds"]],
+            found and Found(**{**found, "point": tuple(found["point"]), "region": _points(found["region"])}),
+            told["ended"],
+        )
+
+    @property
+    def known(self) -> dict[Point, int]:
+        """Candidate → members that count: those that were stored as it began, or that a round asked for."""
+        known = dict(self.before)
+        for one in self.rounds:
+            for point, members in zip(one.points, one.members, strict=True):
+                known[point] = max(members, known.get(point, 0))
+        return known
+
+    @property
+    def asked(self) -> dict[Point, int]:
+        """Candidate → members that a round asked for."""
+        return Record({}, [], self.rounds).known
+
+    def goes_on(self, config: Config) -> bool:
+        """Whether there may be more to ask for.
+
+        Args:
+            config: the request, whose budget may be another than that with which it ended.
+
+        Returns:
+            True or False.
+        """
+        if self.ended is None:
+            return True
+        (points, nearness), (spent, known) = config.budget, self.ended
+        return nearness != known or points is None or (spent is not None and points > spent)
+
+    @property
+    def explored(self) -> int:
+        """Ensembles computed so far, those at places that were found left out."""
+        return sum(one.ensembles for one in self.rounds if one.kind != "confirm")
+
+
+def _points(listed: Sequence[Sequence[Any]]) -> list[Point]:
+    return list(map(tuple, listed))
+
+
+def name_of(config: Config) -> str:
+    """What the record of a request's search is known by in its store; the budget may change.
+
+    Args:
+        config: a checked request, of a search or refinement.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    search, sampling = config.search, config.sampling
+    told = [
+        config.method,
+        {name: axis.model_dump() for name, axis in config.axes.items()},
+        config.ensemble.members,
+        search.model_dump(exclude={"points", "place"}) if search else sampling.of,
+        function_version(search.of) if search and is_function(search.of) else "",
+    ]
+    return as_hex(digest_of(repr(told).encode()))
+
+
+def record_of(store: Store | None, config: Config) -> Record | None:
+    """The record of a request's search.
+
+    Args:
+        store: the store at its path; None: nothing there.
+        config: a checked request, of a search or refinement.
+
+    Returns:
+        The record; None if it has not begun.
+
+    Raises:
+        Damaged: it can't be read.
+    """
+    told = store.search(name_of(config)) if store is not None else {}
+    return Record.from_json(told) if told else None
+
+
+def begun(sweep: Sweep, config: Config, store: Store) -> Record:
+    """The record of a search that begins: its first round, and what other sweeps have stored in its ranges.
+
+    Args:
+        sweep: of the request, with the points from which it starts.
+        config: the request.
+        store: an open store.
+
+    Returns:
+        The record, not written yet.
+    """
+    start = list(dict.fromkeys(_candidate(config, point) for point in sweep.points))
+    first = Round("start", start, [config.ensemble.members] * len(start), [], len(start))
+    space = space_of(config, sweep.system)
+    about = {
+        "of": config.sampling.of if config.search is None else config.search.of,
+        "goal": None if config.search is None else config.search.model_dump()["goal"],
+        "axes": list(space.ranges),
+        "ranges": [[range_.low, range_.high, range_.logarithmic] for range_ in space.ranges.values()],
+    }
+    return Record(about, _stored(space, sweep, config, store), [first])
+
+
+def _candidate(config: Config, point: Point) -> Point:
+    within = config.search.within if config.search else []
+    return tuple(value for name, value in zip(config.axes, point, strict=True) if name not in within)
+
+
+def _stored(space: Space, sweep: Sweep, config: Config, store: Store) -> list[tuple[Point, int]]:
+    """Candidates in the ranges of which all points are stored, with the members that all of these have."""
+    if config.search is None:
+        return []
+    members = np.argmin(np.pad(store.stored, ((0, 0), (0, 1))), axis=1) * store.block_members
+    by_point = dict(zip(store.points_along(sweep.axes), members.tolist(), strict=True))
+    ranges = list(space.ranges.values())
+    found = []
+    for candidate in dict.fromkeys(_candidate(config, point) for point in by_point):
+        if not all(of.low <= value <= of.high for of, value in zip(ranges, candidate, strict=True)):  # type: ignore[operator]
+            continue
+        fewest = min(by_point.get(point, 0) for point in expanded(config, [candidate]))
+        if fewest and space.admits(candidate):
+            found.append((candidate, fewest))
+    return sorted(found)
+
+
+def in_rounds(sweep: Sweep, config: Config, record: Record) -> tuple[Sweep, np.ndarray]:
+    """All that the rounds of a search asked for.
+
+    Args:
+        sweep: of the request.
+        config: the request.
+        record: of its search.
+
+    Returns:
+        The sweep of these points, and (point,) members.
+    """
+    asked = record.asked
+    points = expanded(config, list(asked))
+    members = np.repeat(list(asked.values()), len(points) // len(asked))
+    return replace(sweep, points=tuple(points), members=int(members.max())), members

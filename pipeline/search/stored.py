@@ -1,0 +1,141 @@
+"""What a store holds of the candidates of a search."""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import xarray
+
+from pipeline.errors import RequestError
+from pipeline.plan import Record, by_member, intervals
+from pipeline.request import Config, Point, Sweep, expanded
+from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled
+from pipeline.search.searching import Data, Value
+from pipeline.store import Store, dataset_of
+from pipeline.systems import DIVERGED, described_anywhere, function_of, is_function
+
+_SURE = 1.959964
+"""Standard errors on both sides of an estimate within which it lies with 95 %."""
+
+
+def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
+    """What is stored of the candidates of a search.
+
+    Args:
+        store: that holds all that `record` asks for.
+        sweep: of the request.
+        config: the request, of a search.
+        record: of the search.
+
+    Returns:
+        What the members say that count: those that were stored as the search began, and those that it asked for.
+
+    Raises:
+        RequestError: an objective of one's own raises, or gives something else than a value with a standard error.
+    """
+    assert config.search is not None
+    of, known = config.search.of, record.known
+    if is_function(of):
+        datasets = [_grid(store, sweep, config, point, slice(members)) for point, members in known.items()]
+        judged = np.array([_judged(of, dataset) for dataset in datasets])
+        estimates = estimates_of(judged[:, 0], judged[:, 1] ** 2)
+        status = [dataset["status"].values.ravel() for dataset in datasets]
+    else:
+        dataset = _points(store, sweep, list(known), list(known.values()))
+        rows = zip(by_member(dataset, of).transpose("point", "member").values, known.values(), strict=True)
+        numbers = [row[:members] for row, members in rows]
+        is_share = sweep.system.all_estimands[of].kind == "fraction"
+        estimates = (of_shares if is_share else of_means)(numbers)
+        rows = zip(dataset["status"].transpose("point", "member").values, known.values(), strict=True)
+        status = [row[:members] for row, members in rows]
+    diverged = np.array([int((states == DIVERGED).sum()) for states in status])
+    return Data(list(known), np.array(list(known.values())), diverged, np.array(list(map(len, status))), estimates)
+
+
+def values_of(store: Store, sweep: Sweep, config: Config, record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates of the points of a refinement with their standard errors.
+
+    Args:
+        store: as of `data_of`.
+        sweep: as of `data_of`.
+        config: the request, of a refinement.
+        record: of the refinement.
+
+    Returns:
+        (point,) each: means or shares, and errors that are no 0 where a few members agree by chance.
+    """
+    of, points = config.sampling.of, list(record.known)
+    assert of is not None
+    numbers = by_member(_points(store, sweep, points, list(record.known.values())), of)
+    rows = list(numbers.transpose("point", "member").values)
+    if sweep.system.all_estimands[of].kind == "fraction":
+        counts = np.array([np.isfinite(row).sum() for row in rows])
+        shares = (np.array([np.nansum(row) for row in rows]) + 0.5) / (counts + 1)
+        return shares, np.sqrt(shares * (1 - shares) / (counts + 1))
+    means, variances = pooled(rows)
+    return means, np.sqrt(variances)
+
+
+def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Value:
+    """The value of the place that was found, by its fresh members alone.
+
+    Args:
+        store: as of `data_of`.
+        sweep: as of `data_of`.
+        config: as of `data_of`.
+        record: of the search, its last round a confirmation.
+
+    Returns:
+        The estimate with its 95 % interval: Student's t of a mean, Wilson's of a share, normal quantiles of an
+        objective of one's own.
+
+    Raises:
+        RequestError: as of `data_of`.
+    """
+    assert config.search is not None
+    of, last = config.search.of, record.rounds[-1]
+    (point,), (members,) = last.points, last.members
+    fresh = slice(members - last.fresh, members)
+    if is_function(of):
+        value, error = _judged(of, _grid(store, sweep, config, point, fresh))
+        return Value(value, value - _SURE * error, value + _SURE * error, last.fresh)
+    values = by_member(_points(store, sweep, [point], [members]).isel(member=fresh), of).isel(point=0)
+    is_share = sweep.system.all_estimands[of].kind == "fraction"
+    found = intervals.fraction(values == 1, values.notnull()) if is_share else intervals.mean(values)
+    return Value(float(found["estimate"]), float(found["low"]), float(found["high"]), int(found["count"]))
+
+
+def _points(store: Store, sweep: Sweep, points: list[Point], members: list[int]) -> xarray.Dataset:
+    """Some points with all their members, in this order."""
+    return _laid_out(store, sweep, points, members, "points")
+
+
+def _grid(store: Store, sweep: Sweep, config: Config, candidate: Point, members: slice) -> xarray.Dataset:
+    """A candidate over the axes that are not searched, some of its members."""
+    points = expanded(config, [candidate])
+    dataset = _laid_out(store, sweep, points, [members.stop] * len(points), "grid")
+    searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in config.search.within]  # type: ignore[union-attr]
+    return dataset.squeeze(searched).isel(member=members).load()
+
+
+def _laid_out(
+    store: Store, sweep: Sweep, points: list[Point], members: list[int], layout: Literal["grid", "points"]
+) -> xarray.Dataset:
+    rows = store.rows_of(replace(sweep, points=tuple(points)))
+    return dataset_of(store, rows, np.array(members), layout, axes=sweep.axes)
+
+
+def _judged(of: str, dataset: xarray.Dataset) -> tuple[float, float]:
+    """Value and standard error by an objective of one's own; NaN if it has none."""
+    try:
+        value, error = map(float, function_of(of)(dataset))
+    except Exception as raised:
+        raise RequestError([f"search.of: {of}: {described_anywhere(raised)}"]) from raised
+    if math.isnan(value):
+        return value, math.nan
+    if not (math.isfinite(value) and math.isfinite(error) and error >= 0):
+        raise RequestError(
+            [f"search.of: {of}: expected a finite value and its standard error, or NaN, got {value}, {error}"]
+        )
+    return value, error
