@@ -29,6 +29,7 @@ from pipeline.plan import (
     Prediction,
     explanation,
     history_of,
+    left_of,
     make_plan,
     planned,
     precision_line,
@@ -190,7 +191,8 @@ def explain(config: Config, observer: Observer) -> Ended:
     prediction = Prediction(float("nan"), next(iter(config.unknown.values()), ""))
     if not config.unknown:
         prediction = predict(plan)
-    explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown)
+    left = None if config.unknown else left_of(plan, config)
+    explained = explanation(plan, prediction, config.cluster.worker_count, config.unknown, left)
     explained.warnings.extend(ignored_settings(config))
     if not config.unknown and (why := too_large(plan, *cluster.worker_memory(config.cluster))):
         explained.warnings.append(why)
@@ -416,7 +418,7 @@ def _search_lines(plan: Plan) -> list[str]:
 
 def _refuse_stale_or_costly(plan: Plan, config: Config) -> None:
     plan.refuse_stale()
-    refuse_above(plan, config.limits.core_hours)
+    refuse_above(plan, config.limits.core_hours, left_of(plan, config))
     if why := too_large(plan, *cluster.worker_memory(config.cluster)):
         raise RequestError([why])
 

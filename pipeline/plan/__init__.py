@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pipeline.plan.budget import Left, left_of
 from pipeline.plan.cost import Prediction, predict, refuse_above
 from pipeline.plan.history import History, history_of
 from pipeline.plan.listing import Listing, stores_in
@@ -23,6 +24,7 @@ __all__ = [
     "Found",
     "History",
     "Job",
+    "Left",
     "Listing",
     "Plan",
     "Prediction",
@@ -36,6 +38,7 @@ __all__ = [
     "explanation",
     "history_of",
     "intervals",
+    "left_of",
     "make_plan",
     "memory_here",
     "name_of",

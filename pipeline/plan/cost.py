@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import ValidationError
 
 from pipeline.errors import BlockError, RequestError
+from pipeline.plan.budget import Left
 from pipeline.plan.memory import memory_here
 from pipeline.plan.planning import Plan
 from pipeline.request import Sweep
 from pipeline.systems import compute_members
-from pipeline.words import size
+from pipeline.words import counted, size
 
 SLOWEST = 1e9
 """Operations a second that any machine reaches: a plan below its limit at this rate needs no measurement."""
@@ -96,30 +97,58 @@ def predict(plan: Plan, pilot: bool = True) -> Prediction:
     return Prediction(float(of_block @ blocks), "", float(least @ blocks), float(greatest @ blocks), of_block)
 
 
-def refuse_above(plan: Plan, core_hours: float | None) -> None:
+def refuse_above(plan: Plan, core_hours: float | None, left: Left | None = None) -> None:
     """Refuse a plan that is known to cost more than a limit.
 
     Args:
         plan: whose missing blocks.
         core_hours: the limit; None: no limit.
+        left: what a search may ask for beside. Default: nothing.
 
     Raises:
         RequestError: it costs more; with the limit that would allow it.
     """
     can_tell = plan.sweep.system.work is not None
-    if core_hours is None or (can_tell and plan.remaining_work / SLOWEST < 3600 * core_hours):
+    work = plan.remaining_work + (left.work if left else 0.0)
+    if core_hours is None or (can_tell and work / SLOWEST < 3600 * core_hours):
         return
-    hours, at_least = predict(plan, pilot=False).core_seconds / 3600, ""
+    predicted = predict(plan, pilot=False)
+    hours, what = (predicted.core_seconds + seconds_left(plan, predicted, left)) / 3600, ""
     if can_tell and np.isnan(hours):  # as a pilot takes more memory than there is, say
-        hours, at_least = plan.remaining_work / _FASTEST / 3600, "at least "
+        hours, what = work / _FASTEST / 3600, "at least "
     if hours > core_hours:
+        more = f" and {counted(left.ensembles, 'ensemble')} more at most" if left else ""
         raise RequestError(
             [
                 f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of "
-                f"{at_least}{hours:.1f} ({int(plan.missing.sum())} blocks to compute); see action=explain, and "
+                f"{what}{hours:.1f} ({int(plan.missing.sum())} blocks to compute{more}); see action=explain, and "
                 f"confirm it with limits.core_hours={np.ceil(1.2 * hours):g}"
             ]
         )
+
+
+def seconds_left(plan: Plan, prediction: Prediction, left: Left | None) -> float:
+    """What a search may cost beside the round that it is at.
+
+    Args:
+        plan: of the request.
+        prediction: of its missing blocks.
+        left: what it may ask for.
+
+    Returns:
+        Core-seconds; NaN if they are not known.
+    """
+    if left is None:
+        return 0.0
+    if not plan.missing.any():
+        measured = _measured(plan)
+        there = np.isfinite(measured)
+        return (
+            float(left.work * measured[there].sum() / plan.block_work[there].sum())
+            if there.any()
+            else float("nan")
+        )
+    return left.work * prediction.core_seconds / plan.remaining_work
 
 
 def _measured(plan: Plan) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.plan.cost import Prediction
+from pipeline.plan.budget import Left
+from pipeline.plan.cost import Prediction, seconds_left
 from pipeline.plan.memory import block_bytes, block_memory
 from pipeline.plan.planning import Plan
 from pipeline.plan.rounds import Record
@@ -50,6 +51,8 @@ class Explanation:
     """Whether the system predicts it; else `memory` is that of a block's variables alone."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Settings whose value is not known yet, and why."""
+    search: str = ""
+    """Of a search or refinement: how far it is, and what it may cost beside, at most."""
     warnings: list[str] = field(default_factory=list)
     """What the system warns of, such as that Euler steps are too long."""
 
@@ -69,6 +72,8 @@ class Explanation:
             yield "failed", f"{len(self.failed)} in the last run, to be tried again: {self.failed[0]}"
         if self.missing:
             yield "predicted", self._predicted()
+        if self.search:
+            yield "search", self.search
         if not self.unknown:
             yield "disk", f"at most {size(self.bytes)} more"
             yield "memory", self._memory()
@@ -94,7 +99,9 @@ class Explanation:
         return f"at least {size(self.memory)} a worker, the variables of a block; the system does not say more"
 
 
-def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[str, str]) -> Explanation:
+def explanation(
+    plan: Plan, prediction: Prediction, workers: int, unknown: dict[str, str], left: Left | None = None
+) -> Explanation:
     """What there is to say of a plan before it is carried out.
 
     Args:
@@ -102,6 +109,7 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         prediction: what its missing blocks cost.
         workers: how many will compute.
         unknown: settings whose value is not known yet, and why.
+        left: what a search may ask for beside. Default: it is no search.
 
     Returns:
         Data, which printed is a table.
@@ -134,8 +142,24 @@ def explanation(plan: Plan, prediction: Prediction, workers: int, unknown: dict[
         memory=0.0 if unknown else block_memory(plan),
         memory_is_known=sweep.system.memory is not None,
         unknown=unknown,
+        search=_beside(plan, prediction, left),
         warnings=[] if unknown else list(plan.advice),
     )
+
+
+def _beside(plan: Plan, prediction: Prediction, left: Left | None) -> str:
+    """How far a search is, and what it may cost beside the round that is planned."""
+    if left is None:
+        return "has ended" if plan.record is not None else ""
+    this = f"round {1 if plan.record is None else len(plan.record.rounds)}"
+    seconds = seconds_left(plan, prediction, left)
+    cost = "" if np.isnan(seconds) else f", at most {_core_time(seconds)} more"
+    return f"this is {this}; then at most {counted(left.ensembles, 'ensemble')}{cost}"
+
+
+def _core_time(seconds: float) -> str:
+    unit, name = (3600, "core-hours") if seconds >= 3600 else (1, "core-seconds")
+    return f"{float(f'{seconds / unit:.2g}'):g} {name}"
 
 
 @dataclass(frozen=True)

@@ -444,7 +444,9 @@ def _not_whole(model: type[BaseModel], system: System, raw: Mapping[str, Any]) -
     settings, axes, sampling = raw.get("settings"), raw.get("axes"), raw.get("sampling")
     if not (isinstance(settings, dict) and isinstance(axes, dict)):
         return
-    is_drawn = isinstance(sampling, dict) and (sampling.get("method") in DRAWN or raw.get("search") is not None)
+    is_drawn = isinstance(sampling, dict) and (
+        sampling.get("method") in (*DRAWN, "refine") or raw.get("search") is not None
+    )
     for name, unit in system.whole.items():
         if unit in axes or (name in axes and is_drawn):
             continue

@@ -127,9 +127,10 @@ def combine(
         RequestError: they don't combine.
     """
     sampling = config.sampling
-    if sampling.method in ("product", "refine"):
-        most = sampling.points if sampling.method == "product" or config.shrunk else None
-        thinned = _thinned([list(map(frozen, column)) for column in values], most)
+    if sampling.method == "refine":
+        return _coarse(config, system)
+    if sampling.method == "product":
+        thinned = _thinned([list(map(frozen, column)) for column in values], sampling.points)
         if (count := math.prod(map(len, thinned))) > MOST_POINTS:
             raise RequestError([f"axes: expected at most {MOST_POINTS} points, got {count}; ask for fewer values"])
         return list(product(*thinned))
@@ -142,6 +143,29 @@ def combine(
     if design is not None:
         return list(dict.fromkeys(map(tuple, design.rows().reshape(-1, len(axes)).tolist())))
     return _latin_hypercube(ranges_of(config, system), _number_of_points(config), config.ensemble.seed)
+
+
+def _coarse(config: Config, system: System) -> list[tuple[Any, ...]]:
+    """The grid from which a refinement starts, on the steps of whole settings; thinned with +scale=quick."""
+    columns = []
+    for name, within in ranges_of(config, system).items():
+        axis = config.axes[name]
+        if axis.values is not None:
+            columns.append(axis.spread())
+            continue
+        if isinstance(within.step, str):
+            raise RequestError(
+                [
+                    f"axes.{within.step}: expected to be fixed with refine, as {name} is a multiple of it; got an axis"
+                ]
+            )
+        assert axis.num is not None
+        (column,) = on_steps({name: within}, {name: np.linspace(0, 1, axis.num)}, digits=4)
+        columns.append(list(dict.fromkeys(column.tolist())))
+    points, most = math.prod(map(len, columns)), config.sampling.points
+    if most is not None and points > most and not config.shrunk:
+        raise RequestError([f"sampling.points: expected more than the {points} of the coarse grid, got {most}"])
+    return list(product(*(_thinned(columns, most) if config.shrunk else columns)))
 
 
 def _refuse_no_axes(config: Config) -> None:

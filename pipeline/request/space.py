@@ -157,7 +157,7 @@ def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tupl
     Returns:
         Swept values in the order of the axes, candidate by candidate.
     """
-    within = config.search.within if config.search else []
+    within = config.search.within if config.search is not None else []
     searched = [name for name in config.axes if name not in within]
     combinations = [
         dict(zip(within, values, strict=True)) for values in product(*(config.axes[n].spread() for n in within))

@@ -107,8 +107,11 @@ def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Valu
 
 
 def _points(store: Store, sweep: Sweep, points: list[Point], members: list[int]) -> xarray.Dataset:
-    """Some points with all their members, in this order."""
-    return _laid_out(store, sweep, points, members, "points")
+    """Some points with all their members, in this order; a Dataset of points sorts them."""
+    dataset = _laid_out(store, sweep, points, members, "points")
+    columns = (dataset[sweep.system.coordinate_of(name)].values.tolist() for name in sweep.axes)
+    place = {point: k for k, point in enumerate(zip(*columns, strict=True))}
+    return dataset.isel(point=[place[point] for point in points])
 
 
 def _grid(store: Store, sweep: Sweep, config: Config, candidate: Point, members: slice) -> xarray.Dataset:
