@@ -20,7 +20,8 @@ BLUE, *_, BLACK = COLOURS
 GREY = "0.45"
 UNBOUNDED = "open: too few members count, the interval is unbounded"
 """Label of markers without an interval."""
-_MARKERS = "osD^vP*"
+MARKERS = "osD^vP*"
+"""Of series, in their order."""
 _APART = 0.12
 """Of a step between swept values: how far series are set apart that would hide each other."""
 
@@ -78,7 +79,7 @@ def draw_points(
         number: of the series: its colour and marker. Default: 0.
         joined: whether a line leads from each to the next. Default: yes.
     """
-    colour, marker = COLOURS[number % len(COLOURS)], _MARKERS[number % len(_MARKERS)]
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     middle, low, high = (
         np.atleast_1d(estimate[name].values).astype(float) for name in ("estimate", "low", "high")
     )

@@ -1,5 +1,6 @@
 """The figure of any sweep: estimates over the axes that vary, as points, lines, maps or small multiples."""
 
+import json
 from collections.abc import Sequence
 from itertools import combinations, product
 from typing import NamedTuple
@@ -29,7 +30,8 @@ from pipeline.figures._members import MOSTLY_DIVERGED, typical_member, valid, wh
 from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, add_title, panels
 from pipeline.figures._scales import SweptAxis, fitting, place_axis, plain, swept_axes, with_units
-from pipeline.plan import table
+from pipeline.figures._search import draw_refined, draw_search
+from pipeline.plan import Record, table
 from pipeline.systems import DIVERGED, System, find_or_loaded
 
 _FEW = 4
@@ -79,7 +81,8 @@ def draw(
 
     Without an axis that varies: the recorded series of the ensemble. With one: estimates and their intervals against
     it. With two: lines if one has few values, else a map and its half-widths. With more: small multiples of these.
-    Points that are no grid: each by itself; of a sample for sensitivity indices, these.
+    Points that are no grid: each by itself; of a sample for sensitivity indices, these; of a search, where it looked
+    and what it found; of a refinement, what was added to what.
 
     Args:
         dataset: as `open_sweep` gives it, or a selection of it.
@@ -102,6 +105,15 @@ def draw(
     if "design" in dataset.attrs and "point" in dataset.dims and x is None:
         averages = [name for name in names if system.all_estimands[name].kind != "median"]
         return draw_indices(dataset, {name: _label_of(system, name) for name in averages or names}, ax)
+    if "search" in dataset.attrs and "point" in dataset.dims and x is None and not of:
+        record = Record.from_json(json.loads(dataset.attrs["search"]))
+        name = record.about["of"]
+        label = _label_of(system, name) if name in system.all_estimands else name
+        if record.about["goal"] is not None:
+            return draw_search(dataset, record, label, ax)
+        if len(record.about["axes"]) == 1:
+            return draw_refined(dataset, record, label, ax)
+        names = [name]
     if "point" in dataset.dims:
         if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:
             raise RequestError([f"{role}: expected none, as the points are no grid" for role in given])

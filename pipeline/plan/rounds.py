@@ -54,13 +54,17 @@ class Record(NamedTuple):
     """A search or refinement as far as it is."""
 
     about: dict[str, Any]
-    """What was asked: `of`, `goal` of a search, the `axes` that are searched, and the `ranges` of these."""
+    """What was asked: `of`, `goal` of a search, the `axes` that are searched, the `ranges` of these, and the `step` of
+    candidates in them, as a share of a range.
+    """
     before: list[tuple[Point, int]]
     """Candidates that were stored as it began, with their members: those of other sweeps."""
     rounds: list[Round]
     found: Found | None = None
     ended: list[float | None] | None = None
     """The budget with which nothing more was to be asked for; None: it goes on."""
+    judged: Sequence[tuple[Point, tuple[float, float]]] = ()
+    """By an objective of one's own: candidates, each with its value and standard error."""
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON can hold it."""
@@ -70,6 +74,7 @@ class Record(NamedTuple):
             "rounds": [round_._asdict() for round_ in self.rounds],
             "found": None if self.found is None else self.found._asdict(),
             "ended": self.ended,
+            "judged": self.judged,
         }
 
     @classmethod
@@ -89,6 +94,7 @@ class Record(NamedTuple):
             [Round(**{**one, "points": _points(one["points"])}) for one in told["rounds"]],
             found and Found(**{**found, "point": tuple(found["point"]), "region": _points(found["region"])}),
             told["ended"],
+            [(tuple(point), (value, error)) for point, (value, error) in told["judged"]],
         )
 
     @property
@@ -184,6 +190,7 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
         "of": config.sampling.of if config.search is None else config.search.of,
         "goal": None if config.search is None else config.search.model_dump()["goal"],
         "axes": list(space.ranges),
+        "step": space.step,
         "ranges": [[range_.low, range_.high, range_.logarithmic] for range_ in space.ranges.values()],
     }
     return Record(about, _stored(space, sweep, config, store), [first])

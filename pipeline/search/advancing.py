@@ -7,6 +7,7 @@ from pipeline.errors import RequestError
 from pipeline.plan import Plan, Record, Round, begun, name_of, planned
 from pipeline.request import Config, space_of
 from pipeline.store import Lock, Store, prepare
+from pipeline.systems import is_function
 from pipeline.words import counted
 
 _LIBRARY = "sklearn"
@@ -80,6 +81,8 @@ def _searched(store: Store, plan: Plan, config: Config, record: Record) -> Recor
     assert config.search is not None
     space, data = space_of(config, plan.sweep.system), data_of(store, plan.sweep, config, record)
     common = config.ensemble.noise == "common"
+    if is_function(config.search.of):
+        record = record._replace(judged=list(zip(data.points, data.judged, strict=True)))
     with threadpool_limits(1):  # as sums depend on how many threads there are
         following = next_round(config.search, space, data, record, config.ensemble.members, common)
         if following is not None:

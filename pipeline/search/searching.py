@@ -27,6 +27,8 @@ class Data(NamedTuple):
     among: np.ndarray
     """Of how many, over all points of a candidate."""
     estimates: Estimates
+    judged: list[tuple[float, float]]
+    """By an objective of one's own, value and standard error of each; else none."""
 
 
 class Value(NamedTuple):

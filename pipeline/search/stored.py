@@ -38,10 +38,12 @@ def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
     of, known = config.search.of, record.known
     if is_function(of):
         datasets = [_grid(store, sweep, config, point, slice(members)) for point, members in known.items()]
-        judged = np.array([_judged(of, dataset) for dataset in datasets])
-        estimates = estimates_of(judged[:, 0], judged[:, 1] ** 2)
+        judged = [_judged(of, dataset) for dataset in datasets]
+        values, errors = np.array(judged).T
+        estimates = estimates_of(values, errors**2)
         status = [dataset["status"].values.ravel() for dataset in datasets]
     else:
+        judged = []
         dataset = _points(store, sweep, list(known), list(known.values()))
         rows = zip(by_member(dataset, of).transpose("point", "member").values, known.values(), strict=True)
         numbers = [row[:members] for row, members in rows]
@@ -49,8 +51,8 @@ def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
         estimates = (of_shares if is_share else of_means)(numbers)
         rows = zip(dataset["status"].transpose("point", "member").values, known.values(), strict=True)
         status = [row[:members] for row, members in rows]
-    diverged = np.array([int((states == DIVERGED).sum()) for states in status])
-    return Data(list(known), np.array(list(known.values())), diverged, np.array(list(map(len, status))), estimates)
+    diverged, among = np.array([[int((states == DIVERGED).sum()), len(states)] for states in status]).T
+    return Data(list(known), np.array(list(known.values())), diverged, among, estimates, judged)
 
 
 def values_of(store: Store, sweep: Sweep, config: Config, record: Record) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +120,8 @@ def _grid(store: Store, sweep: Sweep, config: Config, candidate: Point, members:
     """A candidate over the axes that are not searched, some of its members."""
     points = expanded(config, [candidate])
     dataset = _laid_out(store, sweep, points, [members.stop] * len(points), "grid")
-    searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in config.search.within]  # type: ignore[union-attr]
+    within = config.search.within if config.search is not None else []
+    searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in within]
     return dataset.squeeze(searched).isel(member=members).load()
 
 
