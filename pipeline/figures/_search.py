@@ -58,7 +58,7 @@ def draw_search(dataset: xarray.Dataset, record: Record, label: str, ax: Axes | 
         The figure.
     """
     looked = _looked(dataset, record)
-    pairs: list[tuple[int, ...]] = [*combinations(range(len(looked.axes)), 2)][:_MOST_PAIRS] or [(0,)]
+    pairs = list[tuple[int, ...]](combinations(range(len(looked.axes)), 2))[:_MOST_PAIRS] or [(0,)]
     figure, shown = panels(len(pairs) + 1 if ax is None else 1, None, ax)
     for panel, pair in zip(shown, pairs, strict=False):
         if len(pair) == 1:

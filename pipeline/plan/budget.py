@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.plan.planning import Plan, said_at_points
-from pipeline.request import Config, expanded, space_of
+from pipeline.request import Config, expanded, points_of_candidate, space_of
 
 
 class Left(NamedTuple):
@@ -34,7 +34,7 @@ def left_of(plan: Plan, config: Config) -> Left | None:
     if not plan.goes_on:
         return None
     sweep, record = plan.sweep, plan.record
-    within = len(expanded(config, [()]) if config.search is not None and config.search.within else [()])
+    within = points_of_candidate(config)
     so_far = len(sweep.points) // within if record is None else record.explored
     ensembles = within * max(_most(config) - so_far, 0)
     if record is not None and record.rounds[-1].kind == "confirm" and record.ended is None:

@@ -37,7 +37,7 @@ from pipeline.request.drawable import Needs, unfit
 from pipeline.request.fields import local_path
 from pipeline.request.messages import got, label_of, shown, values_of
 from pipeline.request.sampling import Design, Range, on_steps, ranges_of
-from pipeline.request.space import Space, expanded, space_of
+from pipeline.request.space import Space, expanded, points_of_candidate, space_of
 from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, define, point_ids, point_seed
 
 __all__ = [
@@ -46,5 +46,6 @@ __all__ = [
     "SchedulerCluster", "Search", "SerialCluster", "SlurmCluster", "Space", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime", "as_yaml", "bytes_of", "check", "check_store_alone", "compose", "define", "expanded",
     "got", "ignored_settings", "label_of", "local_path", "on_steps", "parse", "plain", "point_ids", "point_seed",
-    "ranges_of", "refuse_open_comms", "seconds_of", "several", "shown", "space_of", "unfit", "values_of",
+    "points_of_candidate", "ranges_of", "refuse_open_comms", "seconds_of", "several", "shown", "space_of", "unfit",
+    "values_of",
 ]  # fmt: skip

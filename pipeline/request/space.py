@@ -1,5 +1,6 @@
 """The ranges of the axes as a unit cube."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -10,10 +11,11 @@ from pydantic import ValidationError
 from pipeline.errors import RequestError
 from pipeline.request.checking import settings_model
 from pipeline.request.config import Config
+from pipeline.request.messages import frozen
 from pipeline.request.sampling import Range, on_steps, ranges_of
 from pipeline.request.whole import not_whole
-from pipeline.schema import kind_of
-from pipeline.systems import System
+from pipeline.schema import Kind, kind_of
+from pipeline.systems import System, find
 
 START = 16
 """Points from which a search starts."""
@@ -147,6 +149,34 @@ def space_of(config: Config, system: System) -> Space:
     return Space(ranges, whole, admits)
 
 
+def as_kind(value: Any, kind: Kind) -> Any:
+    """A swept value as it is stored; + 0.0, as minus zero is the same point as zero and must have its seed.
+
+    Args:
+        value: as it was given or checked.
+        kind: of its setting.
+
+    Returns:
+        A float, an integer or a label.
+    """
+    if kind == "label":
+        return frozen(value)
+    return int(value) if kind == "whole" else float(value) + 0.0
+
+
+def points_of_candidate(config: Config) -> int:
+    """How many points a candidate has: one for every combination of the axes that are not searched.
+
+    Args:
+        config: a checked request.
+
+    Returns:
+        1, unless `search.within` names axes.
+    """
+    within = config.search.within if config.search is not None else []
+    return math.prod(len(config.axes[name].spread()) for name in within)
+
+
 def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The points of candidates: each with all values of the axes that are not searched.
 
@@ -159,9 +189,9 @@ def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tupl
     """
     within = config.search.within if config.search is not None else []
     searched = [name for name in config.axes if name not in within]
-    combinations = [
-        dict(zip(within, values, strict=True)) for values in product(*(config.axes[n].spread() for n in within))
-    ]
+    model = find(config.system).settings
+    values = [[as_kind(value, kind_of(model, name)) for value in config.axes[name].spread()] for name in within]
+    combinations = [dict(zip(within, combination, strict=True)) for combination in product(*values)]
     return [
         tuple({**dict(zip(searched, candidate, strict=True)), **others}[name] for name in config.axes)
         for candidate in candidates

@@ -17,7 +17,7 @@ from pipeline.request.checking import settings_model
 from pipeline.request.config import Config
 from pipeline.request.messages import describe, frozen, got, label_of, shown
 from pipeline.request.sampling import Design, combine, design_of
-from pipeline.request.space import START, expanded, space_of
+from pipeline.request.space import START, as_kind, expanded, space_of
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
@@ -275,7 +275,7 @@ def _checked(config: Config, system: System, kinds: Sequence[Kind], raw: Sequenc
             continue
         fractional += not_whole(system, settings)
         points.append(
-            tuple(_as_kind(getattr(settings, axis), kind) for axis, kind in zip(axes, kinds, strict=True))
+            tuple(as_kind(getattr(settings, axis), kind) for axis, kind in zip(axes, kinds, strict=True))
         )
     keys = {name: f"{'axes' if name in axes else 'settings'}.{name}" for name in system.whole}
     if faults := one_line_a_key([*found, *((keys[fault.key], fault.why) for fault in fractional)]):
@@ -293,14 +293,6 @@ def _told_apart(points: Sequence[Point], kinds: Sequence[Kind]) -> set[Point]:
         tuple(label_of(value) if kind == "label" else value for value, kind in zip(point, kinds, strict=True))
         for point in points
     }
-
-
-def _as_kind(value: Any, kind: Kind) -> Value:
-    """A swept value as it is stored; + 0.0, as minus zero is the same point as zero and must have its seed."""
-    if kind == "label":
-        label: Value = frozen(value)
-        return label
-    return int(value) if kind == "whole" else float(value) + 0.0
 
 
 def _thawed(value: Any) -> Any:
