@@ -10,6 +10,7 @@ Williams, Gaussian Processes for Machine Learning (2006), chapters 2, 4.2 and 5.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,12 @@ _LENGTH = 0.3
 """Expected before any number is seen, to a factor of e."""
 _SKEW = 4.0
 """Standard deviation expected of the entries of A beside the diagonal."""
-_ITERATIONS, _KERNELS, _WIDEST = 60, 10, 2.0
+_ITERATIONS = 60
+"""Of a fit, at most."""
+_KERNELS, _WIDEST = 10, 2.0
+"""Kernels that the numbers allow for, of which functions are drawn, and how far their parameters may be spread at most:
+standard deviations, in the units of the parameters.
+"""
 
 
 class MappedMatern(Kernel):  # type: ignore[misc]
@@ -146,8 +152,7 @@ class Model:
                 MappedMatern(self.kernel.axes, theta), alpha=self._noise, optimizer=None
             ).fit(*self._data)
             mean, covariance = process.predict(places, return_cov=True)
-            values, vectors = np.linalg.eigh(covariance)
-            root = vectors * np.sqrt(np.maximum(values, 0))
+            root = _root(covariance, float(np.exp(2 * theta[0])))
             found.append(mean + random.standard_normal((draws // kernels, len(places))) @ root.T)
         return np.concatenate(found) + self.middle
 
@@ -161,6 +166,16 @@ class Model:
         values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
         root = vectors / np.sqrt(np.maximum(values, 1.0 / _WIDEST**2))
         return np.asarray(best + random.standard_normal((count, len(best))) @ root.T)
+
+
+def _root(covariance: np.ndarray, variance: float) -> np.ndarray:
+    """A lower triangle whose square is a covariance, but for as little of the variance as rounding asks for."""
+    diagonal = np.eye(len(covariance))
+    for jitter in (1e-9, 1e-7, 1e-5):
+        with suppress(np.linalg.LinAlgError):
+            return np.asarray(np.linalg.cholesky(covariance + jitter * variance * diagonal))
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
 
 
 def _starts(axes: int, scale: float) -> list[np.ndarray]:

@@ -27,7 +27,7 @@ _GOOD, _DOUBT = 0.1, 0.3
 _APART = 0.5
 """Lengths of the kernel that the points of a round keep from each other, or half as likely."""
 _DRAWS = 500
-_MOST_CANDIDATES = 800
+_MOST_CANDIDATES = 600
 """Whose joint posterior is drawn."""
 _CERTAIN = 4.0
 """Standard deviations within which a loss lies without doubt."""
