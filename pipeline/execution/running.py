@@ -13,7 +13,7 @@ from pipeline.execution.clock import compiling_here
 from pipeline.execution.reports import announcement, failures, outcome_lines
 from pipeline.execution.signals import Stop
 from pipeline.execution.worker import MARKERS, BlockReport, note_prefix
-from pipeline.plan import Execution, Plan, planned
+from pipeline.plan import Execution, Plan, name_of, planned
 from pipeline.provenance import circumstances
 from pipeline.request import Config, SchedulerCluster, SerialCluster, StoreAlone
 from pipeline.store import Filing, Lock, Store, ask, filing, open_store
@@ -118,6 +118,7 @@ def log_of(plan: Plan, request: Request, lock: Lock) -> RunLog:
         stale_blocks_kept=int(plan.stale.sum()) if plan.on_stale == "keep" else 0,
         blocks_stored=int(store.stored.sum()),
         workers=[],
+        **({"search": name_of(request)} if isinstance(request, Config) and request.in_rounds else {}),
     )
 
 

@@ -4,6 +4,7 @@ What each round asks for is written into the store before it begins, and read fr
 killed goes on as it would have gone on, and a plan is made as of any other sweep: from points and members.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
@@ -48,14 +49,16 @@ class Found(NamedTuple):
     share: float
     """Of the volume of the ranges that the region has."""
     shape: Literal["point", "ridge"]
+    diverged: float
+    """Share of all members of the point that did."""
 
 
 class Record(NamedTuple):
     """A search or refinement as far as it is."""
 
     about: dict[str, Any]
-    """What was asked: `of`, `goal` of a search, the `axes` that are searched, the `ranges` of these, and the `step` of
-    candidates in them, as a share of a range.
+    """What was asked: `of`, of a search its `goal` and the share of members that may have `diverged`, the `axes` that
+    are searched, the `ranges` of these, and the `step` of candidates in them, as a share of a range.
     """
     before: list[tuple[Point, int]]
     """Candidates that were stored as it began, with their members: those of other sweeps."""
@@ -72,7 +75,7 @@ class Record(NamedTuple):
             "about": self.about,
             "before": [[list(point), members] for point, members in self.before],
             "rounds": [round_._asdict() for round_ in self.rounds],
-            "found": None if self.found is None else self.found._asdict(),
+            "found": None if self.found is None else _without_nan(self.found._asdict()),
             "ended": self.ended,
             "judged": self.judged,
         }
@@ -92,7 +95,7 @@ class Record(NamedTuple):
             told["about"],
             [(tuple(point), members) for point, members in told["before"]],
             [Round(**{**one, "points": _points(one["points"])}) for one in told["rounds"]],
-            found and Found(**{**found, "point": tuple(found["point"]), "region": _points(found["region"])}),
+            found and _found(found),
             told["ended"],
             [(tuple(point), (value, error)) for point, (value, error) in told["judged"]],
         )
@@ -129,6 +132,16 @@ class Record(NamedTuple):
     def explored(self) -> int:
         """Ensembles computed so far, those at places that were found left out."""
         return sum(one.ensembles for one in self.rounds if one.kind != "confirm")
+
+
+def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN."""
+    return {name: None if value != value else value for name, value in told.items()}
+
+
+def _found(told: Mapping[str, Any]) -> Found:
+    numbers = {name: math.nan if told[name] is None else told[name] for name in ("estimate", "low", "high")}
+    return Found(**{**told, **numbers, "point": tuple(told["point"]), "region": _points(told["region"])})
 
 
 def _points(listed: Sequence[Sequence[Any]]) -> list[Point]:
@@ -168,7 +181,23 @@ def record_of(store: Store | None, config: Config) -> Record | None:
     Raises:
         Damaged: it can't be read.
     """
-    told = store.search(name_of(config)) if store is not None else {}
+    return record_named(store, name_of(config)) if store is not None else None
+
+
+def record_named(store: Store, name: str) -> Record | None:
+    """A record by its name.
+
+    Args:
+        store: an open store.
+        name: from `name_of`.
+
+    Returns:
+        The record; None if there is none.
+
+    Raises:
+        Damaged: it can't be read.
+    """
+    told = store.search(name)
     return Record.from_json(told) if told else None
 
 
@@ -190,6 +219,7 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
         "of": config.sampling.of if config.search is None else config.search.of,
         "goal": None if config.search is None else config.search.model_dump()["goal"],
         "axes": list(space.ranges),
+        "diverged": None if config.search is None else config.search.diverged,
         "step": space.step,
         "ranges": [[range_.low, range_.high, range_.logarithmic] for range_ in space.ranges.values()],
     }

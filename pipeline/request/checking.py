@@ -238,6 +238,11 @@ def _search_faults(config: Config) -> Iterator[str]:
         yield "sensitivity: expected null with a search, whose points lie where the optimum may be"
     if config.ensemble.precision is not None:
         yield "ensemble.precision: expected null with a search, which adds members itself"
+    if config.ensemble.members < LEAST_MEMBERS:
+        yield (
+            f"ensemble.members: expected at least {LEAST_MEMBERS} for a search, which weighs noise; got "
+            f"{config.ensemble.members}"
+        )
     for k, name in enumerate(config.search.within):
         if name not in config.axes:
             yield f"search.within[{k}]: expected one of the axes ({', '.join(config.axes) or 'none'}), got {got(name)}"

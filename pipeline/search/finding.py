@@ -1,6 +1,7 @@
 """What a search found, told to people and programs."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import xarray
@@ -44,13 +45,23 @@ def search_lines(plan: Plan) -> list[str]:
         return []
     about, result = plan.record.about, plan.record.found
     aim = {"min": "least", "max": "greatest"}.get(str(about["goal"])) or f"nearest to {about['goal']['target']:g}"
+    if math.isnan(result.estimate):
+        return [
+            f"search: {about['of']} has no value at the place that was found, as members diverge wherever it looked"
+        ]
     at = ", ".join(f"{name}={shown(value)}" for name, value in zip(about["axes"], result.point, strict=True))
     interval = f"{result.estimate:.4g} [{result.low:.4g}, {result.high:.4g}]"
-    return [
+    lines = [
         f"search: {about['of']} is {aim} at {at}: {interval} by {result.members} fresh members",
         f"search: with 95 % the place is a {result.shape} in {result.share:.2%} of the ranges: "
         f"{', '.join(extents(about['axes'], result.region))}",
     ]
+    if result.diverged > about["diverged"]:
+        lines.append(
+            f"search: {result.diverged:.0%} of the members diverge there, more than search.diverged = "
+            f"{about['diverged']:g}: no place was found where fewer do"
+        )
+    return lines
 
 
 def extents(axes: Sequence[str], region: Sequence[Point]) -> list[str]:

@@ -178,6 +178,8 @@ def fitted(
     """
     known = np.isfinite(estimates.values)
     told, variances = estimates.values[known], estimates.variances[known]
+    if not known.any():  # all members diverged: the value is anybody's guess
+        known, told, variances = np.arange(len(places)) == 0, np.zeros(1), np.ones(1)
     value = Model(places[known], told, variances, start[0] if start else None)
     loss = _loss(estimates.as_fitted, goal, told)
     far = np.maximum(loss - np.quantile(loss, _GOOD), 0)
@@ -327,8 +329,9 @@ def _possible_optima(
     some = _that_may_be_best(models, goal, candidates)
     losses = _loss(models.as_fitted, goal, models.cautious.drawn(candidates[some], draws, random))
     if models.diverged is not None:
-        few = models.diverged.drawn(candidates[some], draws, random) <= logit(goal.most_diverged)
-        losses = np.where(few, losses, np.inf)
+        diverged = models.diverged.drawn(candidates[some], draws, random)
+        few = diverged <= logit(goal.most_diverged)
+        losses = np.where(few, losses, np.where(few.any(axis=1, keepdims=True), np.inf, diverged))
     return np.asarray(some[np.argmin(losses, axis=1)])
 
 

@@ -98,12 +98,14 @@ def conclusion(search: Search, space: Space, data: Data, record: Record, value: 
     cube = space.places(candidates)
     inside = region(_models(search, space, data, record), _goal(search), cube, space.step, 0).inside
     (point,) = record.rounds[-1].points
+    at = data.points.index(point)
     return Found(
         point,
         *value,
         region=[candidates[k] for k in np.flatnonzero(inside).tolist()],
         share=float(inside.mean()),
         shape="ridge" if _is_ridge(cube[inside]) else "point",
+        diverged=float(data.diverged[at] / data.among[at]),
     )
 
 

@@ -81,9 +81,7 @@ class Problem(NamedTuple):
 def branin(places):
     """Three equal minima of 0.397887; Branin, IBM J. Res. Dev. 16 (1972), 504."""
     x, y = 15 * places[:, 0] - 5, 15 * places[:, 1]
-    return (
-        (y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10
-    )
+    return (y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10
 
 
 def _across_and_along(places, bend):
@@ -141,7 +139,12 @@ PROBLEMS = {
         Space({"n": Range(1, 20, logarithmic=False, step=1), "y": UNIT}, frozenset("n")), whole, _nobody, _skewed
     ),
     "share near 0": Problem(
-        SQUARE, hill, _nobody, lambda truth, members, random: (random.random(members) < truth) * 1.0, "fraction", "max"
+        SQUARE,
+        hill,
+        _nobody,
+        lambda truth, members, random: (random.random(members) < truth) * 1.0,
+        "fraction",
+        "max",
     ),
 }
 
@@ -198,7 +201,9 @@ class Simulation:
         while True:
             self.compute()
             yield
-            following = next_round(self.search, self.problem.space, self.data(), self.record, MEMBERS, common=False)
+            following = next_round(
+                self.search, self.problem.space, self.data(), self.record, MEMBERS, common=False
+            )
             if following is None:
                 return
             self.record = self.record._replace(rounds=[*self.record.rounds, following])
@@ -214,7 +219,7 @@ class Simulation:
 
 
 def regret(problem, place):
-    """By how much the truth at a place is worse than the best, as a share of the best; infinite where members diverge."""
+    """How much worse than the best a place is, as a share of the best; infinite where members diverge."""
     _, best = problem.optima()
     sign = 1 if problem.goal == "min" else -1
     return float((problem.loss(np.array([place]))[0] - sign * best) / abs(best))
