@@ -1,10 +1,11 @@
 """The sections of a request, each with its keys, types and bounds."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WrapValidator, field_validator, model_validator
 
 from pipeline.request.clusters import Cluster
 from pipeline.request.fields import LocalPath, like
@@ -103,6 +104,14 @@ class Aim(Section):
     target: Real
 
 
+def _in_one_line(value: Any, check: Callable[[Any], Any]) -> Any:
+    """One fault of a goal instead of one for each kind that there is."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        raise ValueError("min, max or {target: a number}") from error
+
+
 class Search(Section):
     """A place that is looked for within the ranges of the axes."""
 
@@ -110,7 +119,7 @@ class Search(Section):
     """An estimand, or `module:function` of the Dataset of a candidate, which gives a value and its standard error."""
     within: list[str] = Field(default_factory=list)
     """Axes whose values are all computed for every candidate: the others are searched."""
-    goal: Literal["min", "max"] | Aim
+    goal: Annotated[Literal["min", "max"] | Aim, WrapValidator(_in_one_line)]
     points: int = Field(default=60, ge=20, le=1000)
     """Ensembles of candidates that it may cost, of `ensemble.members` each: a fifth of them at the place that is found.
     """

@@ -22,8 +22,12 @@ _POOLED = 8
 """Degrees of freedom that the noise of all places together counts beside that of one."""
 _SAME = 0.15
 """Lengths of the kernel within which a place is not worth a new point: members are added to the known one."""
-_GOOD, _DOUBT = 0.1, 0.3
-"""Estimates worse than the best tenth are doubted, to this share of the difference, where a region is told."""
+_GOOD, _DOUBT, _FAR = 0.1, 0.3, 2.0
+"""Estimates worse than the best tenth are doubted, to this share of the difference, but of so much at most (in
+logarithms), where a region is told.
+"""
+_EVERY = 2
+"""In one of so many rounds a place is chosen by a draw of what may be."""
 _APART = 0.5
 """Lengths of the kernel that the points of a round keep from each other, or half as likely."""
 _DRAWS = 500
@@ -128,6 +132,8 @@ def estimates_of(values: np.ndarray, variances: np.ndarray) -> Estimates:
 def _weighted(spreads: np.ndarray, freedom: np.ndarray) -> float:
     """The variance of all places together."""
     known = np.isfinite(spreads)
+    if not known.any():
+        return 0.0
     return float((freedom * spreads)[known].sum() / freedom[known].sum())
 
 
@@ -182,7 +188,7 @@ def fitted(
         known, told, variances = np.arange(len(places)) == 0, np.zeros(1), np.ones(1)
     value = Model(places[known], told, variances, start[0] if start else None)
     loss = _loss(estimates.as_fitted, goal, told)
-    far = np.maximum(loss - np.quantile(loss, _GOOD), 0)
+    far = np.clip(loss - np.quantile(loss, _GOOD), 0, _FAR)
     cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist())
     if not diverged.any():
         return Models(value, cautious, None, estimates.as_fitted)
@@ -264,7 +270,7 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
 def proposals(
     models: Models, goal: Goal, places: np.ndarray, candidates: np.ndarray, count: int, seed: int
 ) -> list[tuple[bool, int]]:
-    """The most promising places: the last one by a draw of what may be, the others by what is expected.
+    """The most promising places by what is expected; in every second round the last one by a draw of what may be.
 
     The draws have every place explored where the optimum may be, so that the region is one that was looked at.
 
@@ -289,7 +295,7 @@ def proposals(
     kernel = models.value.kernel
     for number in range(count):
         k = int(np.argmax(worth))
-        if number == count - 1 > 0:
+        if number == count - 1 > 0 and seed % _EVERY == 0:
             k = int(_possible_optima(models, goal, candidates, 1, np.random.default_rng(seed))[0])
         apart = kernel.distances(candidates[[k]], places)[0]
         near = int(np.argmin(apart))

@@ -1,8 +1,8 @@
 """Refinement: more points where an estimate changes or curves most, for its uncertainty.
 
 One axis is cut into intervals, two into the triangles of Delaunay. An edge between two points is worth its length times
-what surely changes along it and surely curves beside it, as a share of the range of all values; and a little for its
-length alone, as nobody knows what is between two points that are alike.
+what surely curves beside it and, for less, what surely changes along it, as a share of the range of all values; and a
+little for its length alone, as nobody knows what is between two points that are alike.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,8 @@ from pipeline.request import Point, Space
 
 ROUND = 4
 """Points that are computed side by side."""
-_FOR_LENGTH = 0.02
+_FOR_CHANGE, _FOR_LENGTH = 0.5, 0.01
+"""Of what curves: a straight slope needs few points, but may hide a step."""
 
 
 class Edge(NamedTuple):
@@ -105,7 +106,7 @@ def _worth(edge: Edge, places: np.ndarray, values: np.ndarray, errors: np.ndarra
         return _FOR_LENGTH * length
     change = _surely(np.array([1.0, -1.0]), [first, second], values, errors)
     curvature = max((_bend(edge, others, places, values, errors) for others in edge.opposite), default=0.0)
-    return length * ((change + curvature) / extent + _FOR_LENGTH)
+    return length * ((_FOR_CHANGE * change + curvature) / extent + _FOR_LENGTH)
 
 
 def _bend(

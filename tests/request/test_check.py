@@ -250,6 +250,7 @@ def request_as_composed():
         "axes": {},
         "sampling": {"method": "product", "points": None},
         "sensitivity": None,
+        "search": None,
         "store": {"root": "data", "name": "a", "suffix": "", "block_members": 8, "records": 5},
         "cluster": {"kind": "local", "workers": 1, "dashboard": False, "grace_seconds": 1, "no_workers_seconds": 1},
         "figures": {"draw": [], "of": [], "format": ["png"], "folder": None, "incomplete": False},

@@ -1,0 +1,184 @@
+"""Searches against a grid, random points, latin hypercubes and Optuna's default sampler, on known landscapes.
+
+    python -m tests.benchmarks.search [searches] [searches against others]
+
+Everybody gets ensembles of 16 members, and everybody but Optuna the same model, by which the best place is read off what
+was computed; Optuna's is its best trial. A core-second stands for an ensemble: all places cost the same. Regret is that
+of the place which would be answered, in the truth: more than 5 % of members that diverge there make it infinite. What a
+search says of its value costs a fifth of its ensembles, and is counted.
+"""
+
+import sys
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+from scipy.stats import qmc
+
+from pipeline.search.proposing import Goal, best, fitted
+from tests.search.problems import FEASIBLE, MEMBERS, PROBLEMS, Simulation, regret, simulated
+
+MOST = 400
+"""Ensembles, beyond which nobody is followed."""
+GOOD, SHARE = 0.05, 0.9
+"""Regret that is good enough, and the share of the searches that has to reach it."""
+GRIDS = [(side, side * side * repeats, repeats) for repeats in (1, 2, 3, 4) for side in range(4, 21)]
+BUDGETS = [16, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400]
+
+
+def answered(problem, points, numbers, gone):
+    """The place that the model reads off some ensembles."""
+    space, goal = problem.space, Goal(problem.goal)
+    totals = np.array([len(row) for row in numbers])
+    models = fitted(goal, space.places(points), problem.estimates(numbers), np.array(gone), totals)
+    cube = space.places(space.candidates())
+    near = space.places(space.around(cube[best(models, goal, cube)]))
+    return near[best(models, goal, near)]
+
+
+def of_search(problem, seed):
+    """[(ensembles, regret)] of one search after each of its rounds."""
+    simulation = Simulation(problem, seed, MOST)
+    found = []
+    for _ in simulation.rounds():
+        if simulation.record.rounds[-1].kind == "confirm":
+            break
+        data = simulation.data()
+        numbers = [simulation.stored[point][0] for point in data.points]
+        place = answered(problem, data.points, numbers, data.diverged)
+        found.append((simulation.record.explored / 0.8, regret(problem, place)))
+    return found
+
+
+def of_points(problem, draw, seed):
+    """[(ensembles, regret)] of points drawn at once, for every budget."""
+    random = np.random.default_rng([seed, 11])
+    return [(budget, _judged(problem, draw(budget, random), 1, random)) for budget in BUDGETS]
+
+
+def of_grid(problem, seed):
+    """[(ensembles, regret)] of grids of every size, with one to four ensembles a point."""
+    random = np.random.default_rng([seed, 13])
+    found = []
+    for side, cost, repeats in sorted(GRIDS, key=lambda one: one[1]):
+        if cost <= MOST:
+            line = np.linspace(0, 1, side)
+            places = np.stack(np.meshgrid(line, line, indexing="ij"), -1).reshape(-1, 2)
+            found.append((cost, _judged(problem, places, repeats, random)))
+    return found
+
+
+def _judged(problem, places, repeats, random):
+    points = list(dict.fromkeys(problem.space.points(places)))
+    drawn = [problem.ensemble(place, repeats * MEMBERS, random) for place in problem.space.places(points)]
+    return regret(problem, answered(problem, points, [row for row, _ in drawn], [gone for _, gone in drawn]))
+
+
+def of_optuna(problem, seed):
+    """[(ensembles, regret)] of the best trial so far."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    random = np.random.default_rng([seed, 17])
+    study = optuna.create_study(
+        direction="minimize" if problem.goal == "min" else "maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+    )
+    found, ranges = [], problem.space.ranges
+    for number in range(1, MOST + 1):
+        trial = study.ask()
+        point = tuple(
+            trial.suggest_int(name, int(of.low), int(of.high))
+            if name in problem.space.whole
+            else trial.suggest_float(name, of.low, of.high)
+            for name, of in ranges.items()
+        )
+        (place,) = problem.space.places([point])
+        numbers, gone = problem.ensemble(place, MEMBERS, random)
+        value = float(np.nanmean(numbers)) if gone < MEMBERS else np.nan
+        if gone > FEASIBLE * MEMBERS or np.isnan(value):
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            study.tell(trial, value)
+        if number in BUDGETS and any(one.value is not None for one in study.trials):
+            chosen = [tuple(study.best_trial.params[name] for name in ranges)]
+            found.append((number, regret(problem, problem.space.places(chosen)[0])))
+    return found
+
+
+def random_points(problem, seed):
+    return of_points(problem, lambda count, random: random.random((count, 2)), seed)
+
+
+def latin_hypercube(problem, seed):
+    return of_points(problem, lambda count, random: qmc.LatinHypercube(2, rng=random).random(count), seed)
+
+
+METHODS = {
+    "search": of_search,
+    "grid": of_grid,
+    "random": random_points,
+    "latin hypercube": latin_hypercube,
+    "Optuna": of_optuna,
+}
+
+
+def needed(traces):
+    """Ensembles from which on so many of the searches are good enough; infinite if they never are."""
+    costs = sorted({cost for trace in traces for cost, _ in trace})
+    for cost in costs:
+        so_far = [[one for at, one in trace if at <= cost] for trace in traces]
+        if all(so_far) and np.mean([one[-1] <= GOOD for one in so_far]) >= SHARE:
+            return cost
+    return np.inf
+
+
+def needed_by_grid(traces):
+    """As `needed`, but a grid of one size says nothing of another: each by itself."""
+    costs = np.array([[cost for cost, _ in trace] for trace in traces])[0]
+    good = np.array([[one <= GOOD for _, one in trace] for trace in traces]).mean(axis=0) >= SHARE
+    return float(costs[good].min()) if good.any() else np.inf
+
+
+def _run(function, name, *arguments):
+    return function(PROBLEMS[name], *arguments)
+
+
+def _told(cost):
+    return f"{cost:.0f}" if np.isfinite(cost) else f"> {MOST}"
+
+
+def main(searches=1000, against=100):
+    """Print both tables."""
+    with get_context("spawn").Pool() as pool:
+        print(f"Coverage: {searches} searches of 60 ensembles of {MEMBERS} members each, nominal 0.95")
+        print("| landscape | region covers the place | interval covers the value | share of the square | places |")
+        print("|---|---|---|---|---|")
+        for name in PROBLEMS:
+            found = pool.starmap(
+                partial(_run, simulated), [(name, seed) for seed in range(searches)], chunksize=10
+            )
+            covered, right, share, places = (
+                np.mean([getattr(one, of) for one in found]) for of in ("covered", "right", "share", "places")
+            )
+            print(f"| {name} | {covered:.3f} | {right:.3f} | {share:.3f} | {places:.0f} |", flush=True)
+        print(f"\nEnsembles until the regret is at most {GOOD:.0%} in {SHARE:.0%} of {against} searches")
+        print(f"| landscape | {' | '.join(METHODS)} | grid / search | best other / search |")
+        print("|---|" + "---|" * (len(METHODS) + 2))
+        for name in PROBLEMS:
+            costs = {}
+            for method, function in METHODS.items():
+                traces = pool.starmap(
+                    partial(_run, function), [(name, 10**6 + seed) for seed in range(against)], chunksize=2
+                )
+                costs[method] = (needed if method in ("search", "Optuna") else needed_by_grid)(traces)
+            others = min(cost for method, cost in costs.items() if method not in ("search", "grid"))
+            ratios = (
+                f"{cost / costs['search']:.1f}" if np.isfinite(cost) else f"> {MOST / costs['search']:.1f}"
+                for cost in (costs["grid"], others)
+            )
+            print(f"| {name} | {' | '.join(map(_told, costs.values()))} | {' | '.join(ratios)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,256 @@
+"""Searches from the request to the store, the lines and the figure, with a system whose optimum is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.store import open_store
+from tests.command import STUBS
+from tests.contents import block_bytes
+from tests.figures.drawings import assert_readable, legend_of, panels_of
+
+STUB = ("--config-dir", str(STUBS), "system=stub_landscape")
+POINTS = 24
+
+
+def a_search(root, *overrides):
+    """The arguments of a search of a and b."""
+    return [
+        *STUB,
+        "axes={a: {start: 0.1, stop: 100, scale: log}, b: {start: 0, stop: 1}}",
+        f"search={{of: cost, goal: min, points: {POINTS}}}",
+        "ensemble.members=16",
+        "store={name: found, block_members: 16}",
+        f"store.root={root}",
+        "figures.draw=[]",
+        "cluster=serial",
+        *overrides,
+    ]
+
+
+def record(root):
+    """The only record of a search in the store."""
+    (file,) = (root / "found.zarr" / "runs" / "searches").glob("*.json")
+    return json.loads(file.read_text())
+
+
+def contents(root):
+    """All that a search decides: its record and the numbers."""
+    return record(root), block_bytes(root / "found.zarr")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A search, ended: what it gave, and its folder."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    _, folder, *overrides = a_search(root)
+    return pipeline.run(*overrides, config_dir=folder), root
+
+
+def test_a_search_finds_the_place_and_says_how_sure_it_is(undisturbed):
+    found = pipeline.found(undisturbed[0])
+    a, b = found.point
+    assert (abs(np.log10(a / 2)), abs(b - 0.4)) < (0.5, 0.5)
+    truth = 1 + np.log10(a / 2) ** 2 + (b - 0.4) ** 2
+    assert found.low <= truth <= found.high
+    assert found.members == 16 * (POINTS // 5)
+    assert 0 < found.share < 0.8
+    nearest = min(found.region, key=lambda point: abs(np.log10(point[0] / 2)) / 3 + abs(point[1] - 0.4))
+    assert abs(np.log10(nearest[0] / 2)) < 0.1
+    assert abs(nearest[1] - 0.4) < 0.05
+
+
+def test_its_rounds_cost_what_was_allowed_and_their_points_have_four_digits(undisturbed):
+    told = record(undisturbed[1])
+    kinds = [one["kind"] for one in told["rounds"]]
+    assert kinds == ["start", "explore", "confirm"]
+    assert sum(one["ensembles"] for one in told["rounds"]) == POINTS
+    for one in told["rounds"]:
+        assert all(float(f"{value:.4g}") == value for point in one["points"] for value in point)
+
+
+def test_what_is_stored_is_not_computed_again_and_decides_the_same(undisturbed, main, tmp_path):
+    before = contents(undisturbed[1])
+    ended = main(a_search(undisturbed[1]))
+    assert ended.code == COMPLETE
+    assert "nothing to compute" in ended.out
+    assert contents(undisturbed[1]) == before
+    assert main(a_search(tmp_path)).code == COMPLETE
+    assert contents(tmp_path) == before
+
+
+def test_it_goes_on_with_a_larger_budget_and_not_with_a_smaller_one(undisturbed, main, tmp_path):
+    assert main(a_search(tmp_path)).code == COMPLETE
+    assert main(a_search(tmp_path, "search.points=30")).code == COMPLETE
+    more = record(tmp_path)
+    assert more["rounds"][:3] == record(undisturbed[1])["rounds"]
+    assert [one["kind"] for one in more["rounds"][3:]] == ["explore", "confirm"]
+    assert main(a_search(tmp_path, "search.points=24")).code == COMPLETE
+    assert record(tmp_path) == more
+
+
+def test_points_of_other_sweeps_in_the_store_are_known_from_the_start(main, tmp_path):
+    grid = ["axes={a: {values: [0.5, 2, 8, 1000]}, b: {values: [0.2, 0.4]}}", "search=null"]
+    assert main(a_search(tmp_path, *grid)).code == COMPLETE
+    assert main(a_search(tmp_path)).code == COMPLETE
+    told = record(tmp_path)
+    assert told["before"] == [
+        [[a, b], 16] for a in (0.5, 2.0, 8.0) for b in (0.2, 0.4)
+    ]  # 1000 is out of the range
+
+
+def test_status_and_explain_say_how_far_it_is_and_what_it_may_cost(undisturbed, main, tmp_path):
+    fresh = main(a_search(tmp_path, "action=explain")).out
+    assert f"this is round 1; then at most {POINTS - 16} ensembles" in fresh
+    assert "has ended" in main(a_search(undisturbed[1], "action=explain")).out
+    ended = main(a_search(undisturbed[1], "action=status"))
+    assert ended.code == COMPLETE
+    assert f"round 3, {POINTS} ensembles asked for; it has ended" in ended.out
+    goes_on = main(a_search(undisturbed[1], "action=status", "search.points=40"))
+    assert goes_on.code == INTERRUPTED
+    assert "it goes on" in goes_on.out
+
+
+def test_the_limit_holds_for_the_whole_search(main, tmp_path):
+    store = main(a_search(tmp_path, "limits.core_hours=1e-12"))
+    assert store.code == COMPLETE  # the system says nothing of its work, and nothing was measured yet
+    ended = main(a_search(tmp_path, "search.points=100", "limits.core_hours=1e-12"))
+    assert ended.code == CONFIG_WRONG
+    assert "ensembles more at most" in ended.err
+
+
+def test_figures_wait_for_its_end(undisturbed, main):
+    ended = main(a_search(undisturbed[1], "action=figures", "figures.draw=null", "search.points=40"))
+    assert ended.code == INTERRUPTED
+    assert "the search goes on" in ended.err
+
+
+def test_its_figure_shows_candidates_by_rounds_and_the_region(undisturbed):
+    figure = pipeline.plot(undisturbed[0])
+    assert_readable(figure)
+    assert len(panels_of(figure)) == 2
+    legend = legend_of(figure)
+    for label in ("to start from", "where the optimum may be", "found", "by fresh members"):
+        assert label in legend
+    assert any(label.startswith("holds the optimum with 95 %") for label in legend)
+
+
+def test_the_store_alone_draws_it_too(undisturbed, main, tmp_path):
+    path = undisturbed[1] / "found.zarr"
+    ended = main(
+        [
+            "action=figures",
+            f"path={path}",
+            "figures.draw=[default]",
+            f"figures.folder={tmp_path}",
+            "figures.format=[svg]",
+        ]
+    )
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert "by rounds" in next(tmp_path.glob("*.csv")).read_text()
+
+
+def test_a_single_axis_and_one_of_whole_numbers(main, tmp_path):
+    for name, axes in (
+        ("one", "{a: {start: 0.1, stop: 100}}"),
+        ("whole", "{n: {start: 1, stop: 20}, b: {start: 0, stop: 1}}"),
+    ):
+        ended = main(
+            a_search(tmp_path, f"axes={axes}", f"store.name={name}", "figures.draw=null", "figures.format=[png]")
+        )
+        assert (ended.code, ended.err) == (COMPLETE, "")
+    store = open_store(tmp_path / "whole.zarr")
+    assert all(isinstance(n, int) for n, _ in store.points_along(("n", "b")))
+
+
+def test_a_value_is_looked_for_by_its_target(main, tmp_path):
+    ended = main(a_search(tmp_path, "~axes.b", "search.goal={target: 1.5}", "search.points=40"))
+    assert ended.code == COMPLETE
+    (point,) = [record(tmp_path)["found"]["point"]]
+    assert abs(1 + np.log10(point[0] / 2) ** 2 - 1.5) < 0.2
+
+
+def test_an_objective_of_ones_own_over_further_axes(main, tmp_path):
+    ended = main(
+        a_search(
+            tmp_path,
+            "axes={a: {start: 0.1, stop: 100}, c: {values: [0, 1, 2]}}",
+            "search.of=stub_objectives:dearest",
+            "search.within=[c]",
+            "figures.draw=null",
+            "figures.format=[png]",
+        )
+    )
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    found = record(tmp_path)["found"]
+    truth = 1.2 + np.log10(found["point"][0] / 2) ** 2
+    assert found["low"] - 0.1 <= truth <= found["high"] + 0.1
+    assert len(record(tmp_path)["judged"]) == len(
+        {tuple(p) for one in record(tmp_path)["rounds"] for p in one["points"]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["settings.mode=gone"], "members diverge wherever it looked"),
+        (["settings.mode=half"], "of the members diverge there, more than search.diverged"),
+        (["settings.mode=flat"], "cost is least at"),
+        (["settings.mode=flat", "search.of=cheap", "search.goal=max"], "cheap is greatest at"),
+        (["ensemble.noise=common"], "by 64 fresh members"),
+    ],
+)
+def test_nothing_that_members_do_breaks_it(overrides, told, main, tmp_path):
+    ended = main(a_search(tmp_path, "figures.draw=null", "figures.format=[png]", *overrides))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert told in ended.out
+
+
+def test_failed_blocks_end_a_run_and_are_tried_again(main, tmp_path):
+    arguments = [*a_search(tmp_path, "settings.mode=raising"), "cluster=local", "cluster.workers=1"]
+    arguments.remove("cluster=serial")
+    ended = main(arguments)
+    assert ended.code == BLOCKS_FAILED
+    assert "this block always raises" in ended.out
+    assert [one["kind"] for one in record(tmp_path)["rounds"]] == ["start"]
+    assert main([*arguments, "action=status"]).code == BLOCKS_FAILED
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        (["search.of=price"], "search.of: expected a mean or a share"),
+        (["search.of=median_cost"], "search.of: expected a mean or a share"),
+        (["search.of=stub_objectives:none"], "search.of: expected a function none in"),
+        (["search.of=no_such_module:f"], "search.of: expected a module here"),
+        (["search.of=stub_objectives:mistaken"], "search.of: stub_objectives:mistaken: "),
+        (["search.of=stub_objectives:endless"], "expected a finite value and its standard error"),
+        (["search.within=[b]"], "search.within: expected search.of=module:function"),
+        (["search.within=[q]"], "search.within[0]: expected one of the axes"),
+        (["search.points=5"], "search.points: "),
+        (["search.goal=best"], "search.goal: "),
+        (["ensemble.members=2"], "ensemble.members: expected at least 4 for a search"),
+        (["ensemble.precision={of: cost, half_width: 0.1}"], "ensemble.precision: expected null with a search"),
+        (["sampling={method: latin_hypercube, points: 9}"], "sampling.method: expected product with a search"),
+        (["axes={a: {values: [2]}}"], "axes.a: expected a range to search in"),
+        (["axes={mode: {values: [bowl, flat]}}"], "axes.mode: expected numbers to sample between"),
+        (["axes={}"], "axes: expected at least one that is searched"),
+        (["sampling.of=cost"], "sampling.of: expected null with product"),
+    ],
+)
+def test_wrong_requests_are_told_in_a_line(overrides, fault, main, tmp_path):
+    ended = main(a_search(tmp_path, *overrides))
+    assert ended.code == CONFIG_WRONG
+    assert any(fault in line for line in ended.err.splitlines())
+    assert "Traceback" not in ended.err
+
+
+def test_without_the_library_it_says_what_to_install(main, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.search.advancing._LIBRARY", "no_such_library")
+    ended = main(a_search(tmp_path))
+    assert ended.code == CONFIG_WRONG
+    assert "pip install -e '.[search]'" in ended.err
+    assert not (tmp_path / "found.zarr").exists()
