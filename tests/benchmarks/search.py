@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.search [searches] [searches against others]
 
-Everybody gets ensembles of 16 members, and everybody but Optuna the same model, by which the best place is read off what
+Everybody gets ensembles of 16 members and, but for Optuna, the same model, by which the best place is read off what
 was computed; Optuna's is its best trial. A core-second stands for an ensemble: all places cost the same. Regret is that
 of the place which would be answered, in the truth: more than 5 % of members that diverge there make it infinite. What a
 search says of its value costs a fifth of its ensembles, and is counted.
