@@ -180,6 +180,7 @@ def run(config: Config, observer: Observer) -> Ended:
 def submit(config: Config, observer: Observer) -> Ended:
     """Submit `run` to Slurm as a batch job of its own, and leave. Gives the job's id."""
     _refuse_unknown(config)
+    refuse_without_library(config)
     _refuse_stale_or_costly(planned(define(config), config, open_store(config.store.path)), config)
     job = cluster.submit(config)
     hint = f"follow it with action=status watch=true, stop it with scancel {job}"

@@ -234,6 +234,8 @@ def _search_faults(config: Config) -> Iterator[str]:
         yield (
             f"sampling.method: expected product with a search, which chooses points; got {config.sampling.method}"
         )
+    if config.sampling.points is not None and not config.shrunk:
+        yield f"sampling.points: expected null with a search; set search.points; got {config.sampling.points}"
     if config.sensitivity is not None:
         yield "sensitivity: expected null with a search, whose points lie where the optimum may be"
     if config.ensemble.precision is not None:

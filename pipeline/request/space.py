@@ -136,6 +136,13 @@ def space_of(config: Config, system: System) -> Space:
     ranges = {name: range_ for name, range_ in ranges_of(config, system).items() if name not in within}
     if empty := [name for name, range_ in ranges.items() if range_.low == range_.high]:
         raise RequestError([f"axes.{name}: expected a range to search in, got a single value" for name in empty])
+    for name, range_ in ranges.items():
+        if isinstance(range_.step, str) and range_.step not in ranges:
+            raise RequestError(
+                [
+                    f"axes.{range_.step}: expected to be fixed or searched, not within, as {name} is a multiple of it"
+                ]
+            )
     model = settings_model(system, config.unknown)
 
     def admits(point: tuple[Any, ...]) -> bool:

@@ -238,6 +238,7 @@ def test_failed_blocks_end_a_run_and_are_tried_again(main, tmp_path):
         (["axes={a: {values: [2]}}"], "axes.a: expected a range to search in"),
         (["axes={mode: {values: [bowl, flat]}}"], "axes.mode: expected numbers to sample between"),
         (["axes={}"], "axes: expected at least one that is searched"),
+        (["sampling.points=9"], "sampling.points: expected null with a search; set search.points"),
         (["sampling.of=cost"], "sampling.of: expected null with product"),
     ],
 )
