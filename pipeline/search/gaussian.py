@@ -11,6 +11,7 @@ Williams, Gaussian Processes for Machine Learning (2006), chapters 2, 4.2 and 5.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ _KERNELS, _WIDEST = 10, 2.0
 """Kernels that the numbers allow for, of which functions are drawn, and how far their parameters may be spread at most:
 standard deviations, in the units of the parameters.
 """
+
+
+_corner = cache(np.triu_indices)
+"""Rows and columns of the entries of A that are not 0."""
 
 
 class MappedMatern(Kernel):  # type: ignore[misc]
@@ -72,7 +77,7 @@ class MappedMatern(Kernel):  # type: ignore[misc]
     def matrix(self) -> np.ndarray:
         """(axis, axis) A."""
         matrix = np.zeros((self.axes, self.axes))
-        matrix[np.triu_indices(self.axes)] = self._theta[1:]
+        matrix[_corner(self.axes)] = self._theta[1:]
         diagonal = np.diag_indices(self.axes)
         matrix[diagonal] = np.exp(matrix[diagonal])
         return matrix
@@ -81,14 +86,14 @@ class MappedMatern(Kernel):  # type: ignore[misc]
         """(of X, of Y) covariances; with `eval_gradient` their derivatives by the parameters too, along a last axis."""
         apart = X[:, None] - (X if Y is None else Y)[None]
         mapped = apart @ self.matrix.T
-        squared = (mapped**2).sum(-1)
+        squared = np.einsum("...k,...k", mapped, mapped)
         scaled, variance = np.sqrt(5 * squared), np.exp(2 * self._theta[0])
         decay = variance * np.exp(-scaled)
         kernel = (1 + scaled + 5 / 3 * squared) * decay
         if not eval_gradient:
             return kernel
         by_squared = -5 / 6 * (1 + scaled) * decay
-        rows, columns = np.triu_indices(self.axes)
+        rows, columns = _corner(self.axes)
         factor = np.where(rows == columns, np.diag(self.matrix)[rows], 1)  # the diagonal is in logarithms
         by_matrix = 2 * mapped[..., rows] * apart[..., columns] * factor
         return kernel, np.concatenate([2 * kernel[..., None], by_squared[..., None] * by_matrix], -1)
@@ -115,17 +120,23 @@ class Model:
         variances: (place,) of their noise.
         start: the parameters of an earlier fit, from which this one starts beside a general one. Default: several
             general ones.
+        near: whether to start from `start` alone. Default: no.
     """
 
     def __init__(
-        self, places: np.ndarray, values: np.ndarray, variances: np.ndarray, start: Sequence[float] | None = None
+        self,
+        places: np.ndarray,
+        values: np.ndarray,
+        variances: np.ndarray,
+        start: Sequence[float] | None = None,
+        near: bool = False,
     ):
         axes = places.shape[1]
         self.middle = float(np.average(values, weights=1 / (variances + values.var() + 1e-12)))
         scale = float(np.log(values.std() + 1e-6))
         starts = _starts(axes, scale)
         if start is not None:
-            starts = [np.array(start), starts[0]]
+            starts = [np.array(start), *starts[: 0 if near else 1]]
         self._noise = variances + 1e-8 * np.exp(2 * scale)
         self._data = places, values - self.middle
         self._costs: list[Any] = []
@@ -199,7 +210,7 @@ def _parameters(matrix: np.ndarray, scale: float) -> np.ndarray:
     matrix = matrix.copy()
     diagonal = np.diag_indices(len(matrix))
     matrix[diagonal] = np.log(matrix[diagonal])
-    return np.concatenate([[scale], matrix[np.triu_indices(len(matrix))]])
+    return np.concatenate([[scale], matrix[_corner(len(matrix))]])
 
 
 def _search(
@@ -207,7 +218,7 @@ def _search(
 ) -> Callable[..., tuple[np.ndarray, float]]:
     """Find the parameters that are most probable after the numbers, from the best of the starts and one more."""
     axes = int((np.sqrt(8 * len(starts[0]) - 7) - 1) / 2)
-    rows, columns = np.triu_indices(axes)
+    rows, columns = _corner(axes)
     expected = np.concatenate([[scale], np.where(rows == columns, -np.log(_LENGTH), 0)])
     spread = np.concatenate([[1.0], np.where(rows == columns, 1.0, _SKEW)])
 

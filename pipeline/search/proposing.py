@@ -189,7 +189,7 @@ def fitted(
     value = Model(places[known], told, variances, start[0] if start else None)
     loss = _loss(estimates.as_fitted, goal, told)
     far = np.clip(loss - np.quantile(loss, _GOOD), 0, _FAR)
-    cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist())
+    cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist(), near=True)
     if not diverged.any():
         return Models(value, cautious, None, estimates.as_fitted)
     share = (diverged + 0.5) / (members + 1)

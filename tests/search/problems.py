@@ -131,7 +131,11 @@ def _skewed(truth, members, random):
 SQUARE = Space({"x": UNIT, "y": UNIT})
 PROBLEMS = {
     "Branin": Problem(
-        SQUARE, branin, _nobody, lambda truth, members, random: truth + random.standard_normal(members), slack=2e-3
+        SQUARE,
+        branin,
+        _nobody,
+        lambda truth, members, random: truth + 0.3 * random.standard_normal(members),
+        slack=2e-3,
     ),
     "straight ridge": Problem(SQUARE, ridge(0.0), cliff(0.0), _skewed),
     "curved ridge": Problem(SQUARE, ridge(0.25), cliff(0.25), _skewed),
