@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
@@ -154,6 +155,27 @@ class Model:
         """Mean and standard deviation, (place,) each, of what it expects."""
         mean, deviation = self._process.predict(places, return_std=True)
         return mean + self.middle, np.maximum(deviation, 1e-9)
+
+    def moved(
+        self, places: np.ndarray, by: np.ndarray, noise: float, beside: Sequence[np.ndarray] = ()
+    ) -> np.ndarray:
+        """By how much an estimate more would move what is expected.
+
+        Args:
+            places: (place, axis) where it is expected.
+            by: (candidate, axis) where the estimate is made.
+            noise: its variance.
+            beside: (axis,) places of further such estimates that are made at the same time. Default: none.
+
+        Returns:
+            (place, candidate) standard deviations of the mean at a place, with a sign.
+        """
+        known = np.vstack([self._data[0], *beside])
+        noises = np.concatenate([self._noise, np.full(len(beside), noise)])
+        root = np.linalg.cholesky(self.kernel(known) + np.diag(noises))
+        there, new = (solve_triangular(root, self.kernel(known, at), lower=True) for at in (places, by))
+        left = self.kernel.diag(by) - (new**2).sum(axis=0)
+        return np.asarray((self.kernel(places, by) - there.T @ new) / np.sqrt(np.maximum(left, 0) + noise))
 
     def drawn(self, places: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
         """(draw, place) functions that it takes for possible."""

@@ -1,21 +1,24 @@
 """Where to compute next, by a Gaussian process of what is stored; and where the optimum may be.
 
-Sources: expected improvement with noise, Huang et al., J. Global Optim. 34 (2006), 441, and with a constraint,
-Gardner et al., ICML (2014), 937. The set in which the optimum lies is that of highest mass over joint draws of the
-posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012), 1809.
+What an ensemble at a place is worth is what it is expected to gain at the place that is best thereafter, wherever that
+is: the knowledge gradient of Frazier, Powell and Dayanik, INFORMS J. Comput. 21 (2009), 599. Near an optimum a
+landscape is flat, and noise hides where it is least; ensembles aside may tell more. The set in which the optimum lies is that of
+highest mass over joint draws of the posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012), 1809.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 from scipy.stats import norm
 
 from pipeline.search.gaussian import Model
 
-_NODES = norm.ppf((np.arange(32) + 0.5) / 32)
+_NODES = norm.ppf((np.arange(16) + 0.5) / 16)
 """Quantiles of a normal distribution, over which an expectation is a mean."""
+_MOST_BEST = 200
+"""Candidates that may be best after one more ensemble."""
 _SURELY = 2.0
 """Standard errors that positive means are above 0, for a model of their logarithms."""
 _POOLED = 8
@@ -54,6 +57,8 @@ class Models(NamedTuple):
     """The same, but that estimates far from the best say little: a landscape may be another between them."""
     diverged: Model | None
     """None: no member ever diverged."""
+    noise: float
+    """Variance of what one more ensemble tells of the value."""
     as_fitted: Callable[[np.ndarray], np.ndarray]
     """Estimates → what `value` is a model of: logarithms of positive means, logits of shares."""
 
@@ -190,12 +195,13 @@ def fitted(
     loss = _loss(estimates.as_fitted, goal, told)
     far = np.clip(loss - np.quantile(loss, _GOOD), 0, _FAR)
     cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist(), near=True)
+    noise = max(float(np.median(variances * members[known])) / members.min(), 1e-12)
     if not diverged.any():
-        return Models(value, cautious, None, estimates.as_fitted)
+        return Models(value, cautious, None, noise, estimates.as_fitted)
     share = (diverged + 0.5) / (members + 1)
     variances = 1 / (members * share * (1 - share) + 0.25)  # at most 4: none of few says little
     model = Model(places, logit(share), variances, start[1] if start[1:] else None)
-    return Models(value, cautious, model, estimates.as_fitted)
+    return Models(value, cautious, model, noise, estimates.as_fitted)
 
 
 def _logit(shares: np.ndarray) -> np.ndarray:
@@ -227,27 +233,21 @@ def feasible(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
     return np.asarray(norm.cdf((logit(goal.most_diverged) - mean) / deviation))
 
 
-def _loss(as_fitted: Callable[[np.ndarray], np.ndarray], goal: Goal, fitted_values: np.ndarray) -> np.ndarray:
-    """What is to be least."""
+def _expected(models: Models, goal: Goal, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """The loss expected of normal distributions: what is to be least."""
+    if goal.aim != "target":
+        return mean if goal.aim == "min" else -mean
+    apart = mean - models.as_fitted(np.array(goal.target))
+    spread = np.maximum(deviation, 1e-12)
+    bell = np.sqrt(2 / np.pi) * spread * np.exp(-((apart / spread) ** 2) / 2)
+    return np.asarray(bell + apart * (1 - 2 * norm.cdf(-apart / spread)))
+
+
+def _loss(as_fitted: Callable[[np.ndarray], np.ndarray], goal: Goal, values: np.ndarray) -> np.ndarray:
+    """The loss of known values."""
     if goal.aim == "target":
-        return np.asarray(np.abs(fitted_values - as_fitted(np.array(goal.target))))
-    return fitted_values if goal.aim == "min" else -fitted_values
-
-
-def expected_loss(models: Models, goal: Goal, candidates: np.ndarray, of: Model | None = None) -> np.ndarray:
-    """The loss that is expected at some places.
-
-    Args:
-        models: of what is known.
-        goal: what is looked for.
-        candidates: (candidate, axis) in the unit cube.
-        of: the model of the estimate. Default: `models.value`.
-
-    Returns:
-        (candidate,) numbers, less is better.
-    """
-    mean, deviation = (of or models.value).at(candidates)
-    return np.asarray(_loss(models.as_fitted, goal, mean[:, None] + deviation[:, None] * _NODES).mean(axis=1))
+        return np.asarray(np.abs(values - as_fitted(np.array(goal.target))))
+    return values if goal.aim == "min" else -values
 
 
 def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
@@ -261,7 +261,7 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
     Returns:
         Its number.
     """
-    chance, loss = feasible(models, goal, candidates), expected_loss(models, goal, candidates)
+    chance, loss = feasible(models, goal, candidates), _expected(models, goal, *models.value.at(candidates))
     if not (chance > 0.5).any():
         return int(np.argmax(chance))
     return int(np.argmin(np.where(chance > 0.5, loss, np.inf)))
@@ -270,9 +270,9 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
 def proposals(
     models: Models, goal: Goal, places: np.ndarray, candidates: np.ndarray, count: int, seed: int
 ) -> list[tuple[bool, int]]:
-    """The most promising places by what is expected; in every second round the last one by a draw of what may be.
+    """The places that are worth most; in every second round the last one by a draw of where the optimum may be.
 
-    The draws have every place explored where the optimum may be, so that the region is one that was looked at.
+    The draws have every place explored where it may be, so that the region is one that was looked at.
 
     Args:
         models: of what is known.
@@ -285,23 +285,43 @@ def proposals(
     Returns:
         Of each whether it is known, and its number among `places` or else among `candidates`.
     """
-    chance = feasible(models, goal, candidates)
-    mean, deviation = models.value.at(candidates)
-    at_known = np.where(feasible(models, goal, places) > 0.5, expected_loss(models, goal, places), np.inf)
-    least = at_known.min() if np.isfinite(at_known).any() else np.inf
-    losses = _loss(models.as_fitted, goal, mean[:, None] + deviation[:, None] * _NODES)
-    gain = np.maximum(least - losses, 0).mean(axis=1) if np.isfinite(least) else deviation
-    worth, found = gain * chance, []
-    kernel = models.value.kernel
+    chosen, found = list[np.ndarray](), list[tuple[bool, int]]()
     for number in range(count):
-        k = int(np.argmax(worth))
         if number == count - 1 > 0 and seed % _EVERY == 0:
             k = int(_possible_optima(models, goal, candidates, 1, np.random.default_rng(seed))[0])
-        apart = kernel.distances(candidates[[k]], places)[0]
+        else:
+            k = int(np.argmax(_worth(models, goal, candidates, chosen)))
+        apart = models.value.kernel.distances(candidates[[k]], places)[0]
         near = int(np.argmin(apart))
         found.append((True, near) if apart[near] < _SAME else (False, k))
-        worth = worth * (1 - np.exp(-((kernel.distances(candidates, candidates[[k]])[:, 0] / _APART) ** 2) / 2))
+        chosen.append(candidates[k])
     return found
+
+
+def _worth(models: Models, goal: Goal, candidates: np.ndarray, beside: Sequence[np.ndarray]) -> np.ndarray:
+    """(candidate,) by how much an ensemble there is expected to lower the least loss, given others `beside`."""
+    chance, (mean, deviation) = feasible(models, goal, candidates), models.value.at(candidates)
+    may = np.flatnonzero(chance > 0.5)
+    if not len(may):
+        return _untried(models, chance * deviation, candidates, beside)
+    loss = _expected(models, goal, mean[may], deviation[may])
+    likely = np.argsort((loss - loss.min()) / deviation[may], kind="stable")[:_MOST_BEST]
+    may, least = may[likely], loss.min()
+    moves = models.value.moved(candidates[may], candidates, models.noise, beside)
+    left = np.sqrt(np.maximum(deviation[may, None] ** 2 - moves**2, 0))
+    after = [_expected(models, goal, mean[may, None] + node * moves, left).min(axis=0) for node in _NODES]
+    counted = 1.0 if models.diverged is None else 1 - expit(models.diverged.at(candidates)[0])
+    return np.asarray((least - np.mean(after, axis=0)) * counted)
+
+
+def _untried(
+    models: Models, worth: np.ndarray, candidates: np.ndarray, beside: Sequence[np.ndarray]
+) -> np.ndarray:
+    """What candidates are worth away from others that are tried at the same time."""
+    for place in beside:
+        apart = models.value.kernel.distances(candidates, place[None])[:, 0]
+        worth = worth * (1 - np.exp(-((apart / _APART) ** 2) / 2))
+    return worth
 
 
 def region(models: Models, goal: Goal, candidates: np.ndarray, step: float, seed: int) -> Region:
@@ -343,8 +363,8 @@ def _possible_optima(
 
 def _that_may_be_best(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
     """(some,) numbers of the candidates of which any may be the optimum; the others are worse without doubt."""
-    chance, loss = feasible(models, goal, candidates), expected_loss(models, goal, candidates, models.cautious)
-    _, deviation = models.cautious.at(candidates)
+    chance, (mean, deviation) = feasible(models, goal, candidates), models.cautious.at(candidates)
+    loss = _expected(models, goal, mean, deviation)
     some = np.flatnonzero(chance > 0.02)
     if not len(some):
         some = np.arange(len(candidates))

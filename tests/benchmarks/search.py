@@ -39,7 +39,7 @@ def answered(problem, points, numbers, gone):
 
 
 def of_search(problem, seed):
-    """[(ensembles, regret)] of one search after each of its rounds."""
+    """[(ensembles, place)] of one search after each of its rounds."""
     simulation = Simulation(problem, seed, MOST)
     found = []
     for _ in simulation.rounds():
@@ -48,18 +48,18 @@ def of_search(problem, seed):
         data = simulation.data()
         numbers = [simulation.stored[point][0] for point in data.points]
         place = answered(problem, data.points, numbers, data.diverged)
-        found.append((simulation.record.explored / 0.8, regret(problem, place)))
+        found.append((simulation.record.explored / 0.8, place))
     return found
 
 
 def of_points(problem, draw, seed):
-    """[(ensembles, regret)] of points drawn at once, for every budget."""
+    """[(ensembles, place)] of points drawn at once, for every budget."""
     random = np.random.default_rng([seed, 11])
     return [(budget, _judged(problem, draw(budget, random), 1, random)) for budget in BUDGETS]
 
 
 def of_grid(problem, seed):
-    """[(ensembles, regret)] of grids of every size."""
+    """[(ensembles, place)] of grids of every size."""
     random = np.random.default_rng([seed, 13])
     found = []
     for side, repeats in product(SIDES, REPEATS):
@@ -73,11 +73,11 @@ def of_grid(problem, seed):
 def _judged(problem, places, repeats, random):
     points = list(dict.fromkeys(problem.space.points(places)))
     drawn = [problem.ensemble(place, repeats * MEMBERS, random) for place in problem.space.places(points)]
-    return regret(problem, answered(problem, points, [row for row, _ in drawn], [gone for _, gone in drawn]))
+    return answered(problem, points, [row for row, _ in drawn], [gone for _, gone in drawn])
 
 
 def of_optuna(problem, seed):
-    """[(ensembles, regret)] of the best trial so far."""
+    """[(ensembles, place)] of the best trial so far."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -104,7 +104,7 @@ def of_optuna(problem, seed):
             study.tell(trial, value)
         if number in BUDGETS and any(one.value is not None for one in study.trials):
             chosen = [tuple(study.best_trial.params[name] for name in ranges)]
-            found.append((number, regret(problem, problem.space.places(chosen)[0])))
+            found.append((number, problem.space.places(chosen)[0]))
     return found
 
 
@@ -142,8 +142,15 @@ def needed_by_grid(traces):
     return float(costs[good].min()) if good.any() else np.inf
 
 
-def _run(function, name, *arguments):
-    return function(PROBLEMS[name], *arguments)
+def _run(function, name, seed):
+    return function(PROBLEMS[name], seed)
+
+
+def _against(function, name, seed):
+    """What a method answers of a landscape that is moved, with the value of its optimum."""
+    problem = PROBLEMS[name].moved(seed)
+    _, best = problem.optima()
+    return [(cost, regret(problem, place, best)) for cost, place in function(problem, seed)]
 
 
 def _told(cost):
@@ -171,7 +178,7 @@ def main(searches=1000, against=100):
             costs = {}
             for method, function in METHODS.items():
                 traces = pool.starmap(
-                    partial(_run, function), [(name, 10**6 + seed) for seed in range(against)], chunksize=2
+                    partial(_against, function), [(name, 10**6 + seed) for seed in range(against)], chunksize=2
                 )
                 costs[method] = (needed if method in ("search", "Optuna") else needed_by_grid)(traces)
             others = min(cost for method, cost in costs.items() if method not in ("search", "grid"))

@@ -280,7 +280,8 @@ def test_several_requests_are_every_combination_of_what_is_listed_and_matched():
     ]
     named = [request[0] for request in several(["sweep=glob(network_robust*)", "settings.eta=1"])]
     assert named == [
-        "+sweep=network_robust", "+sweep=network_robust_eta_sigma", "+sweep=network_robust_evolution"
+        "+sweep=network_robust", "+sweep=network_robust_eta_sigma", "+sweep=network_robust_evolution",
+        "+sweep=network_robust_optimum",
     ]  # fmt: skip
 
 

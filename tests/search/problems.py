@@ -24,10 +24,6 @@ _SHAPE = 2.5
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-_OPTIMA = {}
-"""Those that were found, by the function."""
-
-
 class Problem(NamedTuple):
     """A landscape with noise."""
 
@@ -43,23 +39,28 @@ class Problem(NamedTuple):
     slack: float = 0.0
     """Optima that are this close to the least value count as true ones."""
 
+    def moved(self, seed):
+        """The same landscape shifted by up to a twentieth of each side, so that no grid meets its optimum by chance."""
+        shift = np.random.default_rng([seed, 3]).uniform(-0.05, 0.05, 2)
+        if self.space.whole:
+            shift[0] = np.rint(19 * 2 * shift[0]) / 19
+        truth, diverged = self.truth, self.diverged
+        return self._replace(
+            truth=lambda places: truth(places - shift), diverged=lambda places: diverged(places - shift)
+        )
+
     def loss(self, places):
         """What is least at the optimum; infinite where too many members diverge."""
         truth = self.truth(places) * (1 if self.goal == "min" else -1)
         return np.where(self.diverged(places) <= FEASIBLE, truth, np.inf)
 
     def optima(self):
-        """(optimum, axis) the true places, and their value, on a grid of 1001 × 1001."""
-        if self.truth not in _OPTIMA:
-            _OPTIMA[self.truth] = self._optima()
-        return _OPTIMA[self.truth]
-
-    def _optima(self):
+        """(optimum, axis) the true places, and their value, on a grid of 501 × 501."""
         if self.space.whole:
             places = self.space.places(self.space.candidates())
-            side = [np.unique(places[:, 0]), np.linspace(0, 1, 1001)]
+            side = [np.unique(places[:, 0]), np.linspace(0, 1, 501)]
         else:
-            side = [np.linspace(0, 1, 1001)] * 2
+            side = [np.linspace(0, 1, 501)] * 2
         grid = np.stack(np.meshgrid(*side, indexing="ij"), -1).reshape(-1, 2)
         loss = self.loss(grid)
         order = np.argsort(loss, kind="stable")
@@ -222,28 +223,28 @@ class Simulation:
         return conclusion(self.search, self.problem.space, self.data(), self.record, value)
 
 
-def regret(problem, place):
+def regret(problem, place, best):
     """How much worse than the best a place is, as a share of the best; infinite where members diverge."""
-    _, best = problem.optima()
     sign = 1 if problem.goal == "min" else -1
     return float((problem.loss(np.array([place]))[0] - sign * best) / abs(best))
 
 
 def simulated(problem, seed, points=60):
     """A search from its start to its end."""
+    problem = problem.moved(seed)
     simulation = Simulation(problem, seed, points)
     for _ in simulation.rounds():
         pass
     found, space = simulation.found(), problem.space
     cube = space.places(candidates := space.candidates())
-    optima, _ = problem.optima()
+    optima, best = problem.optima()
     nearest = {candidates[int(np.abs(cube - optimum).max(axis=1).argmin())] for optimum in optima}
     (place,) = space.places([found.point])
     truth = float(problem.truth(np.array([place]))[0])
     return Simulated(
         bool(nearest & set(found.region)),
         found.low <= truth <= found.high,
-        regret(problem, place),
+        regret(problem, place, best),
         found.share,
         found.shape,
         len(simulation.stored),
