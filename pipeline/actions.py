@@ -27,6 +27,7 @@ from pipeline.plan import (
     Execution,
     Plan,
     Prediction,
+    Record,
     explanation,
     history_of,
     left_of,
@@ -35,7 +36,6 @@ from pipeline.plan import (
     precision_line,
     predict,
     reached,
-    record_named,
     refuse_above,
     status,
     stores_in,
@@ -386,8 +386,8 @@ def _plan_of(path: Path, in_spite: bool = False) -> Plan:
     if store is None:
         raise RequestError([f"path: expected a store, got nothing at {path}"])
     plan = make_plan(sweep_of(store), path, store, "keep").narrowed_to(needed(store)[:, : sweep_of(store).blocks])
-    last = store.runs()[-1:]
-    record = record_named(store, last[0]["search"]) if last and "search" in last[0] else None
+    told = store.last_search()
+    record = Record.from_json(told) if told else None
     return replace(plan, record=record, goes_on=record is not None and record.ended is None)
 
 

@@ -11,26 +11,37 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from pipeline.figures._elements import MARKERS, draw_estimates, draw_points, set_values_axis, span
-from pipeline.figures._members import where_members_hold
+from pipeline.figures._elements import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    draw_points,
+    reference_line,
+    set_values_axis,
+    span,
+)
+from pipeline.figures._members import MOSTLY_DIVERGED, where_members_hold
 from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._panels import add_legend, panels
 from pipeline.figures._scales import SweptAxis, fitting, place_axis, scale_of, swept_axes
 from pipeline.plan import Found, Record, table
 from pipeline.request import Range
-from pipeline.systems import find_or_loaded
+from pipeline.systems import DIVERGED, MISSING, find_or_loaded
 
 _MOST_PAIRS = 5
+_THIN = 0.008
+"""Half the width of a whole value in the region, as a share of the range."""
 _SURE = 1.959964
-_REGION = "#F0E442"
-"""Okabe and Ito's yellow: of the region."""
+_REGION = "0.8"
+"""Of the region: no colour of the map."""
 _KINDS = {
     "before": "stored before",
     "start": "to start from",
     "explore": "where the optimum may be",
-    "confirm": "found",
+    "confirm": "where it was found",
+    "refine": "added where it changes most",
 }
-_GIVEN = "as given"
+"""Of rounds, in words; in the order of markers and colours."""
 
 
 class _Looked(NamedTuple):
@@ -42,6 +53,8 @@ class _Looked(NamedTuple):
     """(point,) in which kind of round each was asked for first."""
     rounds: np.ndarray
     """(point,) the number of that round, from 1; 0: stored before."""
+    out: np.ndarray
+    """(point,) whether more members diverged than a place may have."""
     axes: list[SweptAxis]
 
 
@@ -72,10 +85,10 @@ def draw_search(dataset: xarray.Dataset, record: Record, label: str, ax: Axes | 
 
 
 def draw_refined(dataset: xarray.Dataset, record: Record, label: str, ax: Axes | None) -> Figure:
-    """Estimates against a refined axis, those of the coarse grid and those that were added.
+    """Estimates against a refined axis or over two, those of the coarse grid and those that were added.
 
     Args:
-        dataset: of a refinement of one axis.
+        dataset: of a refinement.
         record: of it.
         label: what is estimated, in words.
         ax: where to draw. Default: a figure of its own.
@@ -85,17 +98,16 @@ def draw_refined(dataset: xarray.Dataset, record: Record, label: str, ax: Axes |
     """
     looked = _looked(dataset, record)
     figure, (panel,) = panels(1, None, ax)
+    if len(looked.axes) == 2:
+        _draw_over(panel, looked, record, label, (0, 1))
+        add_legend(figure, [panel], None, ax)
+        return figure
+    _draw_along(panel, looked, record, label)
     (axis,) = looked.axes
-    set_values_axis(panel, [looked.estimate], label)
-    series = {
-        name: looked.estimate.isel(point=looked.kinds == kind)
-        for kind, name in (("start", "coarse grid"), ("refine", "added"))
-        if (looked.kinds == kind).any()
-    }
     order = np.argsort(looked.estimate[axis.name].values)
     middle = looked.estimate["estimate"].values[order]
-    draw_estimates(panel, axis, series, str(record.about["of"]), joined=False, apart=0.0)
-    panel.plot(looked.estimate[axis.name].values[order], middle, color="0.6", linewidth=0.7, zorder=1)
+    at = axis.scale.coordinates_of(looked.estimate[axis.name].values[order])
+    panel.plot(at, middle, color="0.6", linewidth=0.7, zorder=1)
     add_legend(figure, [panel], "95 % intervals", ax)
     return figure
 
@@ -116,12 +128,17 @@ def _looked(dataset: xarray.Dataset, record: Record) -> _Looked:
     points = list(zip(*(estimate[name].values.tolist() for name in names), strict=True))
     there = [k for k, point in enumerate(points) if point in first]
     there.sort(key=lambda k: first[points[k]][0])
+    out = np.zeros(len(points), dtype=bool)
+    if not record.judged and record.about["diverged"] is not None:
+        status = dataset["status"].transpose("point", "member").values
+        out = (status == DIVERGED).sum(axis=1) > record.about["diverged"] * (status != MISSING).sum(axis=1)
     swept = {axis.name: axis for axis in swept_axes(dataset)}
     axes = [swept[name]._replace(scale=_scale(_range(record, k), swept[name])) for k, name in enumerate(names)]
     return _Looked(
         estimate.isel(point=there),
         np.array([first[points[k]][1] for k in there]),
         np.array([first[points[k]][0] for k in there]),
+        out[there],
         axes,
     )
 
@@ -162,59 +179,79 @@ def _draw_over(panel: Axes, looked: _Looked, record: Record, label: str, pair: t
     at = [axis.scale.coordinates_of(estimate[axis.name].values) for axis in (x, y)]
     columns = {x.name: estimate[x.name].values, y.name: estimate[y.name].values}
     note(panel, str(record.about["of"]), "", {**columns_of(estimate, **columns), "round": looked.rounds})
-    norm, mesh = Normalize(*span(values)), None
-    for marker, (kind, name) in zip(MARKERS, _KINDS.items(), strict=False):
-        some = (looked.kinds == kind) & np.isfinite(values)
+    counts = ~looked.out & np.isfinite(values)
+    norm, mesh = Normalize(*span(values[counts])), None
+    for marker, colour, (kind, name) in zip(MARKERS, COLOURS, _KINDS.items(), strict=False):
+        some = (looked.kinds == kind) & counts
         if some.any():
             mesh = panel.scatter(
-                at[0][some], at[1][some], c=values[some], s=16, marker=marker, norm=norm, edgecolors="0.2",
-                linewidths=0.5, zorder=3, label=name, cmap="viridis_r" if record.about["goal"] == "min" else "viridis",
+                at[0][some], at[1][some], c=values[some], s=16, marker=marker, norm=norm, edgecolors=colour,
+                linewidths=0.8, zorder=3, cmap="viridis_r" if record.about["goal"] == "min" else "viridis",
             )  # fmt: skip
-    if not np.isfinite(values).all():
-        nowhere = ~np.isfinite(values)
-        panel.plot(
-            at[0][nowhere], at[1][nowhere], "x", color="0.45", markersize=4, label="none: most members diverged"
-        )
+            panel.plot([], [], marker, color=colour, markersize=3.5, label=name)
+    if not counts.all():
+        panel.plot(at[0][~counts], at[1][~counts], "x", color=GREY, markersize=4, label=_left_out(record))
     if record.found is not None:
-        _star(panel, record.found.point[pair[0]], record.found.point[pair[1]])
+        found = list(record.found.point.values())
+        _star(panel, found[pair[0]], found[pair[1]])
     figure = panel.get_figure(root=True)
     if mesh is not None and figure is not None:
         figure.colorbar(mesh, ax=panel).set_label(fitting(label))
 
 
+def _left_out(record: Record) -> str:
+    """Why candidates do not count."""
+    if record.about["diverged"] is None:
+        return f"none: {MOSTLY_DIVERGED}"
+    return f"does not count: more than {record.about['diverged']:.0%} diverged"
+
+
 def _draw_along(panel: Axes, looked: _Looked, record: Record, label: str) -> None:
     """Candidates against the only axis, and the region."""
     (axis,) = looked.axes
-    series = {
-        name: looked.estimate.isel(point=looked.kinds == kind)
-        for kind, name in _KINDS.items()
-        if (looked.kinds == kind).any()
-    }
     set_values_axis(panel, [looked.estimate, *_of_found(record)], label)
-    draw_estimates(panel, axis, series, str(record.about["of"]), joined=False, apart=0.0)
+    place_axis(panel, "x", axis, drawn=True)
+    x = looked.estimate[axis.name].values
+    columns = {**columns_of(looked.estimate, **{axis.name: x}), "round": looked.rounds}
+    note(panel, str(record.about["of"]), "", columns)
+    at = axis.scale.coordinates_of(x)
+    for number, (kind, name) in enumerate(_KINDS.items()):
+        some = looked.kinds == kind
+        if some.any():
+            draw_points(panel, at[some], looked.estimate.isel(point=some), name, number, joined=False)
+    counts = ~looked.out & np.isfinite(looked.estimate["estimate"].values)
+    if not counts.all():
+        frame, low = panel.get_xaxis_transform(), np.full((~counts).sum(), 0.03)
+        panel.plot(at[~counts], low, "x", transform=frame, color=GREY, markersize=4, label=_left_out(record))
     if record.found is not None:
         _shade(panel, record, record.found, (0,))
-        _star(panel, record.found.point[0], record.found.estimate)
+        (found,) = record.found.point.values()
+        _star(panel, found, record.found.estimate)
 
 
 def _draw_rounds(panel: Axes, looked: _Looked, record: Record, label: str) -> None:
-    """Estimates of candidates by the round in which they were asked for first; what was found at the end."""
+    """Estimates of candidates, all their members in them, at every round that asked for some of these."""
     set_values_axis(panel, [looked.estimate, *_of_found(record)], label)
-    note(panel, str(record.about["of"]), "by rounds", {"round": looked.rounds, **columns_of(looked.estimate)})
-    for number, (kind, _) in enumerate(_KINDS.items()):
-        some = looked.kinds == kind
-        if some.any():
-            same = looked.rounds[some]
-            beside = [(np.sum(same[:k] == own) - (np.sum(same == own) - 1) / 2) for k, own in enumerate(same)]
-            width = 0.7 / max(np.unique(same, return_counts=True)[1].max(), 1)
-            draw_points(
-                panel, same + np.array(beside) * width, looked.estimate.isel(point=some), "", number, joined=False
-            )
-    last = len(record.rounds)
+    names = [axis.name for axis in looked.axes]
+    columns = zip(*(looked.estimate[name].values.tolist() for name in names), strict=True)
+    place = {point: k for k, point in enumerate(columns)}
+    before = [point for point, kind in zip(place, looked.kinds.tolist(), strict=True) if kind == "before"]
+    asked = [(0, "before", before), *((k, one.kind, one.points) for k, one in enumerate(record.rounds, start=1))]
+    for number, kind, points in asked:
+        there = [place[point] for point in points if point in place]
+        if there:
+            at = number + np.linspace(-0.35, 0.35, len(there) + 2)[1:-1]
+            some = looked.estimate.isel(point=there)
+            noted = {"round": np.full(len(there), number), **columns_of(some)}
+            note(panel, str(record.about["of"]), _KINDS[kind], noted)
+            draw_points(panel, at, some, _KINDS[kind], list(_KINDS).index(kind), joined=False)
     if record.found is not None:
         (result,) = _of_found(record)
-        draw_points(panel, np.array([last + 0.3]), result, "by fresh members", len(_KINDS), joined=False)
-    panel.set(xlabel="round", xlim=(0.3 if 0 not in looked.rounds else -0.7, last + 0.7))
+        last = len(record.rounds) + 0.35
+        draw_points(panel, np.array([last]), result, "value, by fresh members alone", len(_KINDS), joined=False)
+    if isinstance(record.about["goal"], dict):
+        reference_line(panel, record.about["goal"]["target"], "target")
+    panel.set(xlabel="round", xlim=(0.3 if not before else -0.7, len(record.rounds) + 0.7))
     panel.locator_params(axis="x", integer=True)
 
 
@@ -228,13 +265,13 @@ def _of_found(record: Record) -> list[xarray.Dataset]:
 
 def _shade(panel: Axes, record: Record, found: Found, pair: tuple[int, ...]) -> None:
     """The cells of the candidates in which the optimum lies."""
-    half = record.about["step"] / 2
     ranges = [_range(record, k) for k in pair]
     label = f"holds the optimum with 95 % ({found.share:.1%} of the ranges)"
+    halves = [record.about["step"][k] / 2 or _THIN for k in pair]
     for number, cell in enumerate(sorted({tuple(point[k] for k in pair) for point in found.region})):
         ends = [
             of.at(np.clip(of.share(np.array(value, dtype=float)) + np.array([-half, half]), 0, 1))
-            for of, value in zip(ranges, cell, strict=True)
+            for of, half, value in zip(ranges, halves, cell, strict=True)
         ]
         (left, right), (bottom, top) = ends[0], ends[1] if len(ends) == 2 else (0.0, 1.0)
         transform = panel.transData if len(ends) == 2 else panel.get_xaxis_transform()

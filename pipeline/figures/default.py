@@ -109,11 +109,7 @@ def draw(
         record = Record.from_json(json.loads(dataset.attrs["search"]))
         name = record.about["of"]
         label = _label_of(system, name) if name in system.all_estimands else name
-        if record.about["goal"] is not None:
-            return draw_search(dataset, record, label, ax)
-        if len(record.about["axes"]) == 1:
-            return draw_refined(dataset, record, label, ax)
-        names = [name]
+        return (draw_refined if record.about["goal"] is None else draw_search)(dataset, record, label, ax)
     if "point" in dataset.dims:
         if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:
             raise RequestError([f"{role}: expected none, as the points are no grid" for role in given])

@@ -9,7 +9,7 @@ from pipeline.plan.history import History, history_of
 from pipeline.plan.listing import Listing, stores_in
 from pipeline.plan.memory import memory_here, too_large
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
-from pipeline.plan.rounds import Found, Record, Round, begun, name_of, record_named
+from pipeline.plan.rounds import Found, Record, Round, begun, name_of
 from pipeline.plan.stopping import Reached, planned, precision_line, reached
 from pipeline.plan.summaries import Explanation, Status, explanation, status
 
@@ -46,7 +46,6 @@ __all__ = [
     "precision_line",
     "predict",
     "reached",
-    "record_named",
     "refuse_above",
     "requested_part",
     "status",

@@ -13,7 +13,9 @@ class Left(NamedTuple):
     """What a search may ask for beyond the rounds that it has asked for, at most."""
 
     ensembles: int
-    """Of `ensemble.members` at a point."""
+    """Of `ensemble.members` of a candidate, at all of its points."""
+    blocks: int
+    """That these are."""
     work: float
     """Predicted cost, in operations, where that is greatest."""
 
@@ -35,16 +37,14 @@ def left_of(plan: Plan, config: Config) -> Left | None:
         return None
     sweep, record = plan.sweep, plan.record
     within = points_of_candidate(config)
-    so_far = len(sweep.points) // within if record is None else record.explored
-    ensembles = within * max(_most(config) - so_far, 0)
-    if record is not None and record.rounds[-1].kind == "confirm" and record.ended is None:
-        ensembles = 0
-    blocks = ensembles * -(-config.ensemble.members // sweep.block_members)
+    so_far = len(sweep.points) // within if record is None else record.spent
+    ensembles = max(_most(config) - so_far, 0)
+    blocks = within * ensembles * -(-config.ensemble.members // sweep.block_members)
     if sweep.system.work is None:
-        return Left(ensembles, float(blocks * sweep.block_members))
+        return Left(ensembles, blocks, float(blocks * sweep.block_members))
     work, anywhere = sweep.system.work, expanded(config, space_of(config, sweep.system).candidates())
     costs = said_at_points(replace(sweep, points=tuple(anywhere)), "work", lambda settings: float(work(settings)))
-    return Left(ensembles, blocks * sweep.block_members * float(np.max(costs)))
+    return Left(ensembles, blocks, blocks * sweep.block_members * float(np.max(costs)))
 
 
 def _most(config: Config) -> int:

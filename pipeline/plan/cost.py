@@ -121,7 +121,7 @@ def refuse_above(plan: Plan, core_hours: float | None, left: Left | None = None)
         raise RequestError(
             [
                 f"limits.core_hours: expected a plan of at most {core_hours:g} core-hours, got one of "
-                f"{what}{hours:.1f} ({int(plan.missing.sum())} blocks to compute{more}); see action=explain, and "
+                f"{what}{hours:.2g} ({int(plan.missing.sum())} blocks to compute{more}); see action=explain, and "
                 f"confirm it with limits.core_hours={np.ceil(1.2 * hours):g}"
             ]
         )

@@ -6,7 +6,7 @@ killed goes on as it would have gone on, and a plan is made as of any other swee
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -33,24 +33,26 @@ class Round(NamedTuple):
     """Of a place that was found, how many members tell its value: the last ones."""
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """What a search found."""
 
-    point: Point
-    """Values of the axes that were searched."""
+    point: dict[str, Any]
+    """Axis that was searched → value."""
     estimate: float
     low: float
     high: float
     """95 % interval of the value, by fresh members of the point alone."""
     members: int
     """That these were."""
-    region: list[Point]
-    """Candidates around which the optimum lies with 95 %."""
     share: float
     """Of the volume of the ranges that the region has."""
     shape: Literal["point", "ridge"]
+    """Whether the region is three times longer than wide: a ridge."""
     diverged: float
     """Share of all members of the point that did."""
+    region: list[Point] = field(repr=False)
+    """Candidates around which the optimum lies with 95 %, values in the order of the axes."""
 
 
 class Record(NamedTuple):
@@ -75,7 +77,7 @@ class Record(NamedTuple):
             "about": self.about,
             "before": [[list(point), members] for point, members in self.before],
             "rounds": [round_._asdict() for round_ in self.rounds],
-            "found": None if self.found is None else _without_nan(self.found._asdict()),
+            "found": None if self.found is None else _without_nan(asdict(self.found)),
             "ended": self.ended,
             "judged": self.judged,
         }
@@ -114,6 +116,11 @@ class Record(NamedTuple):
         """Candidate → members that a round asked for."""
         return Record({}, [], self.rounds).known
 
+    @property
+    def what(self) -> str:
+        """A search or a refinement."""
+        return "refinement" if self.about["goal"] is None else "search"
+
     def goes_on(self, config: Config) -> bool:
         """Whether there may be more to ask for.
 
@@ -129,9 +136,9 @@ class Record(NamedTuple):
         return nearness != known or points is None or (spent is not None and points > spent)
 
     @property
-    def explored(self) -> int:
-        """Ensembles computed so far, those at places that were found left out."""
-        return sum(one.ensembles for one in self.rounds if one.kind != "confirm")
+    def spent(self) -> int:
+        """Ensembles of candidates that were asked for so far."""
+        return sum(one.ensembles for one in self.rounds)
 
 
 def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +148,7 @@ def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
 
 def _found(told: Mapping[str, Any]) -> Found:
     numbers = {name: math.nan if told[name] is None else told[name] for name in ("estimate", "low", "high")}
-    return Found(**{**told, **numbers, "point": tuple(told["point"]), "region": _points(told["region"])})
+    return Found(**{**told, **numbers, "region": _points(told["region"])})
 
 
 def _points(listed: Sequence[Sequence[Any]]) -> list[Point]:
@@ -181,23 +188,7 @@ def record_of(store: Store | None, config: Config) -> Record | None:
     Raises:
         Damaged: it can't be read.
     """
-    return record_named(store, name_of(config)) if store is not None else None
-
-
-def record_named(store: Store, name: str) -> Record | None:
-    """A record by its name.
-
-    Args:
-        store: an open store.
-        name: from `name_of`.
-
-    Returns:
-        The record; None if there is none.
-
-    Raises:
-        Damaged: it can't be read.
-    """
-    told = store.search(name)
+    told = store.search(name_of(config)) if store is not None else {}
     return Record.from_json(told) if told else None
 
 
@@ -220,7 +211,7 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
         "goal": None if config.search is None else config.search.model_dump()["goal"],
         "axes": list(space.ranges),
         "diverged": None if config.search is None else config.search.diverged,
-        "step": space.step,
+        "step": space.step.tolist(),
         "ranges": [[range_.low, range_.high, range_.logarithmic] for range_ in space.ranges.values()],
     }
     return Record(about, _stored(space, sweep, config, store), [first])

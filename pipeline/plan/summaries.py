@@ -52,7 +52,7 @@ class Explanation:
     unknown: dict[str, str] = field(default_factory=dict)
     """Settings whose value is not known yet, and why."""
     search: str = ""
-    """Of a search or refinement: how far it is, and what it may cost beside, at most."""
+    """Of a search or refinement: at which round it is, and what it may cost beside, at most."""
     warnings: list[str] = field(default_factory=list)
     """What the system warns of, such as that Euler steps are too long."""
 
@@ -73,7 +73,7 @@ class Explanation:
         if self.missing:
             yield "predicted", self._predicted()
         if self.search:
-            yield "search", self.search
+            yield "rounds", self.search
         if not self.unknown:
             yield "disk", f"at most {size(self.bytes)} more"
             yield "memory", self._memory()
@@ -138,7 +138,7 @@ def explanation(
         prediction=prediction,
         wall_seconds=prediction.wall_seconds(plan, workers),
         workers=workers,
-        bytes=0 if unknown else block_bytes(plan) * int(missing.sum()),
+        bytes=0 if unknown else block_bytes(plan) * (int(missing.sum()) + (left.blocks if left else 0)),
         memory=0.0 if unknown else block_memory(plan),
         memory_is_known=sweep.system.memory is not None,
         unknown=unknown,
@@ -151,7 +151,8 @@ def _beside(plan: Plan, prediction: Prediction, left: Left | None) -> str:
     """How far a search is, and what it may cost beside the round that is planned."""
     if left is None:
         return "has ended" if plan.record is not None else ""
-    this = f"round {1 if plan.record is None else len(plan.record.rounds)}"
+    done = 0 if plan.record is None else len(plan.record.rounds)
+    this = f"round {max(done, 1) + (done > 0 and plan.complete)}"
     seconds = seconds_left(plan, prediction, left)
     cost = "" if np.isnan(seconds) else f", at most {_core_time(seconds)} more"
     return f"this is {this}; then at most {counted(left.ensembles, 'ensemble')}{cost}"
@@ -205,7 +206,7 @@ class Status:
         extent = f"{counted(self.points, 'point')} × {counted(self.members, 'member')}"
         yield f"{self.path}: {self.stored} of {counted(self.blocks, 'block')} ({share}), {extent}"
         if self.record is not None:
-            yield f"search: {self._progress()}"
+            yield f"{self.record.what}: {self._progress()}"
         if self.runs:
             last = self.runs[-1]
             yield f"last run: started {last['started']}, {_state(last, self.driven)}"
@@ -213,8 +214,7 @@ class Status:
 
     def _progress(self) -> str:
         assert self.record is not None
-        ensembles = sum(one.ensembles for one in self.record.rounds)
-        so_far = f"round {len(self.record.rounds)}, {counted(ensembles, 'ensemble')} asked for"
+        so_far = f"round {len(self.record.rounds)}, {counted(self.record.spent, 'ensemble')} asked for"
         return f"{so_far}{'; it goes on' if self.goes_on else '; it has ended'}"
 
 

@@ -141,8 +141,8 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
 
 
 def _shrunk(config: Config) -> Config:
-    """The request with a search of no more ensembles than suit +scale=quick, if that was asked for."""
-    if config.search is None or not config.shrunk:
+    """The request with a search of no more ensembles than suit +scale=quick, if that alone was asked for."""
+    if config.search is None or not config.shrunk or any("search" in one for one in config.overrides):
         return config
     points = min(config.search.points, QUICK_POINTS)
     return config.model_copy(update={"search": config.search.model_copy(update={"points": points})})

@@ -64,6 +64,7 @@ def figure_faults(raw: Mapping[str, Any], known: Mapping[str, Needs], system: Sy
         elif isinstance(name, str) and system is not None and isinstance(raw.get("axes"), dict):
             sampling = raw.get("sampling")
             method = str(sampling.get("method")) if isinstance(sampling, dict) else "None"
+            method = method if raw.get("search") is None else "search"
             has = {*(variable.name for variable in system.variables), *system.settings.model_fields}
             if why := unfit(name, known[name], tuple(raw["axes"]), method, has):
                 yield f"figures.draw[{k}]: {why}"

@@ -13,7 +13,7 @@ from pipeline.request.checking import settings_model
 from pipeline.request.config import Config
 from pipeline.request.messages import frozen
 from pipeline.request.sampling import Range, on_steps, ranges_of
-from pipeline.request.whole import not_whole
+from pipeline.request.whole import TOLERANCE, not_whole
 from pipeline.schema import Kind, kind_of
 from pipeline.systems import System, find
 
@@ -22,10 +22,10 @@ START = 16
 _DIGITS = 4
 """Of what is proposed: more would differ between machines, and say no more."""
 _MOST_CANDIDATES = 2048
-_SIDE = {1: 257, 2: 41, 3: 13}
+_SIDE, _LEAST_SIDE = {1: 257, 2: 41, 3: 13}, 5
 """Candidates along a side, by the number of axes; with more axes they are spread by a Sobol sequence."""
-
-
+_FEW_STEPS = 41
+"""Whole values of an axis that are all candidates, where they are no more."""
 _FINE = 4
 """How many times finer the candidates around a place are than those of the whole space."""
 
@@ -40,10 +40,27 @@ class Space(NamedTuple):
     """Whether a point is within the bounds of the system."""
 
     @property
-    def step(self) -> float:
-        """How far candidates are from each other along an axis of the unit cube."""
-        axes = len(self.ranges)
-        return 1 / (_SIDE[axes] - 1) if axes in _SIDE else _MOST_CANDIDATES ** (-1 / axes)
+    def sides(self) -> list[np.ndarray]:
+        """Along each axis (value,) the shares of candidates that are a grid; none where they are spread otherwise."""
+        exact = {name: _whole_values(of) for name, of in self.ranges.items()}
+        few = math.prod(len(values) for values in exact.values() if values is not None)
+        spread = sum(values is None for values in exact.values())
+        if len(self.ranges) not in _SIDE or few > _MOST_CANDIDATES:
+            return []
+        side = min(_SIDE[len(self.ranges)], int((1.25 * _MOST_CANDIDATES / few) ** (1 / max(spread, 1))))
+        if spread and side < _LEAST_SIDE:
+            return []
+        even = np.linspace(0, 1, side)
+        return [even if values is None else self.ranges[name].share(values) for name, values in exact.items()]
+
+    @property
+    def step(self) -> np.ndarray:
+        """(axis,) how far candidates are from each other in the unit cube; 0 where they are all values there are."""
+        sides = self.sides
+        if not sides:
+            return np.full(len(self.ranges), _MOST_CANDIDATES ** (-1 / len(self.ranges)))
+        exact = [_whole_values(of) is not None for of in self.ranges.values()]
+        return np.array([0.0 if all_ else 1 / (len(side) - 1) for all_, side in zip(exact, sides, strict=True)])
 
     def places(self, points: Sequence[tuple[Any, ...]]) -> np.ndarray:
         """Where points are.
@@ -75,12 +92,8 @@ class Space(NamedTuple):
 
     def candidates(self) -> list[tuple[Any, ...]]:
         """Points among which the next ones are chosen: evenly spread, each once."""
-        axes = len(self.ranges)
-        if axes in _SIDE:
-            unit = np.array(list(product(np.linspace(0, 1, _SIDE[axes]), repeat=axes)))
-        else:
-            unit = self._spread(_MOST_CANDIDATES, 0)
-        return self._distinct(unit)
+        sides = self.sides
+        return self._distinct(np.array(list(product(*sides))) if sides else self._spread(_MOST_CANDIDATES, 0))
 
     def around(self, place: np.ndarray) -> list[tuple[Any, ...]]:
         """Points that lie closer together than `candidates`, to the next of those.
@@ -91,9 +104,8 @@ class Space(NamedTuple):
         Returns:
             Points, each once.
         """
-        axes = len(self.ranges)
-        if axes in _SIDE:
-            apart = np.array(list(product(np.linspace(-1, 1, 2 * _FINE + 1), repeat=axes)))
+        if self.sides:
+            apart = np.array(list(product(np.linspace(-1, 1, 2 * _FINE + 1), repeat=len(self.ranges))))
         else:
             apart = 2 * self._spread(256, 1) - 1
         return self._distinct(np.clip(place + apart * self.step, 0, 1))
@@ -117,6 +129,14 @@ class Space(NamedTuple):
         from scipy.stats import qmc
 
         return qmc.Sobol(len(self.ranges), rng=np.random.default_rng(seed)).random(count)
+
+
+def _whole_values(of: Range) -> np.ndarray | None:
+    """(value,) all multiples of a range's step in it; None if it has none of its own, or they are many."""
+    if not isinstance(of.step, int | float) or (of.high - of.low) / of.step >= _FEW_STEPS:
+        return None
+    first, last = math.ceil(of.low / of.step - TOLERANCE), math.floor(of.high / of.step + TOLERANCE)
+    return of.step * np.arange(first, last + 1.0)
 
 
 def space_of(config: Config, system: System) -> Space:

@@ -18,8 +18,8 @@ def found(dataset: xarray.Dataset) -> Found:
         dataset: of a sweep with `search`, from `pipeline.run`.
 
     Returns:
-        The point, in the order of `dataset.attrs["search"]`'s axes; its value with a 95 % interval, by members that
-        were computed for that alone; and the region in which the optimum lies with 95 %.
+        The point; its value with a 95 % interval, by members that were computed for that alone; and the region in which
+        the optimum lies with 95 %.
 
     Raises:
         RequestError: the dataset is none of a search that has ended.
@@ -47,15 +47,18 @@ def search_lines(plan: Plan) -> list[str]:
     aim = {"min": "least", "max": "greatest"}.get(str(about["goal"])) or f"nearest to {about['goal']['target']:g}"
     if math.isnan(result.estimate):
         return [
-            f"search: {about['of']} has no value at the place that was found, as members diverge wherever it looked"
+            f"search: {about['of']} has no value at the place that was found, as no members count wherever it looked"
         ]
-    at = ", ".join(f"{name}={shown(value)}" for name, value in zip(about["axes"], result.point, strict=True))
+    at = ", ".join(f"{name}={shown(value)}" for name, value in result.point.items())
     interval = f"{result.estimate:.4g} [{result.low:.4g}, {result.high:.4g}]"
+    place = f"the place is a {result.shape} in" if isinstance(about["goal"], str) else "such places are in"
     lines = [
         f"search: {about['of']} is {aim} at {at}: {interval} by {result.members} fresh members",
-        f"search: with 95 % the place is a {result.shape} in {result.share:.2%} of the ranges: "
+        f"search: with 95 % {place} {result.share:.2%} of the ranges: "
         f"{', '.join(extents(about['axes'], result.region))}",
     ]
+    if not isinstance(about["goal"], str) and not result.low <= about["goal"]["target"] <= result.high:
+        lines.append(f"search: {about['goal']['target']:g} was not reached in these ranges")
     if result.diverged > about["diverged"]:
         lines.append(
             f"search: {result.diverged:.0%} of the members diverge there, more than search.diverged = "

@@ -2,8 +2,9 @@
 
 What an ensemble at a place is worth is what it is expected to gain at the place that is best thereafter, wherever that
 is: the knowledge gradient of Frazier, Powell and Dayanik, INFORMS J. Comput. 21 (2009), 599. Near an optimum a
-landscape is flat, and noise hides where it is least; ensembles aside may tell more. The set in which the optimum lies is that of
-highest mass over joint draws of the posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012), 1809.
+landscape is flat, and noise hides where it is least; ensembles aside may tell more. The set in which the optimum lies
+is that of highest mass over joint draws of the posterior, as in Hennig and Schuler, J. Mach. Learn. Res. 13 (2012),
+1809.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from pipeline.search.gaussian import Model
 
 _NODES = norm.ppf((np.arange(16) + 0.5) / 16)
 """Quantiles of a normal distribution, over which an expectation is a mean."""
+_NEARLY = 0.8
+"""Of the greatest chance to be feasible: no worse, where no place is feasible."""
 _MOST_BEST = 200
 """Candidates that may be best after one more ensemble."""
 _SURELY = 2.0
@@ -263,7 +266,7 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
     """
     chance, loss = feasible(models, goal, candidates), _expected(models, goal, *models.value.at(candidates))
     if not (chance > 0.5).any():
-        return int(np.argmax(chance))
+        return int(np.argmin(np.where(chance >= _NEARLY * chance.max(), loss, np.inf)))
     return int(np.argmin(np.where(chance > 0.5, loss, np.inf)))
 
 
@@ -324,14 +327,14 @@ def _untried(
     return worth
 
 
-def region(models: Models, goal: Goal, candidates: np.ndarray, step: float, seed: int) -> Region:
+def region(models: Models, goal: Goal, candidates: np.ndarray, step: np.ndarray, seed: int) -> Region:
     """Where the optimum lies, among some candidates.
 
     Args:
         models: of what is known.
         goal: what is looked for.
         candidates: (candidate, axis) in the unit cube.
-        step: how far they are apart along an axis.
+        step: (axis,) how far they are apart.
         seed: of the draws.
 
     Returns:
@@ -344,7 +347,7 @@ def region(models: Models, goal: Goal, candidates: np.ndarray, step: float, seed
     inside = np.zeros(len(candidates), dtype=bool)
     inside[order[: int(np.searchsorted(np.cumsum(mass[order]), 0.95)) + 1]] = True
     for place in candidates[inside]:
-        inside |= (np.abs(candidates - place) < 1.01 * step).all(axis=1)
+        inside |= (np.abs(candidates - place) <= 1.01 * step + 1e-9).all(axis=1)
     return Region(mass, inside)
 
 

@@ -60,14 +60,13 @@ def next_round(
     models, goal = _models(search, space, data, record), _goal(search)
     candidates = space.candidates()
     cube = space.places(candidates)
-    to_explore = search.points - search.points // _CONFIRMED
-    left = to_explore - record.explored
-    is_enough = left <= 0 or _is_located(search, space, models, goal, cube)
-    if record.rounds[-1].kind == "confirm" and is_enough:
+    left, fresh = _shared_out(search, record)
+    is_located = left > 0 and _is_located(search, space, models, goal, cube)
+    if record.rounds[-1].kind == "confirm" and (left <= 0 or is_located):
         return None
     near = space.around(cube[best(models, goal, cube)])
     stored, parameters = dict(zip(data.points, data.members.tolist(), strict=True)), _parameters(models)
-    if not is_enough:
+    if left > 0 and not is_located:
         candidates += near
         count, places = min(search.round, left), space.places(data.points)
         chosen = proposals(models, goal, places, space.places(candidates), count, len(record.rounds))
@@ -75,10 +74,20 @@ def next_round(
         asked = {point: points.count(point) * members + stored.get(point, 0) for point in points}
         return Round("explore", list(asked), list(asked.values()), parameters, count)
     point = near[best(models, goal, space.places(near))]
-    ensembles = max(search.points - record.explored, search.points // _CONFIRMED)
+    ensembles = fresh if is_located else max(search.points - record.spent, fresh)
     before = max(stored.values()) if common else stored.get(point, 0)
-    fresh = ensembles * members
-    return Round("confirm", [point], [before + fresh], parameters, ensembles, fresh)
+    return Round("confirm", [point], [before + ensembles * members], parameters, ensembles, ensembles * members)
+
+
+def _shared_out(search: Search, record: Record) -> tuple[int, int]:
+    """How many of the ensembles that are left are for exploring, and how many for the place that is found.
+
+    A fifth of all for that or, of a budget that was raised after a place was found, half of what was added.
+    """
+    ends = [k for k, one in enumerate(record.rounds, start=1) if one.kind == "confirm"]
+    before = sum(one.ensembles for one in record.rounds[: ends[-1]]) if ends else 0
+    fresh = max(1, min(search.points // _CONFIRMED, -(-(search.points - before) // 2)))
+    return search.points - record.spent - fresh, fresh
 
 
 def conclusion(search: Search, space: Space, data: Data, record: Record, value: Value) -> Found:
@@ -100,7 +109,7 @@ def conclusion(search: Search, space: Space, data: Data, record: Record, value: 
     (point,) = record.rounds[-1].points
     at = data.points.index(point)
     return Found(
-        point,
+        dict(zip(space.ranges, point, strict=True)),
         *value,
         region=[candidates[k] for k in np.flatnonzero(inside).tolist()],
         share=float(inside.mean()),

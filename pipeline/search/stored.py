@@ -9,11 +9,11 @@ import xarray
 
 from pipeline.errors import RequestError
 from pipeline.plan import Record, by_member, intervals
-from pipeline.request import Config, Point, Sweep, expanded
+from pipeline.request import Config, Point, Sweep, expanded, got
 from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled
 from pipeline.search.searching import Data, Value
 from pipeline.store import Store, dataset_of
-from pipeline.systems import DIVERGED, described_anywhere, function_of, is_function
+from pipeline.systems import COMPUTED, DIVERGED, described_anywhere, function_of, is_function
 
 _SURE = 1.959964
 """Standard errors on both sides of an estimate within which it lies with 95 %."""
@@ -133,11 +133,19 @@ def _laid_out(
 
 
 def _judged(of: str, dataset: xarray.Dataset) -> tuple[float, float]:
-    """Value and standard error by an objective of one's own; NaN if it has none."""
+    """Value and standard error by an objective of one's own; NaN if it has none, or if no member of a point counts."""
+    if not (dataset["status"] == COMPUTED).any("member").all():
+        return math.nan, math.nan
     try:
-        value, error = map(float, function_of(of)(dataset))
+        given = function_of(of)(dataset)
     except Exception as raised:
         raise RequestError([f"search.of: {of}: {described_anywhere(raised)}"]) from raised
+    try:
+        value, error = map(float, given)
+    except (TypeError, ValueError):
+        raise RequestError(
+            [f"search.of: {of}: expected a value and its standard error, got {got(given)}"]
+        ) from None
     if math.isnan(value):
         return value, math.nan
     if not (math.isfinite(value) and math.isfinite(error) and error >= 0):

@@ -158,7 +158,10 @@ def open_sweep(
         raise RequestError([f"{path}: expected a store, got nothing there; see which stores are in its folder"])
     rows = np.flatnonzero(store.asked)
     members = np.full(len(rows), store.layout.members) if all_members else store.asked[rows]
-    return dataset_of(store, rows, members, layout, chunks)
+    dataset = dataset_of(store, rows, members, layout, chunks)
+    if search := store.last_search():
+        dataset.attrs["search"] = json.dumps(search)
+    return dataset
 
 
 def open_complete(path: Path) -> xarray.Dataset:

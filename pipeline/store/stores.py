@@ -273,6 +273,12 @@ class Store:
         """
         return [self._record(f"runs/{name}") for name in _records(self.files)]
 
+    def last_search(self) -> dict[str, Any]:
+        """The record of the search that the last run went on with; empty if that was none."""
+        names = _records(self.files)
+        told = self._record(f"runs/{names[-1]}") if names else {}
+        return self.search(told["search"]) if "search" in told else {}
+
     def new_run(self) -> str:
         """The name of the next run's record. Names follow the order of runs, whatever the clock says."""
         last = max((int(name.removesuffix(".json")) for name in _records(self.files)), default=0)

@@ -271,6 +271,7 @@ def described_anywhere(error: BaseException) -> str:
         line = "" if error.lineno is None else f", line {error.lineno}"
         return f"{error.filename}{line}: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_of_a_user(frame.filename)]
+    frames = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)] or frames
     where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
     return f"{where}{type(error).__name__}: {one_line(error)[:_SHOWN]}"
 

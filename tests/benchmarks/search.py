@@ -48,7 +48,7 @@ def of_search(problem, seed):
         data = simulation.data()
         numbers = [simulation.stored[point][0] for point in data.points]
         place = answered(problem, data.points, numbers, data.diverged)
-        found.append((simulation.record.explored / 0.8, place))
+        found.append((simulation.record.spent / 0.8, place))
     return found
 
 

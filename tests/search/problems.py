@@ -239,7 +239,7 @@ def simulated(problem, seed, points=60):
     cube = space.places(candidates := space.candidates())
     optima, best = problem.optima()
     nearest = {candidates[int(np.abs(cube - optimum).max(axis=1).argmin())] for optimum in optima}
-    (place,) = space.places([found.point])
+    (place,) = space.places([tuple(found.point.values())])
     truth = float(problem.truth(np.array([place]))[0])
     return Simulated(
         bool(nearest & set(found.region)),

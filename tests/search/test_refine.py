@@ -126,7 +126,7 @@ def test_its_figure_tells_what_was_added(tmp_path):
     assert json.loads(dataset.attrs["search"])["rounds"][1]["kind"] == "refine"
     figure = pipeline.plot(dataset)
     assert_readable(figure)
-    assert {"coarse grid", "added"} <= set(legend_of(figure))
+    assert {"to start from", "added where it changes most"} <= set(legend_of(figure))
 
 
 @pytest.mark.parametrize(
