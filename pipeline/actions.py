@@ -148,7 +148,10 @@ def run(config: Config, observer: Observer) -> Ended:
         _refuse_stale_or_costly(plan, config)
 
         def following(plan: Plan) -> Plan:
-            return advanced(plan, config, lock, observer.say)
+            after = advanced(plan, config, lock, observer.say)
+            if after is not plan and sweep.system.work is None:  # what it costs is known from the first round on
+                refuse_above(after, config.limits.core_hours, left_of(after, config))
+            return after
 
         plan = plan if plan.store is None else following(plan)
         for warning in (*ignored_settings(config), *plan.advice):
@@ -388,7 +391,9 @@ def _plan_of(path: Path, in_spite: bool = False) -> Plan:
     plan = make_plan(sweep_of(store), path, store, "keep").narrowed_to(needed(store)[:, : sweep_of(store).blocks])
     told = store.last_search()
     record = Record.from_json(told) if told else None
-    return replace(plan, record=record, goes_on=record is not None and record.ended is None)
+    if record is None:
+        return plan
+    return replace(plan, sweep=replace(plan.sweep, method="points"), record=record, goes_on=record.ended is None)
 
 
 # --- what actions share -----------------------------------------------------------------------------------

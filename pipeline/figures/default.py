@@ -105,11 +105,13 @@ def draw(
     if "design" in dataset.attrs and "point" in dataset.dims and x is None:
         averages = [name for name in names if system.all_estimands[name].kind != "median"]
         return draw_indices(dataset, {name: _label_of(system, name) for name in averages or names}, ax)
-    if "search" in dataset.attrs and "point" in dataset.dims and x is None and not of:
+    given = [name for name in (x, hue, row, col, *of) if name is not None]
+    if "search" in dataset.attrs and "point" in dataset.dims and not given:
         record = Record.from_json(json.loads(dataset.attrs["search"]))
         name = record.about["of"]
-        label = _label_of(system, name) if name in system.all_estimands else name
-        return (draw_refined if record.about["goal"] is None else draw_search)(dataset, record, label, ax)
+        if name in system.all_estimands or record.judged:
+            label = _label_of(system, name) if name in system.all_estimands else name
+            return (draw_refined if record.about["goal"] is None else draw_search)(dataset, record, label, ax)
     if "point" in dataset.dims:
         if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:
             raise RequestError([f"{role}: expected none, as the points are no grid" for role in given])

@@ -39,6 +39,10 @@ def left_of(plan: Plan, config: Config) -> Left | None:
     within = points_of_candidate(config)
     so_far = len(sweep.points) // within if record is None else record.spent
     ensembles = max(_most(config) - so_far, 0)
+    if (
+        config.ensemble.noise == "common" and record is not None
+    ):  # members that no point has come after those of all
+        ensembles += -(-max(record.known.values()) // config.ensemble.members)
     blocks = within * ensembles * -(-config.ensemble.members // sweep.block_members)
     if sweep.system.work is None:
         return Left(ensembles, blocks, float(blocks * sweep.block_members))

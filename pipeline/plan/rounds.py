@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pipeline.digest import as_hex, digest_of
-from pipeline.request import Config, Point, Space, Sweep, expanded, space_of
+from pipeline.request import Config, Point, Space, Sweep, expanded, ranges_of, space_of
 from pipeline.store import Store
-from pipeline.systems import function_version, is_function
+from pipeline.systems import find, function_version, is_function, loaded
 
 
 class Round(NamedTuple):
@@ -79,7 +79,7 @@ class Record(NamedTuple):
             "rounds": [round_._asdict() for round_ in self.rounds],
             "found": None if self.found is None else _without_nan(asdict(self.found)),
             "ended": self.ended,
-            "judged": self.judged,
+            "judged": [[point, [None if math.isnan(x) else x for x in judged]] for point, judged in self.judged],
         }
 
     @classmethod
@@ -99,7 +99,7 @@ class Record(NamedTuple):
             [Round(**{**one, "points": _points(one["points"])}) for one in told["rounds"]],
             found and _found(found),
             told["ended"],
-            [(tuple(point), (value, error)) for point, (value, error) in told["judged"]],
+            [(tuple(point), (_number(value), _number(error))) for point, (value, error) in told["judged"]],
         )
 
     @property
@@ -133,7 +133,9 @@ class Record(NamedTuple):
         if self.ended is None:
             return True
         (points, nearness), (spent, known) = config.budget, self.ended
-        return nearness != known or points is None or (spent is not None and points > spent)
+        if nearness != known or points is None:
+            return nearness != known or spent is not None
+        return spent is not None and points > spent
 
     @property
     def spent(self) -> int:
@@ -146,8 +148,12 @@ def _without_nan(told: dict[str, Any]) -> dict[str, Any]:
     return {name: None if value != value else value for name, value in told.items()}
 
 
+def _number(told: float | None) -> float:
+    return math.nan if told is None else told
+
+
 def _found(told: Mapping[str, Any]) -> Found:
-    numbers = {name: math.nan if told[name] is None else told[name] for name in ("estimate", "low", "high")}
+    numbers = {name: _number(told[name]) for name in ("estimate", "low", "high")}
     return Found(**{**told, **numbers, "region": _points(told["region"])})
 
 
@@ -164,12 +170,14 @@ def name_of(config: Config) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    search, sampling = config.search, config.sampling
+    search, sampling, system = config.search, config.sampling, find(config.system)
+    within = search.within if search else []
     told = [
         config.method,
-        {name: axis.model_dump() for name, axis in config.axes.items()},
+        ranges_of(config, system, [name for name in config.axes if name not in within]),
+        {name: config.axes[name].spread() for name in (within if search else config.axes)},
         config.ensemble.members,
-        search.model_dump(exclude={"points", "place"}) if search else sampling.of,
+        search.model_dump(exclude={"points", "place", "round"}) if search else sampling.of,
         function_version(search.of) if search and is_function(search.of) else "",
     ]
     return as_hex(digest_of(repr(told).encode()))
@@ -226,7 +234,12 @@ def _stored(space: Space, sweep: Sweep, config: Config, store: Store) -> list[tu
     """Candidates in the ranges of which all points are stored, with the members that all of these have."""
     if config.search is None:
         return []
-    members = np.argmin(np.pad(store.stored, ((0, 0), (0, 1))), axis=1) * store.block_members
+    stored = store.stored
+    if config.on_stale != "keep":  # what other code computed is no answer to this question
+        stored = stored & (store.books["code"] == np.uint64(loaded(config.system).digest))
+    members = np.argmin(np.pad(stored, ((0, 0), (0, 1))), axis=1) * store.block_members
+    if config.ensemble.noise == "common":  # a place that is found gets members that no other point has
+        members = np.minimum(members, config.ensemble.members)
     by_point = dict(zip(store.points_along(sweep.axes), members.tolist(), strict=True))
     ranges = list(space.ranges.values())
     found = []

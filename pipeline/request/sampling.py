@@ -54,8 +54,14 @@ class Range(NamedTuple):
         if self.high == self.low:
             return np.full(np.shape(values), 0.5)
         if self.logarithmic:
-            return np.asarray(np.log(values / self.low) / np.log(self.high / self.low))
+            return np.asarray((np.log(values) - np.log(self.low)) / (np.log(self.high) - np.log(self.low)))
         return np.asarray((values - self.low) / (self.high - self.low))
+
+    @property
+    def digits_beside(self) -> int:
+        """Digits that all values have in common, as those from 1000 to 1001 have: no digits to tell them apart."""
+        apart, size = self.high - self.low, max(abs(self.low), abs(self.high))
+        return max(0, math.floor(math.log10(size / apart))) if 0 < apart < size else 0
 
 
 class Design(NamedTuple):
@@ -162,6 +168,9 @@ def _coarse(config: Config, system: System) -> list[tuple[Any, ...]]:
         assert axis.num is not None
         (column,) = on_steps({name: within}, {name: np.linspace(0, 1, axis.num)}, digits=4)
         columns.append(list(dict.fromkeys(column.tolist())))
+    for name, values in zip(config.axes, columns, strict=True):
+        if len(values) < 2:
+            raise RequestError([f"axes.{name}: expected two values or more, to refine between, got {len(values)}"])
     points, most = math.prod(map(len, columns)), config.sampling.points
     if most is not None and points > most and not config.shrunk:
         raise RequestError([f"sampling.points: expected more than the {points} of the coarse grid, got {most}"])
@@ -221,12 +230,23 @@ def design_of(config: Config, system: System) -> Design | None:
     return Design(ranges, points, config.ensemble.seed)
 
 
-def ranges_of(config: Config, system: System) -> dict[str, Range]:
-    """The ranges of the axes: of a checked request, in which points are drawn.
+def ranges_of(config: Config, system: System, names: Sequence[str] | None = None) -> dict[str, Range]:
+    """The ranges of axes, in which points are drawn.
 
     Logarithmic if `scale` says so or, where it is not given, if all values are positive and span a factor of ten.
+
+    Args:
+        config: a checked request.
+        system: of the sweep.
+        names: of the axes. Default: all.
+
+    Returns:
+        Axis → range.
+
+    Raises:
+        RequestError: an axis has labels, or values on a log scale that are not above 0.
     """
-    kinds = {name: kind_of(system.settings, name) for name in config.axes}
+    kinds = {name: kind_of(system.settings, name) for name in (config.axes if names is None else names)}
     if labelled := [name for name, kind in kinds.items() if kind == "label"]:
         raise RequestError([f"axes.{name}: expected numbers to sample between, got labels" for name in labelled])
     steps: dict[str, float | str] = {name: 1 for name, kind in kinds.items() if kind == "whole"}
@@ -234,7 +254,8 @@ def ranges_of(config: Config, system: System) -> dict[str, Range]:
         if unit in config.axes or unit in config.settings:  # else it is not known yet
             steps[name] = unit if unit in config.axes else config.settings[unit]
     ranges = {}
-    for name, axis in config.axes.items():
+    for name in kinds:
+        axis = config.axes[name]
         values = axis.spread()
         low, high = min(values), max(values)
         logarithmic = axis.scale == "log" if axis.scale else low > 0 and high >= 10 * low
@@ -291,7 +312,8 @@ def on_steps(
         within, of = ranges[name], ranges[name].step
         sampled = within.at(shares[name])
         if of is None:
-            sampled = np.clip([float(f"{value:.{digits}g}") for value in sampled], within.low, within.high)
+            few = min(digits + within.digits_beside, 12)
+            sampled = np.clip([float(f"{value:.{few}g}") for value in sampled], within.low, within.high)
         else:
             step = np.abs(drawn[of] if isinstance(of, str) else of)
             sampled = _whole_steps(name, sampled, within, step, apart)

@@ -153,15 +153,13 @@ def space_of(config: Config, system: System) -> Space:
         RequestError: an axis is no range.
     """
     within = {name: config.axes[name].spread()[0] for name in config.search.within} if config.search else {}
-    ranges = {name: range_ for name, range_ in ranges_of(config, system).items() if name not in within}
+    ranges = ranges_of(config, system, [name for name in config.axes if name not in within])
     if empty := [name for name, range_ in ranges.items() if range_.low == range_.high]:
         raise RequestError([f"axes.{name}: expected a range to search in, got a single value" for name in empty])
     for name, range_ in ranges.items():
-        if isinstance(range_.step, str) and range_.step not in ranges:
+        if isinstance(range_.step, str):
             raise RequestError(
-                [
-                    f"axes.{range_.step}: expected to be fixed or searched, not within, as {name} is a multiple of it"
-                ]
+                [f"axes.{range_.step}: expected to be fixed, as {name}, which is searched, is a multiple of it"]
             )
     model = settings_model(system, config.unknown)
 

@@ -47,6 +47,7 @@ def advanced(plan: Plan, config: Config, lock: Lock, say: Callable[[str], None])
     Raises:
         RequestError: an objective of one's own fails, or a round has no place in the store.
     """
+    plan = _without_conclusion(plan, config, lock)
     while plan.goes_on and (plan.complete or plan.record is None):
         store = plan.store
         assert store is not None
@@ -56,6 +57,17 @@ def advanced(plan: Plan, config: Config, lock: Lock, say: Callable[[str], None])
         say(_line(config, record))
         plan = _prepared(planned(plan.sweep, config, store, plan.on_stale), config, lock)
     return plan
+
+
+def _without_conclusion(plan: Plan, config: Config, lock: Lock) -> Plan:
+    """The same plan, what was found forgotten if numbers that it was concluded from are to be computed again."""
+    record = plan.record
+    if record is None or record.ended is None or plan.on_stale != "recompute" or not plan.stale.any():
+        return plan
+    assert plan.store is not None
+    lock.ensure_held()
+    plan.store.log_search(name_of(config), record._replace(found=None, ended=None).as_json())
+    return planned(plan.sweep, config, plan.store, plan.on_stale)
 
 
 def _prepared(plan: Plan, config: Config, lock: Lock) -> Plan:
@@ -88,7 +100,7 @@ def _searched(store: Store, plan: Plan, config: Config, record: Record) -> Recor
         if following is not None:
             return record._replace(rounds=[*record.rounds, following], found=None, ended=None)
         value = value_of(store, plan.sweep, config, record)
-        found = conclusion(config.search, space, data, record, value)
+        found = conclusion(config.search, space, data, record, value, common)
     return record._replace(found=found, ended=config.budget)
 
 

@@ -133,8 +133,10 @@ class Model:
         near: bool = False,
     ):
         axes = places.shape[1]
-        self.middle = float(np.average(values, weights=1 / (variances + values.var() + 1e-12)))
-        scale = float(np.log(values.std() + 1e-6))
+        self._unit = float(values.std()) or float(np.sqrt(variances.mean())) or 1.0
+        values, variances = values / self._unit, variances / self._unit**2
+        self.middle = float(np.average(values, weights=1 / (variances + 1)))
+        scale = float(np.log(values.std() + 1e-3))
         starts = _starts(axes, scale)
         if start is not None:
             starts = [np.array(start), *starts[: 0 if near else 1]]
@@ -154,7 +156,7 @@ class Model:
     def at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation, (place,) each, of what it expects."""
         mean, deviation = self._process.predict(places, return_std=True)
-        return mean + self.middle, np.maximum(deviation, 1e-9)
+        return self._unit * (mean + self.middle), self._unit * np.maximum(deviation, 1e-9)
 
     def moved(
         self, places: np.ndarray, by: np.ndarray, noise: float, beside: Sequence[np.ndarray] = ()
@@ -170,12 +172,13 @@ class Model:
         Returns:
             (place, candidate) standard deviations of the mean at a place, with a sign.
         """
-        known = np.vstack([self._data[0], *beside])
+        known, noise = np.vstack([self._data[0], *beside]), noise / self._unit**2
         noises = np.concatenate([self._noise, np.full(len(beside), noise)])
         root = np.linalg.cholesky(self.kernel(known) + np.diag(noises))
         there, new = (solve_triangular(root, self.kernel(known, at), lower=True) for at in (places, by))
         left = self.kernel.diag(by) - (new**2).sum(axis=0)
-        return np.asarray((self.kernel(places, by) - there.T @ new) / np.sqrt(np.maximum(left, 0) + noise))
+        moves = (self.kernel(places, by) - there.T @ new) / np.sqrt(np.maximum(left, 0) + noise)
+        return np.asarray(self._unit * moves)
 
     def drawn(self, places: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
         """(draw, place) functions that it takes for possible."""
@@ -187,7 +190,7 @@ class Model:
             mean, covariance = process.predict(places, return_cov=True)
             root = _root(covariance, float(np.exp(2 * theta[0])))
             found.append(mean + random.standard_normal((draws // kernels, len(places))) @ root.T)
-        return np.concatenate(found) + self.middle
+        return self._unit * (np.concatenate(found) + self.middle)
 
     def _possible(self, count: int, random: np.random.Generator) -> np.ndarray:
         """(draw, parameter) parameters that the numbers allow for, by Laplace's approximation."""

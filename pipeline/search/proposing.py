@@ -62,6 +62,8 @@ class Models(NamedTuple):
     """None: no member ever diverged."""
     noise: float
     """Variance of what one more ensemble tells of the value."""
+    shared: float
+    """Variance of the noise that all places have in common."""
     as_fitted: Callable[[np.ndarray], np.ndarray]
     """Estimates → what `value` is a model of: logarithms of positive means, logits of shares."""
 
@@ -98,18 +100,22 @@ def of_means(members: Sequence[np.ndarray]) -> Estimates:
     Returns:
         Estimates, of places where at least two members count.
     """
-    return estimates_of(*pooled(members))
+    means, variances, unit = pooled(members)
+    return estimates_of(means, variances, unit)
 
 
-def pooled(members: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def pooled(members: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float]:
     """Means over members and the variances of their noise.
 
     Args:
         members: as of `of_means`.
 
     Returns:
-        (place,) each, NaN where fewer than two members count.
+        (place,) each, NaN where fewer than two members count, and the unit that they are in.
     """
+    members = [np.where(np.isfinite(numbers), numbers, np.nan) for numbers in members]
+    unit = size_of(np.concatenate(members))
+    members = [numbers / unit for numbers in members]
     counts = np.array([np.isfinite(numbers).sum() for numbers in members])
     known = counts > 1
     means, spreads = np.full((2, len(members)), np.nan)
@@ -119,22 +125,36 @@ def pooled(members: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     logarithmic = bool((means[known] > 0).all())
     expected = _power_of_mean(means, spreads, freedom) if logarithmic else _weighted(spreads, freedom)
     variances = (freedom * spreads + _POOLED * expected) / (freedom + _POOLED) / counts
-    return means, np.where(known, variances, np.nan)
+    return means, np.where(known, variances, np.nan), unit
 
 
-def estimates_of(values: np.ndarray, variances: np.ndarray) -> Estimates:
+def size_of(values: np.ndarray) -> float:
+    """The size of some numbers, as a unit in which their squares are numbers too.
+
+    Args:
+        values: any.
+
+    Returns:
+        The greatest; 1, if there is none, or all are 0.
+    """
+    size = float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))
+    return size if np.isfinite(1 / size if size else np.inf) else 1.0
+
+
+def estimates_of(values: np.ndarray, variances: np.ndarray, unit: float) -> Estimates:
     """Values of any origin: logarithms, if all are surely positive.
 
     Args:
         values: (place,) NaN: not known.
         variances: (place,) of their noise.
+        unit: that they are in.
 
     Returns:
         Estimates.
     """
     if bool((values > _SURELY * np.sqrt(variances))[np.isfinite(values)].all()):
-        return Estimates(np.log(values), variances / values**2, _log)
-    return Estimates(values, variances, _same)
+        return Estimates(np.log(values), variances / values**2, lambda given: _log(given / unit))
+    return Estimates(values, variances, lambda given: given / unit)
 
 
 def _weighted(spreads: np.ndarray, freedom: np.ndarray) -> float:
@@ -176,6 +196,7 @@ def fitted(
     diverged: np.ndarray,
     members: np.ndarray,
     start: Sequence[Sequence[float]] = (),
+    common: bool = False,
 ) -> Models:
     """Models of the estimate and of divergence.
 
@@ -186,6 +207,7 @@ def fitted(
         diverged: (place,) members that did.
         members: (place,) how many there are.
         start: parameters of an earlier fit of both. Default: none.
+        common: whether members have the same noise everywhere. Default: no.
 
     Returns:
         The models.
@@ -198,13 +220,14 @@ def fitted(
     loss = _loss(estimates.as_fitted, goal, told)
     far = np.clip(loss - np.quantile(loss, _GOOD), 0, _FAR)
     cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist(), near=True)
+    shared = float(np.median(variances)) if common else 0.0
     noise = max(float(np.median(variances * members[known])) / members.min(), 1e-12)
     if not diverged.any():
-        return Models(value, cautious, None, noise, estimates.as_fitted)
+        return Models(value, cautious, None, noise, shared, estimates.as_fitted)
     share = (diverged + 0.5) / (members + 1)
     variances = 1 / (members * share * (1 - share) + 0.25)  # at most 4: none of few says little
     model = Model(places, logit(share), variances, start[1] if start[1:] else None)
-    return Models(value, cautious, model, noise, estimates.as_fitted)
+    return Models(value, cautious, model, noise, shared, estimates.as_fitted)
 
 
 def _logit(shares: np.ndarray) -> np.ndarray:
@@ -213,10 +236,6 @@ def _logit(shares: np.ndarray) -> np.ndarray:
 
 def _log(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.log(np.maximum(values, 1e-300)))
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values
 
 
 def feasible(models: Models, goal: Goal, candidates: np.ndarray) -> np.ndarray:
@@ -356,7 +375,9 @@ def _possible_optima(
 ) -> np.ndarray:
     """(draw,) numbers of the candidates that are best in joint draws of the posteriors."""
     some = _that_may_be_best(models, goal, candidates)
-    losses = _loss(models.as_fitted, goal, models.cautious.drawn(candidates[some], draws, random))
+    values = models.cautious.drawn(candidates[some], draws, random)
+    values = values + np.sqrt(models.shared) * random.standard_normal((draws, 1))  # of no account but for a target
+    losses = _loss(models.as_fitted, goal, values)
     if models.diverged is not None:
         diverged = models.diverged.drawn(candidates[some], draws, random)
         few = diverged <= logit(goal.most_diverged)

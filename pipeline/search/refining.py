@@ -67,7 +67,7 @@ def _next(
 ) -> tuple[Point, tuple[int, int]] | None:
     """The middle of the edge that is worth most, and its ends; None if there is none to be cut."""
     edges = _intervals(places[:, 0]) if places.shape[1] == 1 else _edges(places)
-    worth = np.array([_worth(edge, places, values, errors) for edge in edges])
+    worth = np.array([_worth(edge, places, values, errors) for edge in edges], dtype=float)
     for k in np.argsort(-worth, kind="stable").tolist():
         first, second = edges[k].ends
         if np.abs(places[first] - places[second]).max() <= resolution:
@@ -87,12 +87,14 @@ def _intervals(places: np.ndarray) -> list[Edge]:
 
 
 def _edges(places: np.ndarray) -> list[Edge]:
-    from scipy.spatial import Delaunay
+    from scipy.spatial import Delaunay, QhullError
 
     opposite = dict[tuple[int, int], list[tuple[int, ...]]]()
-    for simplex in Delaunay(
-        places, qhull_options="QJ Pp"
-    ).simplices.tolist():  # jogged: grids have no unique triangles
+    try:  # jogged, as grids have no unique triangles
+        simplices = Delaunay(places, qhull_options="QJ Pp").simplices.tolist()
+    except QhullError:  # fewer than three points, or all in a line
+        return []
+    for simplex in simplices:
         for ends in combinations(sorted(simplex), 2):
             opposite.setdefault(ends, []).append(tuple(set(simplex) - set(ends)))
     return [Edge(ends, tuple(others)) for ends, others in sorted(opposite.items())]

@@ -57,7 +57,7 @@ def next_round(
     Returns:
         The next round; None after the place was confirmed, if the budget is spent or the place known well enough.
     """
-    models, goal = _models(search, space, data, record), _goal(search)
+    models, goal = _models(search, space, data, record, common), _goal(search)
     candidates = space.candidates()
     cube = space.places(candidates)
     left, fresh = _shared_out(search, record)
@@ -90,7 +90,7 @@ def _shared_out(search: Search, record: Record) -> tuple[int, int]:
     return search.points - record.spent - fresh, fresh
 
 
-def conclusion(search: Search, space: Space, data: Data, record: Record, value: Value) -> Found:
+def conclusion(search: Search, space: Space, data: Data, record: Record, value: Value, common: bool) -> Found:
     """What a search found.
 
     Args:
@@ -99,13 +99,14 @@ def conclusion(search: Search, space: Space, data: Data, record: Record, value: 
         data: what is stored of the candidates of `record`.
         record: of the search, its last round a confirmation.
         value: of the place, by its fresh members.
+        common: as of `next_round`.
 
     Returns:
         The place with its region.
     """
     candidates = space.candidates()
     cube = space.places(candidates)
-    inside = region(_models(search, space, data, record), _goal(search), cube, space.step, 0).inside
+    inside = region(_models(search, space, data, record, common), _goal(search), cube, space.step, 0).inside
     (point,) = record.rounds[-1].points
     at = data.points.index(point)
     return Found(
@@ -132,9 +133,11 @@ def _goal(search: Search) -> Goal:
     return Goal(search.goal, most_diverged=search.diverged)
 
 
-def _models(search: Search, space: Space, data: Data, record: Record) -> Models:
+def _models(search: Search, space: Space, data: Data, record: Record, common: bool) -> Models:
     start = record.rounds[-1].models
-    return fitted(_goal(search), space.places(data.points), data.estimates, data.diverged, data.among, start)
+    return fitted(
+        _goal(search), space.places(data.points), data.estimates, data.diverged, data.among, start, common
+    )
 
 
 def _parameters(models: Models) -> list[list[float]]:

@@ -10,7 +10,7 @@ import xarray
 from pipeline.errors import RequestError
 from pipeline.plan import Record, by_member, intervals
 from pipeline.request import Config, Point, Sweep, expanded, got
-from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled
+from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled, size_of
 from pipeline.search.searching import Data, Value
 from pipeline.store import Store, dataset_of
 from pipeline.systems import COMPUTED, DIVERGED, described_anywhere, function_of, is_function
@@ -40,7 +40,8 @@ def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
         datasets = [_grid(store, sweep, config, point, slice(members)) for point, members in known.items()]
         judged = [_judged(of, dataset) for dataset in datasets]
         values, errors = np.array(judged).T
-        estimates = estimates_of(values, errors**2)
+        unit = size_of(values)
+        estimates = estimates_of(values / unit, (errors / unit) ** 2, unit)
         status = [dataset["status"].values.ravel() for dataset in datasets]
     else:
         judged = []
@@ -75,7 +76,7 @@ def values_of(store: Store, sweep: Sweep, config: Config, record: Record) -> tup
         counts = np.array([np.isfinite(row).sum() for row in rows])
         shares = (np.array([np.nansum(row) for row in rows]) + 0.5) / (counts + 1)
         return shares, np.sqrt(shares * (1 - shares) / (counts + 1))
-    means, variances = pooled(rows)
+    means, variances, _ = pooled(rows)
     return means, np.sqrt(variances)
 
 
@@ -138,7 +139,7 @@ def _judged(of: str, dataset: xarray.Dataset) -> tuple[float, float]:
         return math.nan, math.nan
     try:
         given = function_of(of)(dataset)
-    except Exception as raised:
+    except (Exception, SystemExit) as raised:
         raise RequestError([f"search.of: {of}: {described_anywhere(raised)}"]) from raised
     try:
         value, error = map(float, given)

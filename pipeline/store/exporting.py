@@ -24,7 +24,7 @@ from pipeline.store.files import Folder, rename
 from pipeline.store.layout import Document
 from pipeline.store.lock import is_driven
 from pipeline.store.opening import open_store
-from pipeline.store.stores import CODES, GROUPS, ROOT, Store
+from pipeline.store.stores import CODES, GROUPS, ROOT, SEARCHES, Store
 from pipeline.words import one_line
 
 _CONVENTIONS = "CF-1.9"  # the first with 64-bit whole numbers, and bytes without a sign
@@ -220,7 +220,7 @@ def _write_archive(store: Store, file: Path) -> None:
 
 def _contents(store: Store) -> Iterator[str]:
     """The names of a store's files, its root left out."""
-    for folder in (*store.layout.arrays, *GROUPS, CODES, MACHINES):
+    for folder in (*store.layout.arrays, *GROUPS, CODES, MACHINES, SEARCHES):
         for name, size in sorted(store.files.sizes(folder).items()):
             if size >= 0 and _KEPT.fullmatch(name):
                 yield f"{folder}/{name}"

@@ -253,7 +253,15 @@ class Store:
         Raises:
             Damaged: it can't be read.
         """
-        return self._record(f"{SEARCHES}/{name}.json") if f"{name}.json" in self.files.sizes(SEARCHES) else {}
+        if f"{name}.json" not in self.files.sizes(SEARCHES):
+            return {}
+        told = self._record(f"{SEARCHES}/{name}.json")
+        if told.get("name") != name:
+            raise Damaged(
+                f"{self.path}/{SEARCHES}/{name}.json: expected the record of this search, got that of another; restore "
+                "it from a copy, or move it away"
+            )
+        return told
 
     def log_search(self, name: str, record: Mapping[str, Any]) -> None:
         """Write or replace the record of a search.
@@ -263,7 +271,7 @@ class Store:
             record: what JSON can hold.
         """
         self.folder.make(SEARCHES)
-        self.folder.write(f"{SEARCHES}/{name}.json", sealed(record))
+        self.folder.write(f"{SEARCHES}/{name}.json", sealed({**record, "name": name}))
 
     def runs(self) -> list[dict[str, Any]]:
         """The records of all runs, oldest first.

@@ -224,6 +224,19 @@ def _without_system(module: str, file: str | None) -> RequestError:
     )
 
 
+def is_of_a_library(module: str) -> bool:
+    """Whether a module is an installed one.
+
+    Args:
+        module: its name; it can be found.
+
+    Returns:
+        True or False.
+    """
+    spec = importlib.util.find_spec(module)
+    return spec is not None and str(spec.origin).startswith(_LIBRARIES)
+
+
 def _version(module: str) -> dict[str, str]:
     try:
         if not may_define(module, "SYSTEM"):  # asked before it is imported, as any module can be named

@@ -1,16 +1,17 @@
 """A user's own functions by name: `my_module:function`."""
 
+import ast
 import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from pipeline.digest import as_hex, digest_of
+from pipeline.digest import as_hex, digest_of_all
 from pipeline.errors import RequestError
-from pipeline.systems.finding import described_anywhere
+from pipeline.systems.finding import described_anywhere, is_of_a_library
 
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _loaded: dict[str, tuple[str, Callable[..., Any]]] = {}
@@ -45,7 +46,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def function_version(name: str) -> str:
-    """A digest of the file that a function is in.
+    """A digest of the code of the module that a function is in, and of the modules beside it that it imports.
 
     Args:
         name: as of `function_of`.
@@ -64,25 +65,57 @@ def _found(name: str) -> tuple[str, Callable[..., Any]]:
     if parts is None:
         raise RequestError([f"expected module:function, got {name}"])
     module, function = parts.groups()
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+    trees = _trees(module)
+    if module not in trees:
         raise RequestError([f"expected a module here, in --config-dir or on sys.path, got {module}"])
-    digest = as_hex(digest_of(Path(spec.origin).read_bytes()))
+    digest = as_hex(digest_of_all(ast.dump(tree).encode() for _, tree in sorted(trees.items())))
     if name not in _loaded or _loaded[name][0] != digest:
-        _loaded[name] = digest, _imported(module, function, spec.origin)
+        _loaded[name] = digest, _imported(module, function, trees)
     return _loaded[name]
 
 
-def _imported(module: str, function: str, file: str) -> Callable[..., Any]:
-    sys.modules.pop(module, None)
+def _trees(module: str) -> dict[str, ast.Module]:
+    """The code of a module and of those beside it that it imports, by name; comments and layout are no part of it."""
+    first = _file_of(module)
+    found, left = dict[str, ast.Module](), [module] if first else []
+    while left:
+        name = left.pop()
+        file = _file_of(name)
+        if name in found or file is None or first is None or not file.is_relative_to(first.parent):
+            continue
+        try:
+            found[name] = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError, OSError) as error:
+            raise RequestError([f"{name} can't be read: {described_anywhere(error)}"]) from error
+        for node in ast.walk(found[name]):
+            if isinstance(node, ast.Import):
+                left += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                left.append(node.module)
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    """The source file of a module; None if there is none."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (Exception, SystemExit) as error:  # a package that it is in is imported
+        if isinstance(error, ImportError | ValueError):
+            return None
+        raise RequestError([f"{module} can't be imported: {described_anywhere(error)}"]) from error
+    file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+    return file if file is not None and file.suffix == ".py" and file.is_file() else None
+
+
+def _imported(module: str, function: str, trees: Iterable[str]) -> Callable[..., Any]:
+    if not is_of_a_library(module):
+        for name in trees:
+            sys.modules.pop(name, None)
     try:
         found = getattr(importlib.import_module(module), function, None)
     except (Exception, SystemExit) as error:
         raise RequestError([f"{module} can't be imported: {described_anywhere(error)}"]) from error
     if not callable(found):
-        raise RequestError([f"expected a function {function} in {file}, got none"])
+        raise RequestError([f"expected a function {function} in {module}, got none"])
     own: Callable[..., Any] = found
     return own

@@ -220,7 +220,7 @@ class Simulation:
         share = self.problem.kind == "fraction"
         told = intervals.fraction(fresh == 1, fresh.notnull()) if share else intervals.mean(fresh)
         value = Value(*(float(told[name]) for name in ("estimate", "low", "high")), int(told["count"]))
-        return conclusion(self.search, self.problem.space, self.data(), self.record, value)
+        return conclusion(self.search, self.problem.space, self.data(), self.record, value, common=False)
 
 
 def regret(problem, place, best):
