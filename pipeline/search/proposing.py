@@ -221,7 +221,10 @@ def fitted(
     far = np.clip(loss - np.quantile(loss, _GOOD), 0, _FAR)
     cautious = Model(places[known], told, variances + (_DOUBT * far) ** 2, value.kernel.theta.tolist(), near=True)
     shared = float(np.median(variances)) if common else 0.0
-    noise = max(float(np.median(variances * members[known])) / members.min(), 1e-12)
+    good = np.argsort(loss, kind="stable")[
+        : max(4, len(loss) // 4)
+    ]  # where the optimum is, the noise may be another
+    noise = max(float(np.median((variances * members[known])[good])) / members.min(), 1e-12)
     if not diverged.any():
         return Models(value, cautious, None, noise, shared, estimates.as_fitted)
     share = (diverged + 0.5) / (members + 1)

@@ -120,6 +120,20 @@ def test_a_refinement_goes_on_from_what_is_stored(main, tmp_path):
     assert main(a_refinement(tmp_path / "a", "action=status")).code == COMPLETE
 
 
+def test_a_resolution_ends_it(main, tmp_path):
+    arguments = a_refinement(tmp_path, "sampling.points=null", "sampling.resolution=0.2")
+    assert main(arguments).code == COMPLETE
+    assert "it has ended" in main([*arguments, "action=status"]).out
+    finer = [*arguments, "sampling.resolution=0.1"]
+    assert main(finer).code == COMPLETE
+    assert len(block_bytes(tmp_path / "refined.zarr")) > 7
+
+
+def test_a_narrow_range_far_from_zero_is_refined(main, tmp_path):
+    assert main(a_refinement(tmp_path, "axes.b.start=1000", "axes.b.stop=1001")).code == COMPLETE
+    assert len(block_bytes(tmp_path / "refined.zarr")) == 10
+
+
 def test_its_figure_tells_what_was_added(tmp_path):
     _, folder, *overrides = a_refinement(tmp_path)
     dataset = pipeline.run(*overrides, config_dir=folder)

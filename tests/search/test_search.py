@@ -1,12 +1,16 @@
 """Searches from the request to the store, the lines and the figure, with a system whose optimum is known."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 import pipeline
 from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.request import Space
+from pipeline.request.sampling import Range
+from pipeline.search.proposing import Goal, fitted, of_means, region
 from pipeline.store import open_store
 from tests.command import STUBS
 from tests.contents import block_bytes
@@ -115,11 +119,73 @@ def test_status_and_explain_say_how_far_it_is_and_what_it_may_cost(undisturbed, 
 
 
 def test_the_limit_holds_for_the_whole_search(main, tmp_path):
-    store = main(a_search(tmp_path, "limits.core_hours=1e-12"))
-    assert store.code == COMPLETE  # the system says nothing of its work, and nothing was measured yet
-    ended = main(a_search(tmp_path, "search.points=100", "limits.core_hours=1e-12"))
-    assert ended.code == CONFIG_WRONG
-    assert "more at most" in ended.err
+    for _ in range(2):  # the system says nothing of its work: that is measured by the first round, which is kept
+        ended = main(a_search(tmp_path, "limits.core_hours=1e-12"))
+        assert ended.code == CONFIG_WRONG
+        assert "more at most" in ended.err
+        assert len(block_bytes(tmp_path / "found.zarr")) == 16
+    assert main(a_search(tmp_path)).code == COMPLETE
+
+
+def test_other_code_is_no_part_of_an_answer(main, tmp_path, monkeypatch):
+    """Stale points of a grid are not known at the start; a search that is computed again is concluded again."""
+    folder, stub = tmp_path / "mine", STUBS / "stub_landscape.py"
+    (folder / "system").mkdir(parents=True)
+    text = (STUBS / "system" / "stub_landscape.yaml").read_text()
+    (folder / "system" / "shifting.yaml").write_text(text.replace("stub_landscape", "shifting"))
+    (folder / "shifting.py").write_text(stub.read_text())
+    own = ["--config-dir", str(folder), "system=shifting"]
+    arguments = [*own, *a_search(tmp_path)[len(STUB) :]]
+    assert (
+        main([*arguments, "axes={a: {values: [0.5, 2, 8]}, b: {values: [0.2, 0.4]}}", "search=null"]).code
+        == COMPLETE
+    )
+    assert main(arguments).code == COMPLETE
+    first = record(tmp_path)
+    assert len(first["before"]) == 6
+    (folder / "shifting.py").write_text(stub.read_text().replace("cost = 1 +", "cost = 5 +"))
+    assert main([*arguments, "on_stale=recompute"]).code == COMPLETE
+    assert record(tmp_path)["found"]["estimate"] == pytest.approx(first["found"]["estimate"] + 4)
+    assert (
+        main(
+            [*arguments, "axes.b.stop=0.8", "store.name=other", "search=null", "axes.a.num=2", "axes.b.num=2"]
+        ).code
+        == COMPLETE
+    )
+    (folder / "shifting.py").write_text(stub.read_text())
+    assert main([*arguments, "axes.b.stop=0.8", "store.name=other"]).code == COMPLETE
+    (other,) = (tmp_path / "other.zarr" / "runs" / "searches").glob("*.json")
+    assert json.loads(other.read_text())["before"] == []
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e-6, 1e6, 1e150])
+def test_what_is_found_does_not_depend_on_the_unit(unit):
+    numbers = [np.random.default_rng(k).gamma(2.5, (1 + (k - 7) ** 2) / 2.5, 16) for k in range(20)]
+    space = Space({"x": Range(0.0, 19.0, logarithmic=False, step=None)})
+    points, counts = [(float(k),) for k in range(20)], np.full(20, 16)
+    regions = []
+    for scaled in (numbers, [unit * row for row in numbers]):
+        models = fitted(Goal("min"), space.places(points), of_means(scaled), 0 * counts, counts)
+        regions.append(region(models, Goal("min"), space.places(space.candidates()), space.step, 0).inside)
+    assert (regions[0] == regions[1]).mean() > 0.99
+
+
+def test_a_record_is_that_of_its_own_search(undisturbed, main, tmp_path):
+    shutil.copytree(undisturbed[1] / "found.zarr", tmp_path / "found.zarr")
+    assert main(a_search(tmp_path, "search.goal=max")).code == COMPLETE
+    one, other = (tmp_path / "found.zarr" / "runs" / "searches").glob("*.json")
+    one_text, other_text = one.read_text(), other.read_text()
+    one.write_text(other_text)
+    other.write_text(one_text)
+    ended = main(a_search(tmp_path))
+    assert ended.code == BLOCKS_FAILED
+    assert "expected the record of this search, got that of another" in ended.err
+
+
+def test_an_archive_holds_its_record(undisturbed, main, tmp_path):
+    archive = tmp_path / "found.zarr.zip"
+    assert main(["action=export", f"path={undisturbed[1] / 'found.zarr'}", f"to={archive}"]).code == COMPLETE
+    assert pipeline.found(pipeline.open_sweep(archive)) == pipeline.found(undisturbed[0])
 
 
 def test_figures_wait_for_its_end(undisturbed, main):
