@@ -32,8 +32,6 @@ _GOOD, _DOUBT, _FAR = 0.1, 0.3, 2.0
 """Estimates worse than the best tenth are doubted, to this share of the difference, but of so much at most (in
 logarithms), where a region is told.
 """
-_EVERY = 2
-"""In one of so many rounds a place is chosen by a draw of what may be."""
 _APART = 0.5
 """Lengths of the kernel that the points of a round keep from each other, or half as likely."""
 _DRAWS = 500
@@ -295,7 +293,7 @@ def best(models: Models, goal: Goal, candidates: np.ndarray) -> int:
 def proposals(
     models: Models, goal: Goal, places: np.ndarray, candidates: np.ndarray, count: int, seed: int
 ) -> list[tuple[bool, int]]:
-    """The places that are worth most; in every second round the last one by a draw of where the optimum may be.
+    """The places that are worth most; of several, the last one by a draw of where the optimum may be.
 
     The draws have every place explored where it may be, so that the region is one that was looked at.
 
@@ -312,7 +310,7 @@ def proposals(
     """
     chosen, found = list[np.ndarray](), list[tuple[bool, int]]()
     for number in range(count):
-        if number == count - 1 > 0 and seed % _EVERY == 0:
+        if number == count - 1 > 0:
             k = int(_possible_optima(models, goal, candidates, 1, np.random.default_rng(seed))[0])
         else:
             k = int(np.argmax(_worth(models, goal, candidates, chosen)))
