@@ -107,7 +107,7 @@ class Space(NamedTuple):
         if self.sides:
             apart = np.array(list(product(np.linspace(-1, 1, 2 * _FINE + 1), repeat=len(self.ranges))))
         else:
-            apart = 2 * self._spread(256, 1) - 1
+            apart = np.vstack([np.zeros(len(self.ranges)), 2 * self._spread(256, 1) - 1])
         return self._distinct(np.clip(place + apart * self.step, 0, 1))
 
     def start(self, count: int, seed: int) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from pipeline.plan import Found, Record, Round
 from pipeline.request import Aim, Point, Search, Space
@@ -114,14 +115,21 @@ def conclusion(search: Search, space: Space, data: Data, record: Record, value: 
         *value,
         region=[candidates[k] for k in np.flatnonzero(inside).tolist()],
         share=float(inside.mean()),
-        shape="ridge" if _is_ridge(cube[inside]) else "point",
+        shape="ridge" if _is_ridge(cube[inside], space.step) else "point",
         diverged=float(data.diverged[at] / data.among[at]),
     )
 
 
-def _is_ridge(places: np.ndarray) -> bool:
-    """Whether places (place, axis) extend along a line rather than around a point."""
-    if len(places) <= places.shape[1] or places.shape[1] == 1:
+def _is_ridge(places: np.ndarray, step: np.ndarray) -> bool:
+    """Whether places (place, axis), the largest part of them that hangs together, extend along a line."""
+    if places.shape[1] == 1:
+        return False
+    gaps = [np.diff(np.unique(column)).min(initial=1.0) for column in places.T]
+    reach = 1.01 * np.where(step > 0, step, gaps) + 1e-9
+    touching = (np.abs(places[:, None] - places) <= reach).all(axis=-1)
+    _, parts = connected_components(touching, directed=False)
+    places = places[parts == np.bincount(parts).argmax()]
+    if len(places) <= places.shape[1]:
         return False
     extents = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(places.T)), 0))
     return bool(extents[-1] > max(_RIDGE * extents[0], 0.05))

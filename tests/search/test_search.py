@@ -11,6 +11,7 @@ from pipeline.errors import BLOCKS_FAILED, COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.request import Space
 from pipeline.request.sampling import Range
 from pipeline.search.proposing import Goal, fitted, of_means, region
+from pipeline.search.searching import _is_ridge
 from pipeline.store import open_store
 from tests.command import STUBS
 from tests.contents import block_bytes
@@ -168,6 +169,14 @@ def test_what_is_found_does_not_depend_on_the_unit(unit):
         models = fitted(Goal("min"), space.places(points), of_means(scaled), 0 * counts, counts)
         regions.append(region(models, Goal("min"), space.places(space.candidates()), space.step, 0).inside)
     assert (regions[0] == regions[1]).mean() > 0.99
+
+
+def test_a_ridge_is_told_by_its_largest_part():
+    line = np.array([(k, k + d) for k in np.arange(0, 0.6, 0.025) for d in (0, 0.025)])
+    disc = np.array([p for p in np.ndindex(41, 41) if (p[0] - 20) ** 2 + (p[1] - 20) ** 2 < 40]) / 40
+    aside, step = np.array([[0.9, 0.1]]), np.full(2, 0.025)
+    assert _is_ridge(np.vstack([line, aside]), step)
+    assert not _is_ridge(np.vstack([disc, aside]), step)
 
 
 def test_a_record_is_that_of_its_own_search(undisturbed, main, tmp_path):
