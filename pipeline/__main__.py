@@ -27,7 +27,7 @@ from pipeline.errors import (
     first_to_act_on,
     told,
 )
-from pipeline.execution import interrupt_on_signals
+from pipeline.execution import interrupt_on_signals, told_as_interrupted
 from pipeline.request import Origin, as_yaml, compose, parse, several
 from pipeline.words import counted
 
@@ -77,7 +77,8 @@ def exit_code(arguments: Sequence[str]) -> int:
 def _code_of_one(origin: Origin) -> int:
     """Carry out one request, every error in one line."""
     try:
-        ended = carry_out(requested(origin), Console())
+        with told_as_interrupted():
+            ended = carry_out(requested(origin), Console())
     except BlockError as error:  # with cluster=serial, which is for debuggers
         traceback.print_exception(error)
         return BLOCKS_FAILED

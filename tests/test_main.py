@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 from matplotlib.text import Text
@@ -84,6 +86,26 @@ def test_a_run_leaves_a_record_of_its_circumstances(ran):
     assert record["config"]["axes"]["T"]["values"] == [1, 2, 3]
     assert "axes.T.values=[1,2,3]" in record["command"]
     assert record["started"] <= record["ended"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_an_import_makes_another_error_of_is_told_in_a_line(number):
+    """As that of a compiled module may: its own imports fail, and it says so."""
+    script = (
+        "import os, sys, pipeline.__main__ as main\n"
+        "def ended_by_a_signal(*_):\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        sys.stdin.read()\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError('initialization failed')\n"
+        "main.carry_out = ended_by_a_signal\n"
+        "sys.argv[1:] = ['action=list']\n"
+        "main.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == INTERRUPTED
+    assert ended.stderr == "error: interrupted; the same command resumes, stored blocks are kept\n"
 
 
 def test_scale_quick_keeps_to_a_store_of_its_own(tmp_path, main):

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.errors import BlockError, Damaged, Interrupted, RequestError
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_OF_THEIR_OWN = (RequestError, Damaged, Interrupted, BlockError, OSError)
+"""Errors that are told as what they are, a signal or not."""
+_came: list[int] = []
+"""The signals that came so far."""
 
 
 class Stop:
@@ -19,6 +25,7 @@ class Stop:
 
     def __call__(self, number: int, _: Any) -> None:
         """As a signal handler."""
+        _came.append(number)
         if self.requested or self._at_once:
             raise KeyboardInterrupt  # asked twice, or nothing runs: there are no blocks to wait for
         self.requested, self.since = signal.Signals(number).name, time.monotonic()
@@ -49,7 +56,31 @@ def interrupt_on_signals() -> None:
     """
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _: Any) -> None:
+    _came.append(number)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def told_as_interrupted() -> Iterator[None]:
+    """Let what a signal ends be interrupted, whatever error became of it: of an import that it ends, an ImportError.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        KeyboardInterrupt: a signal came, and there was an error that is none of ours.
+    """
+    before = len(_came)
+    try:
+        yield
+    except Exception as error:
+        if len(_came) == before or isinstance(error, _OF_THEIR_OWN):
+            raise
+        raise KeyboardInterrupt from error
 
 
 @contextmanager
