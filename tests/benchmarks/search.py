@@ -16,6 +16,7 @@ from multiprocessing import get_context
 
 import numpy as np
 from scipy.stats import qmc
+from threadpoolctl import threadpool_limits
 
 from pipeline.search.proposing import Goal, best, fitted
 from tests.search.problems import FEASIBLE, MEMBERS, PROBLEMS, Simulation, regret, simulated
@@ -151,7 +152,8 @@ def _against(function, name, seed):
     """What a method answers of a landscape that is moved, with the value of its optimum."""
     problem = PROBLEMS[name].moved(seed)
     _, best = problem.optima()
-    return [(cost, regret(problem, place, best)) for cost, place in function(problem, seed)]
+    with threadpool_limits(1):
+        return [(cost, regret(problem, place, best)) for cost, place in function(problem, seed)]
 
 
 def _told(cost):

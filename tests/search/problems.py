@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray
+from threadpoolctl import threadpool_limits
 
 from pipeline.plan import Record, Round, intervals
 from pipeline.request import Search, Space
@@ -233,9 +234,10 @@ def simulated(problem, seed, points=60):
     """A search from its start to its end."""
     problem = problem.moved(seed)
     simulation = Simulation(problem, seed, points)
-    for _ in simulation.rounds():
-        pass
-    found, space = simulation.found(), problem.space
+    with threadpool_limits(1):  # as a search does; threads of small matrices wait for each other
+        for _ in simulation.rounds():
+            pass
+        found, space = simulation.found(), problem.space
     cube = space.places(candidates := space.candidates())
     optima, best = problem.optima()
     nearest = {candidates[int(np.abs(cube - optimum).max(axis=1).argmin())] for optimum in optima}
