@@ -282,10 +282,14 @@ class Store:
         return [self._record(f"runs/{name}") for name in _records(self.files)]
 
     def last_search(self) -> dict[str, Any]:
-        """The record of the search that the last run went on with; empty if that was none."""
-        names = _records(self.files)
-        told = self._record(f"runs/{names[-1]}") if names else {}
-        return self.search(told["search"]) if "search" in told else {}
+        """The record of the search that the last run went on with; empty if that was none, or if it can't be read."""
+        if not self.files.sizes(SEARCHES):
+            return {}
+        try:
+            told = self._record(f"runs/{_records(self.files)[-1]}")
+            return self.search(told["search"]) if "search" in told else {}
+        except (Damaged, IndexError):  # which says so where it is asked for: it keeps no numbers back
+            return {}
 
     def new_run(self) -> str:
         """The name of the next run's record. Names follow the order of runs, whatever the clock says."""

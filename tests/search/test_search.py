@@ -191,6 +191,18 @@ def test_a_record_is_that_of_its_own_search(undisturbed, main, tmp_path):
     assert "expected the record of this search, got that of another" in ended.err
 
 
+@pytest.mark.parametrize("damaged", ["runs/000001.json", "search"])
+def test_a_record_that_cant_be_read_keeps_no_numbers_back(damaged, undisturbed, main, tmp_path):
+    path = tmp_path / "found.zarr"
+    shutil.copytree(undisturbed[1] / "found.zarr", path)
+    (file,) = (path / "runs" / "searches").glob("*.json")
+    (file if damaged == "search" else path / damaged).write_text("{")
+    dataset = pipeline.open_sweep(path)
+    assert "search" not in dataset.attrs
+    assert bool((dataset["status"] > 0).any())
+    assert main(a_search(tmp_path)).code == (BLOCKS_FAILED if damaged == "search" else COMPLETE)
+
+
 def test_an_archive_holds_its_record(undisturbed, main, tmp_path):
     archive = tmp_path / "found.zarr.zip"
     assert main(["action=export", f"path={undisturbed[1] / 'found.zarr'}", f"to={archive}"]).code == COMPLETE
