@@ -144,10 +144,6 @@ def needed_by_grid(traces):
     return float(costs[good].min()) if good.any() else np.inf
 
 
-def _run(function, name, seed):
-    return function(PROBLEMS[name], seed)
-
-
 def _against(function, name, seed):
     """What a method answers of a landscape that is moved, with the value of its optimum."""
     problem = PROBLEMS[name].moved(seed)

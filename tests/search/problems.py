@@ -251,3 +251,8 @@ def simulated(problem, seed, points=60):
         found.shape,
         len(simulation.stored),
     )
+
+
+def simulated_of(name, seed):
+    """As `simulated`, of a landscape by its name: functions can't be sent to another process."""
+    return simulated(PROBLEMS[name], seed)

@@ -5,7 +5,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from tests.search.problems import PROBLEMS, simulated
+from tests.search.problems import PROBLEMS, simulated, simulated_of
 
 SEARCHES = 100
 LEAST = 0.93
@@ -24,6 +24,6 @@ def test_a_search_of_each_landscape_ends_in_a_place_that_is_nearly_best():
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_regions_and_intervals_cover_the_truth(name):
     with get_context("spawn").Pool(2) as pool:
-        found = pool.starmap(simulated, [(PROBLEMS[name], seed) for seed in range(SEARCHES)], chunksize=5)
+        found = pool.starmap(simulated_of, [(name, seed) for seed in range(SEARCHES)], chunksize=5)
     assert np.mean([one.covered for one in found]) >= LEAST - BY_CHANCE
     assert np.mean([one.right for one in found]) >= LEAST - BY_CHANCE
