@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from threadpoolctl import threadpool_limits
 
 from pipeline.search.proposing import Goal, best, fitted
-from tests.search.problems import FEASIBLE, MEMBERS, PROBLEMS, Simulation, regret, simulated
+from tests.search.problems import FEASIBLE, MEMBERS, PROBLEMS, Simulation, regret, simulated_of
 
 MOST = 250
 """Ensembles, beyond which nobody is followed."""
@@ -163,9 +163,7 @@ def main(searches=1000, against=100):
         print("| landscape | region covers the place | interval covers the value | share of the square | places |")
         print("|---|---|---|---|---|")
         for name in PROBLEMS:
-            found = pool.starmap(
-                partial(_run, simulated), [(name, seed) for seed in range(searches)], chunksize=10
-            )
+            found = pool.starmap(simulated_of, [(name, seed) for seed in range(searches)], chunksize=10)
             covered, right, share, places = (
                 np.mean([getattr(one, of) for one in found]) for of in ("covered", "right", "share", "places")
             )
