@@ -388,7 +388,8 @@ def _plan_of(path: Path, in_spite: bool = False) -> Plan:
     store = open_store(path, in_spite)
     if store is None:
         raise RequestError([f"path: expected a store, got nothing at {path}"])
-    plan = make_plan(sweep_of(store), path, store, "keep").narrowed_to(needed(store)[:, : sweep_of(store).blocks])
+    plan = make_plan(sweep_of(store), path, store, "keep")
+    plan = plan.narrowed_to(needed(store)[:, : plan.sweep.blocks])
     told = store.last_search()
     record = Record.from_json(told) if told else None
     if record is None:

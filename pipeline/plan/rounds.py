@@ -171,7 +171,7 @@ def name_of(config: Config) -> str:
         16 hexadecimal digits.
     """
     search, sampling, system = config.search, config.sampling, find(config.system)
-    within = search.within if search else []
+    within = config.within
     told = [
         config.method,
         ranges_of(config, system, [name for name in config.axes if name not in within]),
@@ -226,8 +226,7 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
 
 
 def _candidate(config: Config, point: Point) -> Point:
-    within = config.search.within if config.search else []
-    return tuple(value for name, value in zip(config.axes, point, strict=True) if name not in within)
+    return tuple(value for name, value in zip(config.axes, point, strict=True) if name not in config.within)
 
 
 def _stored(space: Space, sweep: Sweep, config: Config, store: Store) -> list[tuple[Point, int]]:

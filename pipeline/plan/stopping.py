@@ -188,11 +188,11 @@ def planned(sweep: Sweep, config: Config, store: Store | None, on_stale: str | N
     record = record_of(store, config) if config.in_rounds else None
     if record is not None:
         sweep, members = in_rounds(sweep, config, record)
-        plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+    plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
+    if record is not None:
         return replace(
             plan.narrowed_to(first_blocks(plan, members)), record=record, goes_on=record.goes_on(config)
         )
-    plan = make_plan(sweep, config.store.path, store, on_stale or config.on_stale)
     if config.in_rounds:
         return replace(plan, goes_on=True)
     if config.ensemble.precision is None:

@@ -326,6 +326,11 @@ class Config(Section):
         return self.sampling.method if self.search is None else "search"
 
     @property
+    def within(self) -> list[str]:
+        """Axes of which a search computes all values for every candidate."""
+        return self.search.within if self.search is not None else []
+
+    @property
     def budget(self) -> list[float | None]:
         """Of a search or refinement: how many points it may cost, and how well known is well enough."""
         if self.search is not None:

@@ -152,7 +152,7 @@ def space_of(config: Config, system: System) -> Space:
     Raises:
         RequestError: an axis is no range.
     """
-    within = {name: config.axes[name].spread()[0] for name in config.search.within} if config.search else {}
+    within = {name: config.axes[name].spread()[0] for name in config.within}
     ranges = ranges_of(config, system, [name for name in config.axes if name not in within])
     if empty := [name for name, range_ in ranges.items() if range_.low == range_.high]:
         raise RequestError([f"axes.{name}: expected a range to search in, got a single value" for name in empty])
@@ -198,8 +198,7 @@ def points_of_candidate(config: Config) -> int:
     Returns:
         1, unless `search.within` names axes.
     """
-    within = config.search.within if config.search is not None else []
-    return math.prod(len(config.axes[name].spread()) for name in within)
+    return math.prod(len(config.axes[name].spread()) for name in config.within)
 
 
 def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -212,7 +211,7 @@ def expanded(config: Config, candidates: Sequence[tuple[Any, ...]]) -> list[tupl
     Returns:
         Swept values in the order of the axes, candidate by candidate.
     """
-    within = config.search.within if config.search is not None else []
+    within = config.within
     searched = [name for name in config.axes if name not in within]
     model = find(config.system).settings
     values = [[as_kind(value, kind_of(model, name)) for value in config.axes[name].spread()] for name in within]

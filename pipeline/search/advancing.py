@@ -54,7 +54,7 @@ def advanced(plan: Plan, config: Config, lock: Lock, say: Callable[[str], None])
         record = begun(plan.sweep, config, store) if plan.record is None else _following(plan, config, plan.record)
         lock.ensure_held()
         store.log_search(name_of(config), record.as_json())
-        say(_line(config, record))
+        say(_line(record))
         plan = _prepared(planned(plan.sweep, config, store, plan.on_stale), config, lock)
     return plan
 
@@ -118,11 +118,10 @@ def _refined(store: Store, plan: Plan, config: Config, record: Record) -> Record
     return record._replace(rounds=[*record.rounds, following], ended=None)
 
 
-def _line(config: Config, record: Record) -> str:
+def _line(record: Record) -> str:
     """What comes next, in a line."""
-    name = "search" if config.search is not None else "refinement"
     if record.ended is not None:
-        return f"{name}: ended after {len(record.rounds)} rounds"
+        return f"{record.what}: ended after {len(record.rounds)} rounds"
     last = record.rounds[-1]
     what = {
         "start": "to start from",
@@ -130,4 +129,4 @@ def _line(config: Config, record: Record) -> str:
         "confirm": "at the place that was found",
         "refine": "where the estimate changes most",
     }[last.kind]
-    return f"{name}: round {len(record.rounds)}, {counted(last.ensembles, 'ensemble')} {what}"
+    return f"{record.what}: round {len(record.rounds)}, {counted(last.ensembles, 'ensemble')} {what}"

@@ -8,7 +8,7 @@ import numpy as np
 import xarray
 
 from pipeline.errors import RequestError
-from pipeline.plan import Record, by_member, intervals
+from pipeline.plan import Record, by_member, table
 from pipeline.request import Config, Point, Sweep, expanded, got
 from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled, size_of
 from pipeline.search.searching import Data, Value
@@ -103,9 +103,7 @@ def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Valu
     if is_function(of):
         value, error = _judged(of, _grid(store, sweep, config, point, fresh))
         return Value(value, value - _SURE * error, value + _SURE * error, last.fresh)
-    values = by_member(_points(store, sweep, [point], [members]).isel(member=fresh), of).isel(point=0)
-    is_share = sweep.system.all_estimands[of].kind == "fraction"
-    found = intervals.fraction(values == 1, values.notnull()) if is_share else intervals.mean(values)
+    found = table(_points(store, sweep, [point], [members]).isel(member=fresh), of).isel(point=0)
     return Value(float(found["estimate"]), float(found["low"]), float(found["high"]), int(found["count"]))
 
 
@@ -121,8 +119,7 @@ def _grid(store: Store, sweep: Sweep, config: Config, candidate: Point, members:
     """A candidate over the axes that are not searched, some of its members."""
     points = expanded(config, [candidate])
     dataset = _laid_out(store, sweep, points, [members.stop] * len(points), "grid")
-    within = config.search.within if config.search is not None else []
-    searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in within]
+    searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in config.within]
     return dataset.squeeze(searched).isel(member=members).load()
 
 
