@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
@@ -85,19 +86,22 @@ class MappedMatern(Kernel):  # type: ignore[misc]
 
     def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
         """(of X, of Y) covariances; with `eval_gradient` their derivatives by the parameters too, along a last axis."""
-        apart = X[:, None] - (X if Y is None else Y)[None]
-        mapped = apart @ self.matrix.T
-        squared = np.einsum("...k,...k", mapped, mapped)
-        scaled, variance = np.sqrt(5 * squared), np.exp(2 * self._theta[0])
-        decay = variance * np.exp(-scaled)
+        Y, matrix = X if Y is None else Y, self.matrix
+        mapped_X, mapped_Y = X @ matrix.T, Y @ matrix.T
+        squared = cdist(mapped_X, mapped_Y, "sqeuclidean")
+        scaled = np.sqrt(5 * squared)
+        decay = np.exp(2 * self._theta[0] - scaled)
         kernel = (1 + scaled + 5 / 3 * squared) * decay
         if not eval_gradient:
             return kernel
         by_squared = -5 / 6 * (1 + scaled) * decay
-        rows, columns = _corner(self.axes)
-        factor = np.where(rows == columns, np.diag(self.matrix)[rows], 1)  # the diagonal is in logarithms
-        by_matrix = 2 * mapped[..., rows] * apart[..., columns] * factor
-        return kernel, np.concatenate([2 * kernel[..., None], by_squared[..., None] * by_matrix], -1)
+        gradient = np.empty((*kernel.shape, len(self._theta)))
+        gradient[..., 0] = 2 * kernel
+        for k, (row, column) in enumerate(zip(*_corner(self.axes), strict=True), start=1):
+            mapped = np.subtract.outer(mapped_X[:, row], mapped_Y[:, row])
+            factor = matrix[row, row] if row == column else 1.0  # the diagonal is in logarithms
+            gradient[..., k] = 2 * factor * by_squared * mapped * np.subtract.outer(X[:, column], Y[:, column])
+        return kernel, gradient
 
     def diag(self, X: np.ndarray) -> np.ndarray:
         """(of X,) variances."""
@@ -109,7 +113,7 @@ class MappedMatern(Kernel):  # type: ignore[misc]
 
     def distances(self, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
         """(of X, of Y) in lengths of the kernel."""
-        return np.asarray(np.linalg.norm((X[:, None] - Y[None]) @ self.matrix.T, axis=-1))
+        return np.asarray(cdist(X @ self.matrix.T, Y @ self.matrix.T))
 
 
 class Model:

@@ -20,7 +20,7 @@ _NODES = norm.ppf((np.arange(16) + 0.5) / 16)
 """Quantiles of a normal distribution, over which an expectation is a mean."""
 _NEARLY = 0.8
 """Of the greatest chance to be feasible: no worse, where no place is feasible."""
-_MOST_BEST = 200
+_MOST_BEST = 100
 """Candidates that may be best after one more ensemble."""
 _SURELY = 2.0
 """Standard errors that positive means are above 0, for a model of their logarithms."""
@@ -331,7 +331,7 @@ def _worth(models: Models, goal: Goal, candidates: np.ndarray, beside: Sequence[
     likely = np.argsort((loss - loss.min()) / deviation[may], kind="stable")[:_MOST_BEST]
     may, least = may[likely], loss.min()
     moves = models.value.moved(candidates[may], candidates, models.noise, beside)
-    left = np.sqrt(np.maximum(deviation[may, None] ** 2 - moves**2, 0))
+    left = np.sqrt(np.maximum(deviation[may, None] ** 2 - moves**2, 0)) if goal.aim == "target" else moves
     after = [_expected(models, goal, mean[may, None] + node * moves, left).min(axis=0) for node in _NODES]
     counted = 1.0 if models.diverged is None else 1 - expit(models.diverged.at(candidates)[0])
     return np.asarray((least - np.mean(after, axis=0)) * counted)
