@@ -34,13 +34,14 @@ class Merged(NamedTuple):
     known: int
     """Blocks that were there already."""
     damaged: list[str]
-    """Blocks of the source that can't be read, and why."""
+    """Blocks and records of searches of the source that can't be read, and why."""
 
 
 def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
     """Take over into the store at a path all blocks that it lacks and the source has.
 
-    Blocks are checked against their hashes on the way. The source is only read.
+    Blocks are checked against their hashes on the way. A search that the source has and the store has not goes on here
+    where it was. The source is only read.
 
     Args:
         sweep: what the store at the path is to hold at least.
@@ -49,7 +50,7 @@ def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
         lock: of the path, held.
 
     Returns:
-        How many blocks were taken or known already, and those of the source that can't be read.
+        How many blocks were taken or known already, and what can't be read of the source.
 
     Raises:
         RequestError: the source is no store, is the same store, holds another sweep, or has variables of another
@@ -74,7 +75,20 @@ def merge(sweep: Sweep, path: Path, source: Path, lock: Lock) -> Merged:
     with filing(ours, lock) as files:
         ask(ours, rows, theirs.asked)
         ask(ours, ours.rows_of(sweep), np.full(len(sweep.points), sweep.members))
-        return _take(ours, theirs, rows, files)
+        merged = _take(ours, theirs, rows, files)
+    return merged._replace(damaged=[*merged.damaged, *_take_searches(ours, theirs)])
+
+
+def _take_searches(ours: Store, theirs: Store) -> list[str]:
+    """Take over records of searches that we lack; those that can't be read, and why."""
+    damaged = []
+    for name in theirs.searches:
+        if name not in ours.searches:
+            try:
+                ours.log_search(name, theirs.search(name))
+            except Damaged as damage:
+                damaged.append(str(damage))
+    return damaged
 
 
 def _take(ours: Store, theirs: Store, rows: np.ndarray, files: Filing) -> Merged:

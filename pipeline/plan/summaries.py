@@ -86,7 +86,7 @@ class Explanation:
         predicted = self.prediction
         if np.isnan(predicted.core_seconds):
             return f"not known: {predicted.why}"
-        unit, name = (3600, "core-hours") if predicted.core_seconds >= 3600 else (1, "core-seconds")
+        unit, name = _unit_of_core_time(predicted.core_seconds)
         spent = _range(predicted.least / unit, predicted.greatest / unit)
         share = self.wall_seconds / predicted.core_seconds if predicted.core_seconds else 0.0
         shortest, longest = (duration(share * bound) for bound in (predicted.least, predicted.greatest))
@@ -158,8 +158,12 @@ def _beside(plan: Plan, prediction: Prediction, left: Left | None) -> str:
     return f"this is {this}; then at most {counted(left.ensembles, 'ensemble')}{cost}"
 
 
+def _unit_of_core_time(seconds: float) -> tuple[int, str]:
+    return (3600, "core-hours") if seconds >= 3600 else (1, "core-seconds")
+
+
 def _core_time(seconds: float) -> str:
-    unit, name = (3600, "core-hours") if seconds >= 3600 else (1, "core-seconds")
+    unit, name = _unit_of_core_time(seconds)
     return f"{float(f'{seconds / unit:.2g}'):g} {name}"
 
 

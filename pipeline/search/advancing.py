@@ -2,8 +2,9 @@
 
 import importlib.util
 from collections.abc import Callable
+from contextlib import suppress
 
-from pipeline.errors import RequestError
+from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Plan, Record, Round, begun, name_of, planned
 from pipeline.request import Config, space_of
 from pipeline.store import Lock, Store, prepare
@@ -51,7 +52,12 @@ def advanced(plan: Plan, config: Config, lock: Lock, say: Callable[[str], None])
     while plan.goes_on and (plan.complete or plan.record is None):
         store = plan.store
         assert store is not None
-        record = begun(plan.sweep, config, store) if plan.record is None else _following(plan, config, plan.record)
+        if plan.record is None:
+            record = begun(plan.sweep, config, store)
+            for line in _others(store, record):
+                say(line)
+        else:
+            record = _following(plan, config, plan.record)
         lock.ensure_held()
         store.log_search(name_of(config), record.as_json())
         say(_line(record))
@@ -116,6 +122,19 @@ def _refined(store: Store, plan: Plan, config: Config, record: Record) -> Record
         return record._replace(ended=config.budget)
     following = Round("refine", new, [config.ensemble.members] * len(new), [], len(new))
     return record._replace(rounds=[*record.rounds, following], ended=None)
+
+
+def _others(store: Store, record: Record) -> list[str]:
+    """A line, if the store holds a search for the same that this one does not go on with."""
+    for name in store.searches:
+        with suppress(Damaged):  # it says so to those who ask for it
+            about = Record.from_json(store.search(name)).about
+            if (about["of"], about["axes"]) == (record.about["of"], record.about["axes"]):
+                return [
+                    f"{record.what}: begins anew: the stored one for {about['of']} over {', '.join(about['axes'])} has "
+                    "other settings, or its objective another code"
+                ]
+    return []
 
 
 def _line(record: Record) -> str:

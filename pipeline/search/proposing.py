@@ -66,15 +66,6 @@ class Models(NamedTuple):
     """Estimates → what `value` is a model of: logarithms of positive means, logits of shares."""
 
 
-class Region(NamedTuple):
-    """Where the optimum lies."""
-
-    chance: np.ndarray
-    """(candidate,) that it is there."""
-    inside: np.ndarray
-    """(candidate,) whether it is in the smallest set that holds it with 95 %."""
-
-
 class Estimates(NamedTuple):
     """What is known of some places, as a model takes it."""
 
@@ -347,7 +338,7 @@ def _untried(
     return worth
 
 
-def region(models: Models, goal: Goal, candidates: np.ndarray, step: np.ndarray, seed: int) -> Region:
+def region(models: Models, goal: Goal, candidates: np.ndarray, step: np.ndarray, seed: int) -> np.ndarray:
     """Where the optimum lies, among some candidates.
 
     Args:
@@ -358,8 +349,8 @@ def region(models: Models, goal: Goal, candidates: np.ndarray, step: np.ndarray,
         seed: of the draws.
 
     Returns:
-        Chances, and the set of highest mass that holds it with 95 %, the next candidates with it: between them the
-        optimum may lie anywhere.
+        (candidate,) whether it is in the smallest set that holds the optimum with 95 %, or next to one that is: between
+        them it may lie anywhere.
     """
     optima = _possible_optima(models, goal, candidates, _DRAWS, np.random.default_rng(seed))
     mass = np.bincount(optima, minlength=len(candidates)) / _DRAWS
@@ -368,7 +359,7 @@ def region(models: Models, goal: Goal, candidates: np.ndarray, step: np.ndarray,
     inside[order[: int(np.searchsorted(np.cumsum(mass[order]), 0.95)) + 1]] = True
     for place in candidates[inside]:
         inside |= (np.abs(candidates - place) <= 1.01 * step + 1e-9).all(axis=1)
-    return Region(mass, inside)
+    return inside
 
 
 def _possible_optima(

@@ -107,7 +107,7 @@ def conclusion(search: Search, space: Space, data: Data, record: Record, value: 
     """
     candidates = space.candidates()
     cube = space.places(candidates)
-    inside = region(_models(search, space, data, record, common), _goal(search), cube, space.step, 0).inside
+    inside = region(_models(search, space, data, record, common), _goal(search), cube, space.step, 0)
     (point,) = record.rounds[-1].points
     at = data.points.index(point)
     return Found(
@@ -155,6 +155,4 @@ def _parameters(models: Models) -> list[list[float]]:
 
 
 def _is_located(search: Search, space: Space, models: Models, goal: Goal, cube: np.ndarray) -> bool:
-    return search.place is not None and bool(
-        region(models, goal, cube, space.step, 0).inside.mean() <= search.place
-    )
+    return search.place is not None and bool(region(models, goal, cube, space.step, 0).mean() <= search.place)

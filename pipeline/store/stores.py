@@ -226,8 +226,12 @@ class Store:
         return self._described(CODES)
 
     def _described(self, folder: str) -> dict[str, dict[str, Any]]:
+        return {name: self._record(f"{folder}/{name}.json") for name in self._names(folder)}
+
+    def _names(self, folder: str) -> list[str]:
+        """Of the records in a folder."""
         names = sorted(name for name in self.files.sizes(folder) if re.fullmatch(r"[0-9a-f]{16}\.json", name))
-        return {name.removesuffix(".json"): self._record(f"{folder}/{name}") for name in names}
+        return [name.removesuffix(".json") for name in names]
 
     def add_code_version(self, digest: str, definitions: Mapping[str, str]) -> None:
         """Remember what a code digest stands for, so that a later one can be told apart by name.
@@ -241,6 +245,11 @@ class Store:
             files.make(CODES)
             files.write(f"{CODES}/{digest}.json", sealed(definitions))
 
+    @property
+    def searches(self) -> list[str]:
+        """Names of the searches that have begun."""
+        return self._names(SEARCHES)
+
     def search(self, name: str) -> dict[str, Any]:
         """The record of a search: its rounds, each written before it began.
 
@@ -253,7 +262,7 @@ class Store:
         Raises:
             Damaged: it can't be read.
         """
-        if f"{name}.json" not in self.files.sizes(SEARCHES):
+        if name not in self.searches:
             return {}
         told = self._record(f"{SEARCHES}/{name}.json")
         if told.get("name") != name:

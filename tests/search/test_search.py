@@ -167,7 +167,7 @@ def test_what_is_found_does_not_depend_on_the_unit(unit):
     regions = []
     for scaled in (numbers, [unit * row for row in numbers]):
         models = fitted(Goal("min"), space.places(points), of_means(scaled), 0 * counts, counts)
-        regions.append(region(models, Goal("min"), space.places(space.candidates()), space.step, 0).inside)
+        regions.append(region(models, Goal("min"), space.places(space.candidates()), space.step, 0))
     assert (regions[0] == regions[1]).mean() > 0.99
 
 
@@ -207,6 +207,37 @@ def test_an_archive_holds_its_record(undisturbed, main, tmp_path):
     archive = tmp_path / "found.zarr.zip"
     assert main(["action=export", f"path={undisturbed[1] / 'found.zarr'}", f"to={archive}"]).code == COMPLETE
     assert pipeline.found(pipeline.open_sweep(archive)) == pipeline.found(undisturbed[0])
+
+
+def test_a_merged_store_goes_on_where_the_search_was(undisturbed, main, tmp_path):
+    source = f"source={undisturbed[1] / 'found.zarr'}"
+    grid = ["search=null", "axes={a: {values: [0.5, 2]}, b: {values: [0.2]}}"]
+    assert main(a_search(tmp_path, "action=merge", source, *grid)).code == COMPLETE
+    assert record(tmp_path) == record(undisturbed[1])
+    ended = main(a_search(tmp_path))
+    assert ended.code == COMPLETE
+    assert "nothing to compute" in ended.out
+
+
+def test_a_merge_tells_records_that_cant_be_read_and_keeps_ours(undisturbed, main, tmp_path):
+    shutil.copytree(undisturbed[1] / "found.zarr", tmp_path / "theirs.zarr")
+    grid = ["search=null", "axes={a: {values: [0.5, 2]}, b: {values: [0.2]}}"]
+    arguments = a_search(tmp_path, "action=merge", f"source={tmp_path / 'theirs.zarr'}", *grid)
+    assert main(arguments).code == COMPLETE
+    (file,) = (tmp_path / "theirs.zarr" / "runs" / "searches").glob("*.json")
+    file.write_text("{")
+    assert main(arguments).code == COMPLETE
+    assert record(tmp_path) == record(undisturbed[1])
+    ended = main([*arguments, "store.name=new"])
+    assert ended.code == BLOCKS_FAILED
+    assert f"searches/{file.name}" in ended.out + ended.err
+
+
+def test_it_says_that_it_begins_anew_beside_another(undisturbed, main, tmp_path):
+    shutil.copytree(undisturbed[1] / "found.zarr", tmp_path / "found.zarr")
+    anew = "begins anew: the stored one for cost over a, b has other settings"
+    assert anew in main(a_search(tmp_path, "search.goal=max")).out
+    assert anew not in main(a_search(tmp_path, "search.goal=max", "search.points=30")).out
 
 
 def test_figures_wait_for_its_end(undisturbed, main):
