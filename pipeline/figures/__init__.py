@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DEFAULT", "draw", "known", "plot", "unwritable", "writable"]
+    from pipeline.figures._drawing import Drawing
+
+__all__ = ["DEFAULT", "draw", "drawing", "known", "plot", "unwritable", "writable"]
 
 DEFAULT = "default"
 """The figure of any sweep."""
@@ -60,6 +62,26 @@ def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[P
     from pipeline.figures import _drawing  # a second to import, and only this stage needs it
 
     return _drawing.draw(plan, wanted, suffix, command)
+
+
+def drawing(plan: Plan, name: str, of: Sequence[str] = (), suffix: str = "") -> "Drawing":
+    """Draw a figure of a plan's store for a page.
+
+    Args:
+        plan: of a store that is there.
+        name: of the figure, one of `known`.
+        of: estimands that the figure of any sweep shows. Default: those that the system declares.
+        suffix: of the stores of other sweeps that the figure shows too. Default: none.
+
+    Returns:
+        SVG, with the numbers drawn and where they are.
+
+    Raises:
+        RequestError, NotComplete, Damaged: as of `draw`.
+    """
+    from pipeline.figures import _drawing
+
+    return _drawing.drawing(plan, name, of, suffix)
 
 
 def writable(folder: Path) -> Path:

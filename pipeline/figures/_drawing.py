@@ -5,16 +5,17 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
 from matplotlib.figure import Figure
 
 from pipeline.figures import DEFAULT, unwritable, writable
-from pipeline.figures._numbers import table_of
+from pipeline.figures._numbers import Spot, spots_of, table_of
 from pipeline.figures._style import style
 from pipeline.plan import Plan, requested_part
 from pipeline.provenance import commit
@@ -24,30 +25,75 @@ from pipeline.systems import DIVERGED, MISSING
 from pipeline.words import counted
 
 
+class Drawing(NamedTuple):
+    """A figure for a page."""
+
+    name: str
+    about: str
+    """What it shows."""
+    said: str
+    """How many members it shows, how many of them diverged, what is missing."""
+    svg: str
+    width: float
+    """In points."""
+    height: float
+    spots: list[Spot]
+    """Numbers that can be pointed at."""
+    numbers: str
+    """All numbers drawn, as CSV."""
+
+
+class _Drawn(NamedTuple):
+    """A figure of a store."""
+
+    name: str
+    stem: str
+    """Of its files."""
+    about: str
+    figure: Figure
+    said: str
+
+
 def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[Path]:
     """Draw figures of a plan's store: what `pipeline.figures.draw` does."""
-    dataset = requested_part(plan)
     folder = writable(wanted.folder or plan.path.parent / "figures")
-    names = [DEFAULT] if wanted.draw is None else wanted.draw
-    store_name = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
-    written = []
+    written, names = [], [DEFAULT] if wanted.draw is None else wanted.draw
+    dataset = requested_part(plan)
     for name in names:
         with style():
-            module = import_module(f"{__package__}.{name}")
-            others = getattr(module, "BESIDE", ())
-            beside = [open_complete(plan.path.parent / f"{other}{suffix}.zarr") for other in others]
-            options = {"of": wanted.of} if name == DEFAULT else {}
-            figure = module.draw(dataset, *beside, **options)
-            _annotate(figure, plan, [dataset, *beside])
-            stem = store_name if len(names) == 1 else f"{store_name}-{name}"
+            drawn = _drawn(dataset, plan, name, wanted.of, suffix)
+            stem = drawn.stem if len(names) == 1 else f"{drawn.stem}-{name}"
             try:
-                written += _save(figure, folder / stem, wanted.format, _metadata(plan, command))
+                written += _save(drawn.figure, folder / stem, wanted.format, _metadata(plan, command))
             except OSError as error:
                 raise unwritable(folder, error) from error
     return written
 
 
-def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) -> None:
+def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
+    """Draw a figure of a plan's store for a page: what `pipeline.figures.drawing` does."""
+    with style(), StringIO() as file:
+        drawn = _drawn(requested_part(plan), plan, name, of, suffix)
+        _lay_out(drawn.figure)
+        drawn.figure.savefig(file, format="svg", metadata={"Date": None})
+        width, height = 72 * drawn.figure.get_size_inches()
+        spots, numbers = spots_of(drawn.figure), table_of(drawn.figure)
+        return Drawing(name, drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
+
+
+def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], suffix: str) -> _Drawn:
+    """A figure, with what is said under it."""
+    module = import_module(f"{__package__}.{name}")
+    others = getattr(module, "BESIDE", ())
+    beside = [open_complete(plan.path.parent / f"{other}{suffix}.zarr") for other in others]
+    options = {"of": of} if name == DEFAULT else {}
+    figure = module.draw(dataset, *beside, **options)
+    said = _annotate(figure, plan, [dataset, *beside])
+    stem = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
+    return _Drawn(name, stem, "" if name == DEFAULT else (module.__doc__ or "").partition("\n")[0], figure, said)
+
+
+def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) -> str:
     """Say under a figure how many members it shows, ensemble by ensemble, and across it if some are missing."""
     members = np.minimum(plan.requested.sum(axis=1) * plan.sweep.block_members, plan.sweep.members)
     least, most = int(members.min()), int(members.max())
@@ -65,6 +111,7 @@ def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) ->
     text = "; ".join([*ensembles, *_origins(plan)])
     lines = wrap(text, int(72 * figure.get_figwidth() / 3.9))
     figure.supxlabel("\n".join(lines), fontsize=7, color="0.35", x=0.99, ha="right")
+    return text
 
 
 def _origins(plan: Plan) -> list[str]:
@@ -103,15 +150,23 @@ def _save(figure: Figure, stem: Path, formats: Sequence[str], metadata: dict[str
         "pdf": {"Title": stem.name, "Subject": text, "CreationDate": now},
         "svg": {"Title": stem.name, "Description": text, "Date": now},
     }
-    layout, written = figure.get_layout_engine(), []
+    written = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font has boxes for signs that it lacks
-        if layout is not None:  # lay out once, for all files
-            layout.execute(figure)
-            figure.set_layout_engine("none")
+        _lay_out(figure)
         for kind in dict.fromkeys(formats):
             written.append(stem.with_name(f"{stem.name}.{kind}"))
             figure.savefig(written[-1], format=kind, metadata=told[kind])
     written.append(stem.with_name(f"{stem.name}.csv"))
     written[-1].write_text(table_of(figure), "utf-8")
     return written
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out, once for all files."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph", UserWarning)
+            layout.execute(figure)
+        figure.set_layout_engine("none")

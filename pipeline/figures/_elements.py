@@ -57,7 +57,8 @@ def draw_estimates(
     for number, (label, estimate) in enumerate(series.items()):
         x = np.atleast_1d(estimate[axis.name].values)
         at = axis.scale.beside(axis.scale.coordinates_of(x), apart * (number - middle))
-        note(ax, quantity, label, columns_of(estimate, **{axis.name: x}))
+        columns = columns_of(estimate, **{axis.name: x})
+        note(ax, quantity, label, columns, (at, estimate["estimate"].values))
         draw_points(ax, at, estimate, label, number, joined and axis.scale.kind != "labels")
         if absent and (nowhere := ~np.isfinite(np.atleast_1d(estimate["estimate"].values))).any():
             frame = ax.get_xaxis_transform()
@@ -218,7 +219,7 @@ def draw_mean(
     colour = COLOURS[number % len(COLOURS)]
     mean = intervals.mean(values)
     columns = {name_: mean[name_].values for name_ in ("estimate", "low", "high", "count")}
-    note(ax, quantity, name, {str(x.name): x.values, **columns})
+    note(ax, quantity, name, {str(x.name): x.values, **columns}, (x.values, columns["estimate"]))
     ax.plot(x.values, mean["estimate"].values, color=colour, linewidth=1.2, label=name, zorder=2.5)
     low, high = (mean[end].where(np.isfinite(mean[end])).values for end in ("low", "high"))
     if np.isfinite(low).any():
@@ -275,6 +276,12 @@ def draw_histogram(ax: Axes, values: np.ndarray, bins: np.ndarray, label: str, q
     """
     values = values[np.isfinite(values)]
     counts, _ = np.histogram(values, bins)
-    density = counts / np.diff(bins) / max(len(values), 1)
-    note(ax, quantity, label, {"from": bins[:-1], "to": bins[1:], "count": counts, "density": density})
+    density, middles = counts / np.diff(bins) / max(len(values), 1), (bins[:-1] + bins[1:]) / 2
+    note(
+        ax,
+        quantity,
+        label,
+        {"from": bins[:-1], "to": bins[1:], "count": counts, "density": density},
+        (middles, density),
+    )
     ax.stairs(density, bins, fill=True, color=BLUE, alpha=0.8, label=label)

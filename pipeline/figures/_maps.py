@@ -110,7 +110,8 @@ def _note(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset,
     x, y = axes
     down, across = np.meshgrid(np.array(y.scale.values), np.array(x.scale.values), indexing="ij")
     turned = estimate.transpose(y.name, x.name)
-    note(ax, quantity, "", columns_of(turned, **{x.name: across, y.name: down}))
+    middles = np.meshgrid(x.scale.coordinates, y.scale.coordinates)
+    note(ax, quantity, "", columns_of(turned, **{x.name: across, y.name: down}), (middles[0], middles[1]))
 
 
 def _mark_best(ax: Axes, axes: tuple[SweptAxis, SweptAxis], estimate: xarray.Dataset, better: str) -> None:

@@ -1,35 +1,75 @@
-"""The numbers that a figure draws, kept as it is drawn, for the table beside it."""
+"""The numbers that a figure draws, kept as it is drawn, for the table beside it and for those who point at them."""
 
 import csv
+import re
 from collections.abc import Mapping
 from io import StringIO
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_ROWS: WeakKeyDictionary[Figure, list[dict[str, Any]]] = WeakKeyDictionary()
+_SIGNS = {r"\langle": "⟨", r"\rangle": "⟩", r"\epsilon": "ε"}
 
 
-def note(ax: Axes, quantity: str, series: str, columns: Mapping[str, Any]) -> None:
+class Spot(NamedTuple):
+    """Where a number is drawn."""
+
+    x: float
+    """Share of the figure's width, from its left."""
+    y: float
+    """Share of its height, from its top."""
+    text: str
+    """The number, in words."""
+
+
+class _Noted(NamedTuple):
+    """Numbers of one series."""
+
+    ax: ReferenceType[Axes]
+    """Weak: it would keep its figure, by which these are known."""
+    rows: list[dict[str, Any]]
+    at: np.ndarray | None
+    """(row, 2) where they are, in coordinates of `ax`."""
+
+
+_NOTED: WeakKeyDictionary[Figure, list[_Noted]] = WeakKeyDictionary()
+
+
+def note(
+    ax: Axes,
+    quantity: str,
+    series: str,
+    columns: Mapping[str, Any],
+    at: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
     """Keep numbers that are drawn.
 
     Args:
         ax: where; the panel is told by its label.
-        quantity: what the numbers are.
+        quantity: what the numbers are; TeX in it becomes plain text.
         series: which of several, as in the legend.
         columns: name → values of one length, such as those of a swept setting, `estimate`, `low` and `high`.
+        at: coordinates x and y in `ax`, of any shape with so many values. Default: they can't be pointed at.
     """
     figure = ax.get_figure(root=True)
     assert figure is not None
-    told = {"panel": ax.get_label(), "quantity": quantity, "series": series}
+    told = {"panel": ax.get_label(), "quantity": _plain(quantity), "series": _plain(series)}
     values = [_whole(np.asarray(column).ravel()).tolist() for column in columns.values()]
     names = [f"{name}_setting" if name in told else name for name in columns]
     rows = [told | dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-    _ROWS.setdefault(figure, []).extend(rows)
+    places = None if at is None else np.column_stack([np.broadcast_to(np.ravel(one), len(rows)) for one in at])
+    _NOTED.setdefault(figure, []).append(_Noted(ref(ax), rows, places))
+
+
+def _plain(text: str) -> str:
+    """A label without TeX."""
+    for tex, sign in _SIGNS.items():
+        text = text.replace(tex, sign)
+    return re.sub(r"_\\mathrm\{(\w+)\}", r" \1", re.sub(r"(?<!\\)\$", "", text)).replace(r"\$", "$")
 
 
 def _whole(column: np.ndarray) -> np.ndarray:
@@ -62,9 +102,49 @@ def table_of(figure: Figure) -> str:
     Returns:
         CSV, a line a number or estimate; columns that a number has not are empty.
     """
-    rows = _ROWS.get(figure, [])
+    rows = [row for noted in _NOTED.get(figure, []) for row in noted.rows]
     text = StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def spots_of(figure: Figure) -> list[Spot]:
+    """Where the numbers of a figure are, for those that can be pointed at.
+
+    Args:
+        figure: drawn by this room, and laid out.
+
+    Returns:
+        Spots, those within the figure, panel by panel as they were drawn.
+    """
+    found = []
+    for noted in _NOTED.get(figure, []):
+        if noted.at is not None and (ax := noted.ax()) is not None:
+            shares = ax.transData.transform(noted.at) / figure.bbox.size
+            for (x, y), row in zip(shares.tolist(), noted.rows, strict=True):
+                if 0 <= x <= 1 and 0 <= y <= 1:
+                    found.append(Spot(x, 1 - y, _in_words(row)))
+    return found
+
+
+_OF_ESTIMATES = ("panel", "quantity", "series", "estimate", "low", "high", "count", "value")
+
+
+def _in_words(row: Mapping[str, Any]) -> str:
+    """A row of the table: where it is, what it is, how sure, and by how many members."""
+    places = [f"{name} = {_told(value)}" for name, value in row.items() if name not in _OF_ESTIMATES]
+    value = row.get("estimate", row.get("value"))
+    quantity = ": ".join(filter(None, [row["quantity"], _told(value) if value is not None else ""]))
+    if "low" in row:
+        quantity += f" [{_told(row['low'])}, {_told(row['high'])}]"
+    members = f"{row['count']} members" if "count" in row else ""
+    return "; ".join(filter(None, [", ".join(places), quantity, members, row["series"]]))
+
+
+def _told(value: Any) -> str:
+    """A value to four digits."""
+    if isinstance(value, float):
+        return "none" if np.isnan(value) else f"{value:.4g}"
+    return str(value)

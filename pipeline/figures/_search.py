@@ -178,7 +178,8 @@ def _draw_over(panel: Axes, looked: _Looked, record: Record, label: str, pair: t
     values = estimate["estimate"].values
     at = [axis.scale.coordinates_of(estimate[axis.name].values) for axis in (x, y)]
     columns = {x.name: estimate[x.name].values, y.name: estimate[y.name].values}
-    note(panel, str(record.about["of"]), "", {**columns_of(estimate, **columns), "round": looked.rounds})
+    noted = {**columns_of(estimate, **columns), "round": looked.rounds}
+    note(panel, str(record.about["of"]), "", noted, (at[0], at[1]))
     counts = ~looked.out & np.isfinite(values)
     norm, mesh = Normalize(*span(values[counts])), None
     for marker, colour, (kind, name) in zip(MARKERS, COLOURS, _KINDS.items(), strict=False):
@@ -213,8 +214,8 @@ def _draw_along(panel: Axes, looked: _Looked, record: Record, label: str) -> Non
     place_axis(panel, "x", axis, drawn=True)
     x = looked.estimate[axis.name].values
     columns = {**columns_of(looked.estimate, **{axis.name: x}), "round": looked.rounds}
-    note(panel, str(record.about["of"]), "", columns)
     at = axis.scale.coordinates_of(x)
+    note(panel, str(record.about["of"]), "", columns, (at, looked.estimate["estimate"].values))
     for number, (kind, name) in enumerate(_KINDS.items()):
         some = looked.kinds == kind
         if some.any():
@@ -243,7 +244,7 @@ def _draw_rounds(panel: Axes, looked: _Looked, record: Record, label: str) -> No
             at = number + np.linspace(-0.35, 0.35, len(there) + 2)[1:-1]
             some = looked.estimate.isel(point=there)
             noted = {"round": np.full(len(there), number), **columns_of(some)}
-            note(panel, str(record.about["of"]), _KINDS[kind], noted)
+            note(panel, str(record.about["of"]), _KINDS[kind], noted, (at, some["estimate"].values))
             draw_points(panel, at, some, _KINDS[kind], list(_KINDS).index(kind), joined=False)
     if record.found is not None:
         (result,) = _of_found(record)

@@ -228,7 +228,7 @@ def _draw_lines(panel: Axes, part: _Part, layout: _Layout, together: Sequence[xa
     set_values_axis(panel, together, part.label)
     x, hue = layout.x, layout.hue
     if x is None:
-        note(panel, part.estimand, "", columns_of(part.estimate))
+        note(panel, part.estimand, "", columns_of(part.estimate), (np.zeros(1), part.estimate["estimate"].values))
         draw_points(panel, np.zeros(1), part.estimate, "")
         panel.set(xlim=(-1, 1), xticks=[])
     elif hue is None:
@@ -308,7 +308,8 @@ def _draw_coloured(
         place_axis(panel, "x" if which == "x" else "y", axis, drawn=True)
         at.append(axis.scale.coordinates_of(estimate[axis.name].values))
     values = estimate["estimate"].values
-    note(panel, quantity, "", columns_of(estimate, **{axis.name: estimate[axis.name].values for axis in pair}))
+    columns = columns_of(estimate, **{axis.name: estimate[axis.name].values for axis in pair})
+    note(panel, quantity, "", columns, (at[0], at[1]))
     known = np.isfinite(values)
     mesh = panel.scatter(
         at[0][known], at[1][known], c=values[known], s=14, norm=Normalize(*span(values)), edgecolors="0.3",
