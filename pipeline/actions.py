@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from pipeline import checks, cluster, figures
-from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Interrupted, RequestError
+from pipeline import checks, cluster, figures, report
+from pipeline.errors import BLOCKS_FAILED, COMPLETE, INTERRUPTED, Damaged, Interrupted, RequestError
 from pipeline.execution import (
     Observer,
     RunLog,
@@ -82,6 +82,8 @@ from pipeline.systems import search_in
 from pipeline.words import counted
 
 _WATCH_SECONDS = 2.0
+_OF_ALL_STORES = ("list", "report")
+"""Actions that, without a sweep or a path, are about all stores below the root."""
 
 Request = Config | StoreAlone
 
@@ -106,7 +108,7 @@ def requested(origin: Origin) -> Request:
     known = Known(tuple(ACTIONS), figures.known())
     settings, store = raw.get("settings"), raw.get("store")
     is_sweep = isinstance(store, dict) and store.get("name") is not None
-    if raw.get("path") is not None or (raw.get("action") == "list" and not is_sweep):
+    if raw.get("path") is not None or (raw.get("action") in _OF_ALL_STORES and not is_sweep):
         return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
@@ -275,6 +277,24 @@ def export(config: Config, observer: Observer) -> Ended:
     return _exported(_asked(config, on_stale="keep"), config)
 
 
+def write_report(config: Config, observer: Observer) -> Ended:
+    """Write a page about a stored sweep. Gives the file."""
+    wanted = _wanted(config)
+    if not config.store.path.exists():
+        raise Interrupted(f"{config.store.path}: nothing is stored yet; run the sweep first")
+    part = report.Part(
+        config.store.path, lambda: _asked(config, "keep"), wanted.draw or (), wanted.of, config.store.suffix
+    )
+    return _reported([part], config.store.root, config.store.full_name, config.command)
+
+
+def _reported(parts: Sequence[report.Part], root: Path, name: str, command: str) -> Ended:
+    file = root / "report" / f"{name}.html"
+    faults = report.write(parts, file, name, command)
+    lines = [*(f"not shown: {line}" for line in faults), f"report: {file}"]
+    return Ended(file, lines=lines)
+
+
 def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observer: Observer) -> Ended:
     """Verify the plan of all that a store holds; to repair it, hold its lock from before it is planned."""
     if not request.verify.repair:
@@ -326,6 +346,7 @@ ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {
     "list": list_stores,
     "history": tell_history,
     "export": export,
+    "report": write_report,
 }
 
 
@@ -340,9 +361,7 @@ def _status_alone(request: StoreAlone, observer: Observer) -> Ended:
 def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     """Draw the figures that the last run of a store drew, or others, from all that it holds."""
     plan = _plan_of(request.path)
-    assert plan.store is not None
-    told = [run["config"] for run in plan.store.runs() if "config" in run]
-    last: dict[str, Any] = told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
+    last = _last_config(plan)
     names = request.figures.draw or (None if request.figures.of else last["figures"]["draw"] or None)
     why_not = _unfit(plan)
     whys = [why_not.get(name, f"there is no figure {name}") for name in names or ()]
@@ -351,6 +370,38 @@ def _draw_alone(request: StoreAlone, observer: Observer) -> Ended:
     return _drawn(
         plan, request.figures.model_copy(update={"draw": names}), last["store"]["suffix"], request.command
     )
+
+
+def _last_config(plan: Plan) -> dict[str, Any]:
+    """What the last run of a store was asked for."""
+    assert plan.store is not None
+    told = [run["config"] for run in plan.store.runs() if "config" in run]
+    return told[-1] if told else {"figures": {"draw": []}, "store": {"suffix": ""}}
+
+
+def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
+    """Write a page about a store, or about all stores in a folder."""
+    path = request.path
+    if not path.exists():
+        raise RequestError([f"path: expected a store or a folder of stores, got nothing at {path}"])
+    if path.is_file() or path.name.endswith(".zarr") or (path / "zarr.json").exists():
+        name = path.name.removesuffix(".zip").removesuffix(".zarr")
+        return _reported([_part_of(path)], path.parent, name, request.command)
+    stores = sorted(one for one in path.iterdir() if one.name.endswith((".zarr", ".zarr.zip")))
+    if not stores:
+        raise RequestError([f"path: expected a store or a folder of stores, got {path} without any"])
+    return _reported([_part_of(store) for store in stores], path, "stores", request.command)
+
+
+def _part_of(path: Path) -> report.Part:
+    """A store with the figures that its last run drew, as far as they can be drawn of all that it holds."""
+    try:
+        plan = _plan_of(path)
+        last, why_not = _last_config(plan), _unfit(plan)
+    except (Damaged, RequestError, OSError):  # which the page says
+        return report.Part(path, lambda: _plan_of(path), (), (), "")
+    names = [name for name in last["figures"]["draw"] or () if not why_not.get(name, "unknown")]
+    return report.Part(path, lambda: _plan_of(path), names, (), last["store"]["suffix"])
 
 
 def _verify_alone(request: StoreAlone, observer: Observer) -> Ended:
@@ -380,6 +431,7 @@ _OF_A_STORE_ALONE: dict[str, Callable[[StoreAlone, Observer], Ended]] = {
     "list": _list_alone,
     "history": _history_alone,
     "export": _export_alone,
+    "report": _report_alone,
 }
 
 

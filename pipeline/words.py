@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
@@ -9,6 +10,8 @@ from urllib.parse import unquote
 _VARIABLE = re.compile(r"\$\w|\$\{\w")
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+::?)+/", re.IGNORECASE)
 """How `s3://bucket` begins, `file:///folder`, or `simplecache::s3://bucket`."""
+_SIGNS = {"langle": "⟨", "rangle": "⟩", "lambda": "λ", "Lambda": "Λ"}
+"""Of TeX: those that Unicode has no letter of the same name for."""
 
 
 def duration(seconds: float) -> str:
@@ -51,6 +54,21 @@ def brief(text: str, most: int = 80) -> str:
     if len(text) > most:
         text = f"{text[: most // 2]}…{text[-most // 3 :]}"
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def without_tex(text: str) -> str:
+    r"""A label as plain text: η of \\eta, R target of R_\\mathrm{target}; what is no such sign stays as it is."""
+    text = re.sub(r"_?\\mathrm\{([^{}]*)\}", r" \1", re.sub(r"(?<!\\)\$", "", text))
+    return re.sub(r"\\([A-Za-z]+)", lambda found: _sign(found[1]) or found[0], text).replace(r"\$", "$").strip()
+
+
+def _sign(name: str) -> str:
+    """The sign that TeX has by a name; empty: none is known."""
+    case = "SMALL" if name.islower() else "CAPITAL"
+    try:
+        return _SIGNS.get(name) or unicodedata.lookup(f"GREEK {case} LETTER {name.upper()}")
+    except KeyError:
+        return ""
 
 
 def between(start: str, end: str) -> str:

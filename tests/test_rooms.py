@@ -15,6 +15,7 @@ ROOMS = (
     "console",
     "execution",
     "checks",
+    "report",
     "figures",
     "search",
     "cluster",

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipeline.figures._drawing import Drawing
+    from pipeline.figures._drawing import Drawing as Drawing
 
-__all__ = ["DEFAULT", "draw", "drawing", "known", "plot", "unwritable", "writable"]
+__all__ = ["DEFAULT", "Drawing", "draw", "drawing", "known", "plot", "unwritable", "writable"]
 
 DEFAULT = "default"
 """The figure of any sweep."""

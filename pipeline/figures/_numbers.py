@@ -1,7 +1,6 @@
 """The numbers that a figure draws, kept as it is drawn, for the table beside it and for those who point at them."""
 
 import csv
-import re
 from collections.abc import Mapping
 from io import StringIO
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_SIGNS = {r"\langle": "⟨", r"\rangle": "⟩", r"\epsilon": "ε"}
+from pipeline.words import without_tex
 
 
 class Spot(NamedTuple):
@@ -57,19 +56,12 @@ def note(
     """
     figure = ax.get_figure(root=True)
     assert figure is not None
-    told = {"panel": ax.get_label(), "quantity": _plain(quantity), "series": _plain(series)}
+    told = {"panel": ax.get_label(), "quantity": without_tex(quantity), "series": without_tex(series)}
     values = [_whole(np.asarray(column).ravel()).tolist() for column in columns.values()]
     names = [f"{name}_setting" if name in told else name for name in columns]
     rows = [told | dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     places = None if at is None else np.column_stack([np.broadcast_to(np.ravel(one), len(rows)) for one in at])
     _NOTED.setdefault(figure, []).append(_Noted(ref(ax), rows, places))
-
-
-def _plain(text: str) -> str:
-    """A label without TeX."""
-    for tex, sign in _SIGNS.items():
-        text = text.replace(tex, sign)
-    return re.sub(r"_\\mathrm\{(\w+)\}", r" \1", re.sub(r"(?<!\\)\$", "", text)).replace(r"\$", "$")
 
 
 def _whole(column: np.ndarray) -> np.ndarray:

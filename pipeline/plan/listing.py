@@ -76,7 +76,7 @@ def stores_in(root: Path) -> Listing:
     for path in [root] if is_store else sorted(root.iterdir()):
         if not is_store and not (path.is_dir() or path.name.endswith((".zarr", ".zarr.zip"))):
             continue
-        if path.name == "figures" and not (path / "zarr.json").exists():  # where figures go
+        if path.name in ("figures", "report") and not (path / "zarr.json").exists():  # where they go
             continue
         try:
             stores.append(_listed(path))

@@ -1,0 +1,46 @@
+"""Reports: pages that say what stores hold and where every number comes from, in one file each.
+
+A page has a section for each store: its figures, the numbers drawn, settings, cost and runs. What can't be read, or is
+not there yet, is said where it would stand.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.plan import Plan
+
+__all__ = ["Part", "write"]
+
+
+class Part(NamedTuple):
+    """A store that a page shows."""
+
+    path: Path
+    plan_now: Callable[[], Plan]
+    """Makes its plan; raises what is wrong with the store."""
+    figures: Sequence[str]
+    of: Sequence[str]
+    """Estimands that the figure of any sweep shows."""
+    suffix: str
+    """Of the stores of other sweeps that figures show too."""
+
+
+def write(parts: Sequence[Part], file: Path, title: str, command: str) -> list[str]:
+    """Write a page about some stores.
+
+    Args:
+        parts: the stores, in the order in which they are shown.
+        file: the page, replaced if it is there.
+        title: of the page.
+        command: what was typed to make it.
+
+    Returns:
+        What could not be shown, a line each.
+
+    Raises:
+        RequestError: the file can't be written.
+    """
+    from pipeline.report import page  # Jinja, Matplotlib and xarray: a second to import
+
+    return page.write(parts, file, title, command)

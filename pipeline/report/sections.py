@@ -1,0 +1,242 @@
+"""What a page says of a store: figures, numbers, settings, cost, checks and runs."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+from pipeline.digest import as_hex
+from pipeline.errors import Damaged, RequestError
+from pipeline.figures import DEFAULT, drawing
+from pipeline.plan import Plan, history_of, requested_part
+from pipeline.report import Part
+from pipeline.store import Store, is_driven
+from pipeline.systems import DIVERGED, MISSING
+from pipeline.words import between, brief, counted, duration, moment, one_line, without_tex
+
+if TYPE_CHECKING:
+    from pipeline.figures import Drawing
+
+MOST_ROWS = 400
+"""Of a table of numbers; beyond, every so many are shown."""
+_MOST_SPOTS = 400
+"""Of a figure: numbers that can be pointed at."""
+
+Row = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header."""
+
+    header: Row
+    rows: Sequence[Row]
+    left_out: str = ""
+    """What is not shown, in words."""
+
+
+@dataclass(frozen=True)
+class FigureShown:
+    """A figure, or why there is none."""
+
+    key: str
+    """What it is known by in the page."""
+    caption: str
+    svg: str = ""
+    width: float = 0.0
+    height: float = 0.0
+    spots: Sequence[Any] = ()
+    numbers: Table = field(default_factory=lambda: Table((), ()))
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a page says of a store."""
+
+    key: str
+    title: str
+    lead: str
+    """What was swept, in a line."""
+    faults: list[str]
+    """What is wrong or not there yet."""
+    figures: list[FigureShown]
+    facts: list[tuple[str, str]]
+    """What the store is, how far, at what cost."""
+    settings: Table
+    runs: Table
+    machines: list[str]
+
+
+def section(part: Part) -> Section:
+    """What a page says of a store, whatever state that is in.
+
+    Args:
+        part: the store.
+
+    Returns:
+        The section; what can't be read is told in it.
+    """
+    key = re.sub(r"\W+", "-", part.path.name.removesuffix(".zip").removesuffix(".zarr"))
+    empty = Table((), ())
+    try:
+        plan = part.plan_now()
+    except (Damaged, RequestError, OSError) as error:
+        return Section(key, key, "", [_why(error)], [], [], empty, empty, [])
+    if plan.store is None:
+        return Section(key, key, "", [f"{plan.path}: nothing is stored yet"], [], [], empty, empty, [])
+    store, faults = plan.store, list(_not_done(plan))
+    figures = [_figure(plan, name, part, key) for name in part.figures or [DEFAULT]]
+    return Section(
+        key=key,
+        title=key,
+        lead=_lead(plan, store),
+        faults=faults,
+        figures=figures,
+        facts=list(_facts(plan, store)),
+        settings=_settings(plan, store),
+        runs=_runs(store),
+        machines=[_machine(told) for told in store.machines().values()],
+    )
+
+
+def _why(error: Exception) -> str:
+    return one_line(error.faults[0] if isinstance(error, RequestError) else error)
+
+
+def _not_done(plan: Plan) -> Iterator[str]:
+    """How far a sweep is that has not ended."""
+    if plan.finished:
+        return
+    missing, wanted = int(plan.missing.sum()), int(plan.requested.sum())
+    at_work = "a run is at work on it" if is_driven(plan.path) else "nobody is at work on it"
+    if missing:
+        yield f"not complete: {missing} of {counted(wanted, 'block')} are missing; {at_work}"
+    else:
+        yield f"not complete: the search goes on; {at_work}"
+
+
+def _lead(plan: Plan, store: Store) -> str:
+    system, axes = plan.sweep.system, []
+    for k, name in enumerate(plan.sweep.axes):
+        values = {point[k] for point in plan.sweep.points}
+        symbol = system.symbols.get(name, (name, ""))[0]
+        axes.append(f"{counted(len(values), 'value')} of {without_tex(symbol)}")
+    what = " × ".join(axes) or "one point"
+    if plan.sweep.method != "product":
+        what = f"{counted(len(plan.sweep.points), 'point')} with {', '.join(axes)}"
+    return f"{store.fingerprint['system']}: {what}, up to {counted(plan.sweep.members, 'member')} each"
+
+
+def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
+    """What a store is, how far, at what cost, and what its last checks said."""
+    stored, there = plan.available, plan.rows >= 0
+    blocks = min(stored.shape[1], store.blocks)
+    core_time = store.books["seconds"][plan.rows[there], :blocks][stored[there, :blocks]].sum()
+    wanted = f"{int(plan.requested.sum())} asked for, {plan.sweep.block_members} members each"
+    yield "store", f"{plan.path.name}, identity {as_hex(store.identity.sweep_id)}"
+    yield "blocks", f"{int(stored.sum())} of {wanted}"
+    if stored.any():
+        try:
+            state = requested_part(plan)["status"].values
+            yield (
+                "members",
+                f"{int((state != MISSING).sum())} computed, {int((state == DIVERGED).sum())} of them diverged",
+            )
+        except (Damaged, RequestError) as error:
+            yield "members", f"can't be told: {_why(error)}"
+    failed = store.runs()[-1]["failed"] if store.runs() else []
+    first = f": {brief(failed[0], 200)}" if failed else ""
+    yield "failed", f"{counted(len(failed), 'block')} in the last run{first}"
+    yield "cost", f"{duration(float(core_time))} of core time for what is shown"
+
+
+def _settings(plan: Plan, store: Store) -> Table:
+    """Every setting with its value and where that comes from."""
+    settings, axes = store.fingerprint["settings"], plan.sweep.axes
+    runs = [run["config"] for run in store.runs() if "config" in run]
+    derived = runs[-1].get("derived", {}) if runs else {}
+    symbols = plan.sweep.system.symbols
+    rows = []
+    for name in sorted({*settings, *axes}):
+        symbol, units = symbols.get(name, ("", ""))
+        if name in axes:
+            value, origin = "swept", "an axis of the sweep"
+        else:
+            value = brief(json.dumps(settings[name], ensure_ascii=False), 100)
+            origin = "the request"
+        if name in derived:
+            told = derived[name]
+            origin = f"{told['statistic']} of {told['store']}"
+        rows.append((name, without_tex(symbol), value, "" if units == "1" else units, origin))
+    return Table(("setting", "symbol", "value", "unit", "from"), rows)
+
+
+def _runs(store: Store) -> Table:
+    """The runs that filled a store."""
+    rows = []
+    for run in history_of(store).runs:
+        commit = f"{run.commit[:12]}{', edited' if run.edited else ''}" if run.commit else ""
+        what = f"{counted(run.taken, 'block')} from {run.source}" if run.taken else counted(run.computed, "block")
+        wall = between(run.started, run.ended) if run.ended else ""
+        rows.append((f"{moment(run.started)}, {run.state}", wall, what, commit, one_line(run.command)))
+    return Table(("begun (UTC)", "wall time", "computed", "commit", "command"), rows)
+
+
+def _machine(told: dict[str, Any]) -> str:
+    """A machine that computed blocks, in a line."""
+    cpu, versions = told.get("cpu", {}), told.get("versions", {})
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+    processor = f"{counted(cpu.get('cores', 0), 'core')} of {cpu.get('name', 'unknown')}"
+    return f"{processor}, {told.get('platform', '')}; {packages}"
+
+
+def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
+    """A figure of a store for a page, or why there is none."""
+    key = key if name == DEFAULT else f"{key}-{name}"
+    try:
+        drawn = drawing(plan, name, part.of, part.suffix)
+    except (Damaged, RequestError, OSError, ValueError) as error:
+        return FigureShown(key, name, fault=f"the figure can't be drawn: {_why(error)}")
+    return FigureShown(
+        key=key,
+        caption=_caption(drawn),
+        svg=_embedded(drawn.svg, key),
+        width=drawn.width,
+        height=drawn.height,
+        spots=drawn.spots[:_MOST_SPOTS],
+        numbers=_numbers(drawn.numbers),
+    )
+
+
+def _caption(drawn: "Drawing") -> str:
+    return " ".join(filter(None, [drawn.about, f"{drawn.said[:1].upper()}{drawn.said[1:]}."]))
+
+
+def _embedded(svg: str, key: str) -> str:
+    """An SVG as part of a page: without its head, its size left to the page, its names its own."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'\bid="', f'id="{key}-', svg)
+    return re.sub(r"(url\(#|xlink:href=\"#)", rf"\1{key}-", svg)
+
+
+def _numbers(text: str) -> Table:
+    """CSV as a table, numbers to four digits."""
+    header, *rows = list(csv.reader(StringIO(text))) or [[]]
+    step = max(-(-len(rows) // MOST_ROWS), 1)
+    shown = rows[::step]
+    left_out = f"every {step}th of {len(rows)} rows; all are in the figure's CSV" if step > 1 else ""
+    return Table(header, [[_rounded(cell) for cell in row] for row in shown], left_out)
+
+
+def _rounded(cell: str) -> str:
+    try:
+        return f"{float(cell):.4g}" if cell else ""
+    except ValueError:
+        return cell

@@ -1,0 +1,150 @@
+"""Pages: what they show is what is stored, and what is wrong is said where it would stand."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import pipeline
+from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.words import without_tex
+from tests.command import STUBS, tiny
+
+OWN = ["--config-dir", str(STUBS), "system=stub_tiny", "store.name=own", "cluster=serial", "store.block_members=2",
+       "ensemble.members=4", "store.records=3", "axes.T.values=[1,2,5]", "figures.draw=[]"]  # fmt: skip
+
+
+class Parsed(HTMLParser):
+    """Texts and attributes of a page, and whether its elements are nested."""
+
+    void = ("meta", "input", "br", "link", "img", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.texts, self.outside = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.outside += [given[name] for name in ("src", "srcset", "data", "action") if name in given]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture
+def own(tmp_path, main):
+    """A stored sweep of a user's own system: its arguments, and its page as text."""
+    arguments = [*OWN, f"store.root={tmp_path}"]
+    assert main(arguments).code == COMPLETE
+    return arguments, lambda: _page(main, arguments, tmp_path / "report" / "own.html")
+
+
+def _page(main, arguments, file):
+    ended = main([*arguments, "action=report"])
+    assert ended.code == COMPLETE
+    assert ended.out.splitlines()[-1] == f"report: {file}"
+    return file.read_text()
+
+
+def test_a_page_of_ones_own_system_shows_the_estimates_of_its_store(own, tmp_path):
+    page = own[1]()
+    estimate = pipeline.table(pipeline.open_sweep(tmp_path / "own.zarr"), "value")
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)]
+    shown = {row[3]: row[4:8] for row in rows if row[1:2] == ["value"]}
+    for k, T in enumerate(("1", "2", "5")):
+        of = estimate.isel(T=k)
+        assert shown[T][-1] == str(int(of["count"]))
+        if np.isfinite(of["estimate"]) and float(shown[T][0]) == float(shown[T][0]):
+            assert shown[T][:3] == [f"{float(of[name]):.4g}" for name in ("estimate", "low", "high")]
+    assert "3 values of T, up to 4 members each" in page
+    assert "6 of 6 asked for" in page
+
+
+def test_it_is_one_file_that_asks_for_no_other_and_whose_names_are_its_own(own):
+    page = own[1]()
+    parsed = Parsed(page)
+    assert parsed.open == []
+    assert parsed.outside == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert all(link.startswith("#") and link[1:] in parsed.ids for link in parsed.links)
+    assert "default-src 'none'" in page
+    assert not re.findall(r"url\((?!#)|@import|<link|<img", page)
+    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(parsed.ids)
+
+
+def test_an_incomplete_store_says_so(own, tmp_path, main):
+    arguments, page = own
+    more = [*arguments, "ensemble.members=8"]
+    text = _page(main, more, tmp_path / "report" / "own.html")
+    assert "not complete: 6 of 12 blocks are missing; nobody is at work on it" in text
+    assert "not complete" not in page()
+
+
+def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, main):
+    assert main([*own[0], "store.name=whole"]).code == COMPLETE
+    (root,) = (tmp_path / "own.zarr").glob("zarr.json")
+    root.write_text(root.read_text()[:-40])
+    ended = main(["action=report", f"store.root={tmp_path}", *OWN[:2]])
+    assert ended.code == COMPLETE
+    assert f"not shown: {tmp_path}/own.zarr" in ended.out
+    page = (tmp_path / "report" / "stores.html").read_text()
+    damaged, whole = page.split('<section id="whole"')
+    assert "own.zarr/zarr.json" in damaged
+    assert "<figure" not in damaged
+    assert "<figure" in whole
+
+
+def test_nothing_stored_and_nothing_there(tmp_path, main):
+    ended = main([*OWN, f"store.root={tmp_path}", "action=report"])
+    assert ended.code == INTERRUPTED
+    assert "nothing is stored yet" in ended.err
+    assert main(["action=report", f"path={tmp_path}/gone.zarr"]).code == CONFIG_WRONG
+    ended = main(["action=report", f"path={tmp_path}"])
+    assert ended.code == CONFIG_WRONG
+    assert "without any" in ended.err
+
+
+def test_names_of_users_are_text(own, tmp_path, main):
+    evil = "<b onclick=alert(1)>"
+    assert main([*own[0], "ensemble.members=8", f"figures.folder='{tmp_path}/{evil}'"]).code == COMPLETE
+    page = own[1]()
+    assert evil not in page
+    assert html.escape(evil) in page
+
+
+def test_a_list_of_stores_leaves_pages_out(own, tmp_path, main):
+    own[1]()
+    assert "report" not in main(["action=list", f"store.root={tmp_path}"]).out
+
+
+def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
+    assert main(tiny(tmp_path, "figures.draw=[]")).code == COMPLETE
+    page = _page(main, tiny(tmp_path, "figures.draw=[kuramoto_T]"), tmp_path / "report" / "kuramoto_T.html")
+    assert "Figure 7" in html.unescape(page)
+
+
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"mean $\langle|w|\rangle$", "mean ⟨|w|⟩"),
+        (r"$R_\mathrm{target}$", "R target"),
+        (r"\eta_R", "η_R"),
+        (r"cost \$c", "cost $c"),
+        (r"\foo", r"\foo"),
+    ],
+)
+def test_labels_without_tex(tex, text):
+    assert without_tex(tex) == text
