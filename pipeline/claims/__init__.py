@@ -1,0 +1,110 @@
+"""Claims of the paper, each judged by stored numbers alone and a rule that was written before they were computed."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import yaml
+
+if TYPE_CHECKING:
+    import xarray
+
+    from pipeline.claims.judging import Part
+
+__all__ = ["ASSUMED", "CLAIMS", "RULES", "SWEEPS", "Claim", "Judged", "judged"]
+
+_FUNCTIONS = {
+    "C1": "network:learning",
+    "C2": "network:descent",
+    "C3": "network:minimum",
+    "C4": "network:same_place",
+    "C5": "network:robust_course",
+    "C6": "network:robust_minimum",
+    "C7": "network:robust_gain",
+    "C8": "kuramoto:settling",
+    "C9": "kuramoto:control",
+    "C10": "kuramoto:compromise",
+    "C11": "kuramoto:interval",
+    "C12": "kuramoto:schemes",
+    "C13": "kuramoto:any_interval",
+    "C14": "kuramoto:weak_control",
+    "C15": "network:robust_course",
+    "C16": "network:minimum",
+    "C17": "kuramoto:some_fail",
+    "C18": "network:same_surface",
+    "C19": "kuramoto:fluctuations",
+}
+RULES = "pipeline/claims/rules.yaml"
+"""The file of rules, within a checkout."""
+
+
+class Claim(NamedTuple):
+    """What the paper says, and what decides about it."""
+
+    name: str
+    figure: str
+    statement: str
+    rule: str
+    bounds: Mapping[str, float]
+    sweeps: tuple[str, ...]
+    """Whose stores are judged."""
+
+
+class Judged(NamedTuple):
+    """A claim with what the numbers say."""
+
+    claim: Claim
+    verdict: Literal["supported", "not supported", "undecided", "not computed"]
+    parts: "list[Part]"
+    why: str
+    """Why there is no verdict; else empty."""
+
+
+@cache
+def _told() -> dict[str, Any]:
+    told: dict[str, Any] = yaml.safe_load(files(__name__).joinpath("rules.yaml").read_text("utf-8"))
+    return told
+
+
+def _claims() -> dict[str, Claim]:
+    found = {}
+    for name, one in _told()["claims"].items():
+        rule = " ".join(one["rule"].format(**one["bounds"]).split())
+        found[name] = Claim(name, one["figure"], one["statement"], rule, one["bounds"], tuple(one["sweeps"]))
+    return found
+
+
+CLAIMS: Mapping[str, Claim] = _claims()
+"""Name → claim, in the order of the paper's list."""
+SWEEPS = tuple(dict.fromkeys(sweep for claim in CLAIMS.values() for sweep in claim.sweeps))
+"""Whose stores are judged."""
+ASSUMED: tuple[str, ...] = tuple(" ".join(line.split()) for line in _told()["assumed"])
+"""What is not read from the paper."""
+
+
+def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mapping[str, str]) -> Judged:
+    """What stored numbers say of a claim.
+
+    Args:
+        claim: one of `CLAIMS`.
+        datasets: sweep → its Dataset, of those that are complete.
+        faults: sweep → why there is none, of the others.
+
+    Returns:
+        The claim with its verdict.
+    """
+    lacking = [f"{sweep}: {faults.get(sweep, 'not computed')}" for sweep in claim.sweeps if sweep not in datasets]
+    if lacking:
+        return Judged(claim, "not computed", [], "; ".join(lacking))
+    from pipeline.claims.judging import together
+
+    module, _, name = _FUNCTIONS[claim.name].partition(":")
+    function: Callable[..., list[Part]] = getattr(import_module(f"{__name__}.{module}"), name)
+    try:
+        parts = function(datasets, claim.bounds)
+    except (KeyError, ValueError) as error:
+        return Judged(claim, "not computed", [], f"the stores are of other sweeps than the rule is about: {error}")
+    why = "" if parts else "no numbers that the rule is about"
+    return Judged(claim, together(parts), parts, why)

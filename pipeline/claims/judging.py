@@ -1,0 +1,181 @@
+"""From intervals to verdicts."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray
+
+from pipeline.plan import intervals
+
+Verdict = Literal["supported", "not supported", "undecided"]
+_RESAMPLES = 1000
+
+
+class Interval(NamedTuple):
+    """An estimate with its 95 % interval; NaN: there is none."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Part(NamedTuple):
+    """A statistic beside the bound that it is to be on one side of."""
+
+    what: str
+    interval: Interval
+    wanted: str
+    verdict: Verdict
+
+
+def above(what: str, interval: Interval, bound: float) -> Part:
+    """A statistic that is to be above a bound.
+
+    Args:
+        what: the statistic.
+        interval: its estimate.
+        bound: which its interval is to be above.
+
+    Returns:
+        The part.
+    """
+    return Part(what, interval, f"> {bound:g}", _verdict(interval.low > bound, interval.high < bound))
+
+
+def below(what: str, interval: Interval, bound: float) -> Part:
+    """A statistic that is to be below a bound; arguments as of `above`."""
+    return Part(what, interval, f"< {bound:g}", _verdict(interval.high < bound, interval.low > bound))
+
+
+def between(what: str, interval: Interval, least: float, most: float) -> Part:
+    """A statistic that is to be between two bounds; arguments as of `above`."""
+    holds = least <= interval.low and interval.high <= most
+    return Part(
+        what, interval, f"{least:g} … {most:g}", _verdict(holds, interval.high < least or interval.low > most)
+    )
+
+
+def _verdict(holds: bool, is_against: bool) -> Verdict:
+    return "supported" if holds else "not supported" if is_against else "undecided"
+
+
+def together(parts: Sequence[Part]) -> Verdict:
+    """What several parts say: all must hold, and one against is against.
+
+    Args:
+        parts: of one claim.
+
+    Returns:
+        The verdict; "undecided" without any part.
+    """
+    verdicts = {part.verdict for part in parts}
+    if "not supported" in verdicts:
+        return "not supported"
+    return "supported" if verdicts == {"supported"} else "undecided"
+
+
+# --- statistics -------------------------------------------------------------------------------------------
+
+
+def share(hits: xarray.DataArray, among: xarray.DataArray) -> Interval:
+    """Share of members with its Wilson interval.
+
+    Args:
+        hits: (member,) booleans.
+        among: (member,) which count.
+
+    Returns:
+        The interval.
+    """
+    return _of(intervals.fraction(hits, among))
+
+
+def mean(values: xarray.DataArray) -> Interval:
+    """Mean of (member,) values with Student's interval; NaN does not count."""
+    return _of(intervals.mean(values))
+
+
+def median(values: xarray.DataArray) -> Interval:
+    """Median of (member,) values with its bootstrap interval; NaN does not count."""
+    return _of(intervals.median(values))
+
+
+def _of(found: xarray.Dataset) -> Interval:
+    return Interval(*(float(found[name]) for name in Interval._fields))
+
+
+def difference(one: Interval, other: Interval) -> Interval:
+    """One minus another that is independent of it, by Newcombe's squares of what each end is off.
+
+    Source: Newcombe, Statist. Med. 17 (1998), 873, method 10; for means the same as normal theory.
+
+    Args:
+        one: an interval.
+        other: an interval.
+
+    Returns:
+        The interval of the difference.
+    """
+    middle = one.estimate - other.estimate
+    down = np.hypot(one.estimate - one.low, other.high - other.estimate)
+    up = np.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Interval(middle, float(middle - down), float(middle + up))
+
+
+def apart(one: Interval, value: float) -> Interval:
+    """How far an estimate is from a value, whichever way.
+
+    Args:
+        one: an interval.
+        value: any.
+
+    Returns:
+        The interval of the distance.
+    """
+    ends = abs(one.low - value), abs(one.high - value)
+    low = 0.0 if one.low <= value <= one.high else min(ends)
+    return Interval(abs(one.estimate - value), low, max(ends))
+
+
+def bootstrapped(statistic: Callable[[np.ndarray], float], members: int, resamples: int = _RESAMPLES) -> Interval:
+    """A statistic of members with its percentile bootstrap interval.
+
+    Args:
+        statistic: (member,) numbers of members, some more than once → a value; NaN where it has none.
+        members: how many there are.
+        resamples: that are drawn. Default: 1000.
+
+    Returns:
+        The interval; NaN where the statistic of all members is no number.
+    """
+    if members < 2:
+        return Interval(np.nan, np.nan, np.nan)
+    estimate = statistic(np.arange(members))
+    return resampled(estimate, lambda random: statistic(random.integers(0, members, members)), resamples)
+
+
+def resampled(estimate: float, statistic: Callable[[np.random.Generator], float], resamples: int) -> Interval:
+    """An estimate with the percentile interval of the same statistic of members drawn anew; a fixed seed.
+
+    Args:
+        estimate: of the members as they are.
+        statistic: draws members anew → a value; NaN where it has none.
+        resamples: how many values.
+
+    Returns:
+        The interval; NaN where the estimate is. Values that are NaN count as infinite, whichever way makes it wider.
+    """
+    if np.isnan(estimate):
+        return Interval(np.nan, np.nan, np.nan)
+    random = np.random.default_rng(0)
+    found = np.array([statistic(random) for _ in range(resamples)])
+    low, high = (np.where(np.isnan(found), worst, found) for worst in (-np.inf, np.inf))
+    ends = [float(np.quantile(low, 0.025, method="lower")), float(np.quantile(high, 0.975, method="higher"))]
+    return Interval(float(estimate), *ends)
+
+
+def spread(values: xarray.DataArray) -> Interval:
+    """Standard deviation over (member,) values with its bootstrap interval; NaN does not count."""
+    numbers = values.values[np.isfinite(values.values)]
+    return bootstrapped(lambda some: float(numbers[some].std(ddof=1)) if len(some) > 1 else np.nan, len(numbers))

@@ -1,0 +1,201 @@
+"""Claims about networks: figures 2 to 4."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import xarray
+from scipy.stats import spearmanr
+
+from pipeline.claims.judging import (
+    Interval,
+    Part,
+    above,
+    below,
+    between,
+    bootstrapped,
+    difference,
+    mean,
+    resampled,
+    share,
+)  # fmt: skip
+from pipeline.store import settings_of
+from pipeline.systems import COMPUTED, MISSING
+
+Datasets = Mapping[str, xarray.Dataset]
+Bounds = Mapping[str, float]
+
+_BOTH = ("network_eta_sigma", "network_eta_sigma_15")
+_RESAMPLED_MAPS = 300
+
+
+def learning(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C1: the error becomes small and the patterns are told apart."""
+    dataset = datasets["network_evolution"]
+    ratio = (dataset["final_error"] / dataset["error"].isel(iteration=0)).where(dataset["status"] == COMPUTED)
+    right = (dataset["classified"] == 1) & (dataset["status"] == COMPUTED)
+    return [
+        above(
+            "share of members that tell all patterns", share(right, dataset["status"] != MISSING), bounds["share"]
+        ),
+        below("final error over first error", mean(ratio), bounds["ratio"]),
+    ]
+
+
+def descent(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C2: back-propagation needs far fewer iterations to the same error."""
+    dataset = datasets["network_evolution"]
+    if not dataset.sizes["epoch"]:
+        return []
+    learned = _first(dataset["error"] <= bounds["error"], "iteration")
+    descended = _first(dataset["backpropagation_error"] <= bounds["error"], "epoch")
+    known = np.isfinite(descended) & (dataset["status"] != MISSING).values
+    ratio = learned[known] / np.maximum(descended[known], 1)
+    found = bootstrapped(lambda some: float(np.median(ratio[some])) if len(some) else np.nan, len(ratio))
+    return [above(f"iterations to {bounds['error']:g}, over those of back-propagation", found, bounds["ratio"])]
+
+
+def minimum(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C3, C16: the map of mean errors has one minimum, within it and small."""
+    dataset = datasets["network_eta_sigma"]
+    return _interior(dataset, dataset["final_error"], ("eta", "sigma"), bounds)
+
+
+def robust_minimum(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C6: so has the map of mean 1 − R."""
+    dataset = datasets["network_robust_eta_sigma"]
+    return _interior(dataset, 1 - dataset["final_robustness"], ("robust_eta", "robust_sigma"), bounds)
+
+
+def same_place(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C4: the minima of both maps are near each other, by members drawn anew."""
+    grids = [_grid(datasets[name]) for name in _BOTH]
+    members = [one.values for one in grids]
+    parts = []
+    for axis, name in enumerate(("eta", "sigma")):
+        sides = [np.log10(one[name].values) for one in grids]
+
+        def decades(means: list[np.ndarray], axis: int = axis, sides: list[np.ndarray] = sides) -> float:
+            five, fifteen = (np.unravel_index(int(np.nanargmin(one)), one.shape)[axis] for one in means)
+            return float(sides[1][fifteen] - sides[0][five])
+
+        found = _of_maps(members, decades)
+        what = f"decades in {name} from the minimum of 5 patterns to that of 15"
+        parts.append(between(what, found, -bounds["decades"], bounds["decades"]))
+    return parts
+
+
+def same_surface(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C18: the ranks of the means in both maps are almost the same."""
+
+    def correlation(means: list[np.ndarray]) -> float:
+        known = np.isfinite(means[0]) & np.isfinite(means[1])
+        return float(spearmanr(means[0][known], means[1][known]).statistic) if known.sum() > 2 else np.nan
+
+    found = _of_maps([_grid(datasets[name]).values for name in _BOTH], correlation)
+    return [above("rank correlation of the maps", found, bounds["correlation"])]
+
+
+def robust_course(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C5, C15: R is 0 until the error is below h, then rises while the error stays there."""
+    dataset = datasets["network_robust_evolution"]
+    is_below = (dataset["error"] < settings_of(dataset)["threshold"]).transpose("member", "iteration").values
+    robustness = dataset["robustness"].transpose("member", "iteration").values
+    holds = np.zeros(len(is_below), dtype=bool)
+    for k, (there, R) in enumerate(zip(is_below, robustness, strict=True)):
+        if there.any():
+            first = int(there.argmax())
+            low_before = bool((R[:first] < bounds["before"]).all())
+            rises = bool(R[first:].max() - R[first] > bounds["rise"])
+            holds[k] = low_before and rises and there[first:].mean() >= bounds["later"]
+    found = share(
+        xarray.DataArray(holds, dims="member") & (dataset["status"] == COMPUTED), dataset["status"] != MISSING
+    )
+    return [above("share of members with such a course", found, bounds["share"])]
+
+
+def robust_gain(datasets: Datasets, bounds: Bounds) -> list[Part]:
+    """C7: robust learning makes networks more robust than learning by the error alone, at the same h."""
+    robust, plain = datasets["network_robust"], datasets["network_functional_fresh"]
+    threshold = settings_of(robust)["threshold"]
+    gain = difference(*(mean(_robustness(one, threshold)) for one in (robust, plain)))
+    works = (robust["original_error"] < threshold) & (robust["status"] == COMPUTED)
+    return [
+        above("R, robust minus functional", gain, bounds["gain"]),
+        above(
+            "share of the robust with an error below h", share(works, robust["status"] != MISSING), bounds["share"]
+        ),
+    ]
+
+
+# --- what they share --------------------------------------------------------------------------------------
+
+
+def _robustness(dataset: xarray.Dataset, threshold: float) -> xarray.DataArray:
+    return (dataset["damaged_error"] < threshold).mean("hidden_node").where(dataset["status"] == COMPUTED)
+
+
+def _first(holds: xarray.DataArray, dim: str) -> np.ndarray:
+    """(member,) where along a dimension something holds first; ∞: nowhere."""
+    there = holds.transpose("member", dim).values
+    return np.where(there.any(axis=1), holds[dim].values[there.argmax(axis=1)], np.inf)
+
+
+def _interior(
+    dataset: xarray.Dataset, values: xarray.DataArray, axes: tuple[str, str], bounds: Bounds
+) -> list[Part]:
+    """The least value on every edge against the least within, and how far the least may be spread."""
+    grid = values.where(dataset["status"] == COMPUTED).sortby(list(axes)).transpose(*axes, "member")
+    estimates = {place: mean(grid[place]) for place in np.ndindex(grid.shape[:2])}
+    counts = (
+        np.isfinite(grid.values).sum(axis=2) > grid.shape[2] / 2
+    )  # of those that diverged, the rest says little
+    last = [size - 1 for size in grid.shape[:2]]
+    within = [
+        place for place in estimates if counts[place] and all(0 < i < n for i, n in zip(place, last, strict=True))
+    ]
+    if not within:
+        return []
+    best = min(within, key=lambda place: estimates[place].estimate)
+    parts = []
+    for axis, name in enumerate(axes):
+        for end, word in ((0, "least"), (last[axis], "largest")):
+            edge = [place for place in estimates if place[axis] == end and counts[place]]
+            if edge:  # where most members diverge everywhere, nothing is less
+                least = min(edge, key=lambda place: estimates[place].estimate)
+                found = difference(estimates[least], estimates[best])
+                parts.append(
+                    above(f"edge of {word} {name}: its least minus the least within", found, bounds["above"])
+                )
+    near = [place for place in estimates if counts[place] and estimates[place].low <= estimates[best].high]
+    for axis, name in enumerate(axes):
+        side = np.log10(grid[name].values)
+        extent = float(side[max(place[axis] for place in near)] - side[min(place[axis] for place in near)])
+        what = f"decades of {name} over which the minimum may lie"
+        parts.append(below(what, Interval(extent, extent, extent), bounds["decades"]))
+    return parts
+
+
+def _grid(dataset: xarray.Dataset) -> xarray.DataArray:
+    """(eta, sigma, member) final errors, NaN where a member diverged, and of all where most did."""
+    grid = dataset["final_error"].where(dataset["status"] == COMPUTED)
+    return grid.where(grid.count("member") > grid.sizes["member"] / 2).transpose("eta", "sigma", "member")
+
+
+def _of_maps(maps: list[np.ndarray], statistic: Callable[[list[np.ndarray]], float]) -> Interval:
+    """A statistic of maps of means, by members drawn anew at every place by itself."""
+
+    def drawn(random: np.random.Generator) -> float:
+        return statistic([_drawn(one, random) for one in maps])
+
+    return resampled(statistic([_means(one) for one in maps]), drawn, _RESAMPLED_MAPS)
+
+
+def _means(members: np.ndarray) -> np.ndarray:
+    counts = np.isfinite(members).sum(axis=2)
+    return np.where(counts > 0, np.nansum(members, axis=2) / np.maximum(counts, 1), np.nan)
+
+
+def _drawn(members: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Means of members that are drawn anew."""
+    chosen = random.integers(0, members.shape[2], members.shape)
+    return _means(np.take_along_axis(members, chosen, axis=2))
