@@ -288,9 +288,10 @@ def write_report(config: Config, observer: Observer) -> Ended:
     return _reported([part], config.store.root, config.store.full_name, config.command)
 
 
-def _reported(parts: Sequence[report.Part], root: Path, name: str, command: str) -> Ended:
+def _reported(parts: Sequence[report.Part], root: Path, name: str, command: str, claims: bool = False) -> Ended:
+    """The page about some stores, in a folder beside them."""
     file = root / "report" / f"{name}.html"
-    faults = report.write(parts, file, name, command)
+    faults = report.write(parts, file, name, command, claims)
     lines = [*(f"not shown: {line}" for line in faults), f"report: {file}"]
     return Ended(file, lines=lines)
 
@@ -390,7 +391,7 @@ def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
     stores = sorted(one for one in path.iterdir() if one.name.endswith((".zarr", ".zarr.zip")))
     if not stores:
         raise RequestError([f"path: expected a store or a folder of stores, got {path} without any"])
-    return _reported([_part_of(store) for store in stores], path, "stores", request.command)
+    return _reported([_part_of(store) for store in stores], path, "stores", request.command, claims=True)
 
 
 def _part_of(path: Path) -> report.Part:

@@ -39,21 +39,52 @@ def machine() -> dict[str, Any]:
 
 def commit() -> dict[str, Any]:
     """The commit this code was checked out from, and whether files differ from it; None outside a checkout."""
-    root = Path(__file__).parent.parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root.resolve():
-            return {"commit": None, "dirty": None}
-        return {
-            "commit": git("rev-parse", "HEAD"),
-            "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
-        }
-    except (OSError, subprocess.CalledProcessError):
+    if not _is_checkout():
         return {"commit": None, "dirty": None}
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def commits_of(file: Path) -> list[tuple[str, str, str]]:
+    """The commits that wrote or changed a file of this code.
+
+    Args:
+        file: within the checkout.
+
+    Returns:
+        Of each its time in UTC, ISO 8601, its short name and its subject, oldest first; none outside a checkout.
+    """
+    if not _is_checkout():
+        return []
+    told = [
+        "log",
+        "--reverse",
+        "--date=format-local:%Y-%m-%dT%H:%M:%S",
+        "--format=%cd%x09%h%x09%s",
+        "--",
+        str(file),
+    ]
+    found = (line.split("\t", 2) for line in _git(*told).splitlines())
+    return [(when, name, subject) for when, name, subject in found]
+
+
+_ROOT = Path(__file__).parent.parent
+
+
+def _git(*arguments: str) -> str:
+    command, environment = ["git", "-C", str(_ROOT), *arguments], {**os.environ, "TZ": "UTC"}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+
+
+def _is_checkout() -> bool:
+    try:
+        return Path(_git("rev-parse", "--show-toplevel")).resolve() == _ROOT.resolve() and bool(
+            _git("rev-parse", "--verify", "--quiet", "HEAD")
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return False
 
 
 def _cpu() -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import yaml
 
+from pipeline.errors import Damaged
+
 if TYPE_CHECKING:
     import xarray
 
@@ -104,6 +106,8 @@ def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mappi
     function: Callable[..., list[Part]] = getattr(import_module(f"{__name__}.{module}"), name)
     try:
         parts = function(datasets, claim.bounds)
+    except Damaged as error:  # numbers are read as they are needed
+        return Judged(claim, "not computed", [], str(error))
     except (KeyError, ValueError) as error:
         return Judged(claim, "not computed", [], f"the stores are of other sweeps than the rule is about: {error}")
     why = "" if parts else "no numbers that the rule is about"

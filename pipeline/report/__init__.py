@@ -26,7 +26,7 @@ class Part(NamedTuple):
     """Of the stores of other sweeps that figures show too."""
 
 
-def write(parts: Sequence[Part], file: Path, title: str, command: str) -> list[str]:
+def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool = False) -> list[str]:
     """Write a page about some stores.
 
     Args:
@@ -34,6 +34,7 @@ def write(parts: Sequence[Part], file: Path, title: str, command: str) -> list[s
         file: the page, replaced if it is there.
         title: of the page.
         command: what was typed to make it.
+        claims: whether to judge the claims of the paper by these stores, if some are of its sweeps. Default: no.
 
     Returns:
         What could not be shown, a line each.
@@ -43,4 +44,4 @@ def write(parts: Sequence[Part], file: Path, title: str, command: str) -> list[s
     """
     from pipeline.report import page  # Jinja, Matplotlib and xarray: a second to import
 
-    return page.write(parts, file, title, command)
+    return page.write(parts, file, title, command, claims)

@@ -15,16 +15,18 @@ from pipeline.errors import RequestError
 from pipeline.provenance import commit
 from pipeline.report import Part
 from pipeline.report.sections import FigureShown, Section, section
+from pipeline.report.verdicts import verdicts
 from pipeline.words import moment
 
 
-def write(parts: Sequence[Part], file: Path, title: str, command: str) -> list[str]:
+def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool) -> list[str]:
     """Write a page about some stores: what `pipeline.report.write` does."""
     sections = [section(part) for part in parts]
     made = commit()
     text = _template().render(
         title=title,
         sections=sections,
+        verdicts=verdicts(parts, [one.key for one in sections]) if claims else None,
         command=command,
         moment=moment(datetime.now(UTC).isoformat()),
         commit=f"{made['commit'][:12]}{', edited' if made['dirty'] else ''}" if made["commit"] else "",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pipeline
+from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.words import without_tex
 from tests.command import STUBS, tiny
@@ -134,6 +135,41 @@ def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
     assert main(tiny(tmp_path, "figures.draw=[]")).code == COMPLETE
     page = _page(main, tiny(tmp_path, "figures.draw=[kuramoto_T]"), tmp_path / "report" / "kuramoto_T.html")
     assert "Figure 7" in html.unescape(page)
+
+
+def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
+    assert main(tiny(tmp_path)).code == COMPLETE
+    null = ["+sweep=kuramoto_null", *tiny(tmp_path)[1:]]
+    assert main([*null, "settings.iterations=10"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    page = html.unescape((tmp_path / "report" / "stores.html").read_text())
+    verdict = dict(re.findall(r'(C\d+): <span class="verdict">([\w ]+)<', page))
+    assert list(verdict) == list(CLAIMS)
+    assert verdict["C11"] != "not computed" != verdict["C13"]
+    assert {verdict[name] for name in verdict if name not in ("C11", "C13")} == {"not computed"}
+    assert "network_evolution: not computed" in page
+    assert all(rule in " ".join(page.split()) for rule in (claim.rule for claim in CLAIMS.values()))
+    assert main(["action=report", f"path={tmp_path / 'kuramoto_T.zarr'}"]).code == COMPLETE
+    assert "C13" not in (tmp_path / "report" / "kuramoto_T.html").read_text()
+
+
+def test_an_incomplete_or_damaged_store_decides_nothing(tmp_path, main):
+    assert main(tiny(tmp_path, "axes.T.values=[1,50]")).code == COMPLETE
+    arguments = ["action=report", f"store.root={tmp_path}"]
+    assert main(arguments).code == COMPLETE
+    assert "share" not in _claim(tmp_path, "C13")
+    chunk = tmp_path / "kuramoto_T.zarr" / "fixed_order_parameter" / "c.0.0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    ended = main(arguments)
+    assert ended.code == COMPLETE
+    assert "not shown" in ended.out
+    assert "not computed" in _claim(tmp_path, "C13")
+    assert "fixed_order_parameter" in _claim(tmp_path, "C13")
+
+
+def _claim(root, name):
+    page = html.unescape((root / "report" / "stores.html").read_text())
+    return page.partition(f'<article id="{name}"')[2].partition("</article>")[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""What stores of the paper's sweeps say of its claims."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray
+
+from pipeline.claims import ASSUMED, CLAIMS, RULES, SWEEPS, Judged, judged
+from pipeline.errors import Damaged, RequestError
+from pipeline.plan import Plan, history_of, requested_part
+from pipeline.provenance import commits_of
+from pipeline.report import Part
+from pipeline.words import moment, one_line
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A statistic of a claim, in words."""
+
+    what: str
+    interval: str
+    wanted: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A claim on a page."""
+
+    judged: Judged
+    parts: list[Evidence]
+    sections: list[tuple[str, str]]
+    """Of the page, about the stores that decide: key and title."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All claims on a page."""
+
+    claims: list[Shown]
+    counts: str
+    """How many have which verdict."""
+    rules: list[str]
+    """Commits that wrote or changed the rules, oldest first."""
+    data: list[str]
+    """When and by which commit the stores that decide were filled."""
+    assumed: Sequence[str]
+
+
+def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
+    """What some stores say of the paper's claims.
+
+    Args:
+        parts: stores of a page.
+        keys: of the sections about them.
+
+    Returns:
+        The verdicts; None if none of the stores is of a sweep that a claim is about.
+    """
+    named = _of_paper(parts)
+    if not named:
+        return None
+    datasets, faults, data = dict[str, xarray.Dataset](), dict[str, str](), []
+    for sweep, number in named.items():
+        try:
+            plan = parts[number].plan_now()
+            if not plan.finished:
+                faults[sweep] = "not complete"
+                continue
+            datasets[sweep] = requested_part(plan)
+            data.append(f"{sweep}: {_filled(plan)}")
+        except (Damaged, RequestError, OSError) as error:
+            faults[sweep] = one_line(error.faults[0] if isinstance(error, RequestError) else error)
+    shown = [_shown(judged(claim, datasets, faults), named, keys) for claim in CLAIMS.values()]
+    told = [one.judged.verdict for one in shown]
+    counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(told)))
+    rules = [f"{moment(when)}, commit {commit}: {what}" for when, commit, what in commits_of(Path(RULES))]
+    return Verdicts(shown, counts, rules, data, ASSUMED)
+
+
+def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
+    """Sweep that a claim is about → number of its store: those at full scale or else, if there are none, others."""
+    of = {part.path.name.removesuffix(".zip").removesuffix(".zarr"): k for k, part in enumerate(parts)}
+    for suffix in sorted({part.suffix for part in parts}):
+        found = {sweep: of[f"{sweep}{suffix}"] for sweep in SWEEPS if f"{sweep}{suffix}" in of}
+        if found:
+            return found
+    return {}
+
+
+def _filled(plan: Plan) -> str:
+    """When, and by which commits, a store was filled."""
+    assert plan.store is not None
+    runs = [run for run in history_of(plan.store).runs if run.computed or run.taken]
+    commits = dict.fromkeys(f"{run.commit[:12]}{', edited' if run.edited else ''}" for run in runs if run.commit)
+    last = moment(runs[-1].ended or runs[-1].started) if runs else "unknown"
+    return ", ".join(filter(None, [last, f"commit {' and '.join(commits)}" if commits else ""]))
+
+
+def _shown(found: Judged, named: dict[str, int], keys: Sequence[str]) -> Shown:
+    parts = []
+    for part in found.parts:
+        middle, low, high = (f"{value:.3g}" for value in part.interval)
+        interval = middle if low == high else f"{middle} [{low}, {high}]"
+        parts.append(Evidence(part.what, interval, part.wanted, part.verdict))
+    return Shown(found, parts, [(keys[named[sweep]], sweep) for sweep in found.claim.sweeps if sweep in named])
