@@ -10,8 +10,10 @@ import pytest
 import pipeline
 from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
 from tests.command import STUBS, tiny
+from tests.store.small import file_all, hand_in
 
 OWN = ["--config-dir", str(STUBS), "system=stub_tiny", "store.name=own", "cluster=serial", "store.block_members=2",
        "ensemble.members=4", "store.records=3", "axes.T.values=[1,2,5]", "figures.draw=[]"]  # fmt: skip
@@ -106,6 +108,32 @@ def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, ma
     assert "own.zarr/zarr.json" in damaged
     assert "<figure" not in damaged
     assert "<figure" in whole
+
+
+def test_a_changed_number_changes_the_page_where_it_should_and_nowhere_else(own, tmp_path, main):
+    assert main([*own[0], "store.name=whole"]).code == COMPLETE
+    pages = []
+    for change in (False, True):
+        if change:
+            store = open_store(tmp_path / "own.zarr")
+            values = read_block(store, 2, 0)
+            values["value"][1] += 1  # at T = 5, where member 0 diverged
+            hand_in(store, 2, 0, values, int(store.books["code"][2, 0]))
+            file_all(tmp_path / "own.zarr")
+        assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
+        pages.append((tmp_path / "report" / "stores.html").read_text().partition('<section id="whole"'))
+    (before, _, whole), (after, _, still) = pages
+    assert whole.partition("<footer")[0] == still.partition("<footer")[0]
+    rows = [set(re.findall(r"<tr><td>.*?</tr>", page)) for page in (before, after)]
+    changed = list(map(_cells, rows[1] - rows[0]))
+    assert {row[1] for row in changed} == {"value"}
+    assert {row[3] for row in changed} == {"5"}  # T
+    old, new = (next(row for row in map(_cells, some) if row[1] == "value" and row[3] == "5") for some in rows)
+    assert float(new[4]) == pytest.approx(float(old[4]) + 1 / int(old[7]), abs=2e-3)
+
+
+def _cells(row):
+    return re.findall(r"<td[^>]*>(.*?)</td>", row)
 
 
 def test_nothing_stored_and_nothing_there(tmp_path, main):
