@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -82,6 +83,8 @@ from pipeline.systems import search_in
 from pipeline.words import counted
 
 _WATCH_SECONDS = 2.0
+_KEPT_LINES = 20
+"""Of what a check says."""
 _OF_ALL_STORES = ("list", "report")
 """Actions that, without a sweep or a path, are about all stores below the root."""
 
@@ -259,7 +262,13 @@ def converge(config: Config, observer: Observer) -> Ended:
     sweep = define(config)
     with cluster.maybe_client(config.cluster) as client:
         found = list(checks.shifts(sweep, config.converge, client, config.folders))
-    return Ended(found, lines=checks.convergence_lines(found))
+    lines = checks.convergence_lines(found)
+    if (store := open_store(config.store.path)) is not None:
+        check_same_sweep(store, sweep)
+        factors = ", ".join(f"dt/{factor}" for factor in config.converge.factors)
+        done = f"{counted(config.converge.points, 'point')} with {factors}"
+        _note_check(store, "converge", done, lines, config.command)
+    return Ended(found, lines=lines)
 
 
 def list_stores(config: Config, observer: Observer) -> Ended:
@@ -332,7 +341,16 @@ def _check(plan: Plan, request: Request, observer: Observer) -> tuple[list[check
         found = checks.verified(plan, chosen, client, Execution(request.folders))
         wrong = [checked for checked in found if checked.damage]
     files = [] if request.verify.repair else [f"damaged: {line}" for line in plan.store.told()]
-    return wrong, [*files, *checks.verification_lines(plan, wrong, request.verify.repair)]
+    lines = [*files, *checks.verification_lines(plan, wrong, request.verify.repair)]
+    done = f"{counted(recorded, 'block')} checked, {len(chosen)} computed again"
+    _note_check(plan.store, "verify", done, lines, request.command)
+    return wrong, lines
+
+
+def _note_check(store: Store, kind: str, done: str, lines: Sequence[str], command: str) -> None:
+    """Keep in a store what a check did and said."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    store.log_check(kind, {"when": when, "done": done, "said": list(lines[-_KEPT_LINES:]), "command": command})
 
 
 ACTIONS: dict[str, Callable[[Config, Observer], Ended]] = {

@@ -3,10 +3,10 @@
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.digest import as_hex
 from pipeline.errors import Damaged, RequestError
@@ -26,6 +26,7 @@ _MOST_SPOTS = 400
 """Of a figure: numbers that can be pointed at."""
 
 Row = Sequence[str]
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,25 @@ def section(part: Part) -> Section:
     if plan.store is None:
         return Section(key, key, "", [f"{plan.path}: nothing is stored yet"], [], [], empty, empty, [])
     store, faults = plan.store, list(_not_done(plan))
-    figures = [_figure(plan, name, part, key) for name in part.figures or [DEFAULT]]
+
+    def shown(make: Callable[[], _Made], otherwise: _Made) -> _Made:
+        """What a record says; where it can't be read, that is told."""
+        try:
+            return make()
+        except (Damaged, RequestError, OSError) as error:
+            faults.append(_why(error))
+            return otherwise
+
     return Section(
         key=key,
         title=key,
         lead=_lead(plan, store),
         faults=faults,
-        figures=figures,
-        facts=list(_facts(plan, store)),
-        settings=_settings(plan, store),
-        runs=_runs(store),
-        machines=[_machine(told) for told in store.machines().values()],
+        figures=[_figure(plan, name, part, key) for name in part.figures or [DEFAULT]],
+        facts=[*_facts(plan, store), *shown(lambda: list(_checks(store)), list[tuple[str, str]]())],
+        settings=shown(lambda: _settings(plan, store), empty),
+        runs=shown(lambda: _runs(store), empty),
+        machines=shown(lambda: [_machine(told) for told in store.machines().values()], []),
     )
 
 
@@ -132,7 +141,7 @@ def _lead(plan: Plan, store: Store) -> str:
 
 
 def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
-    """What a store is, how far, at what cost, and what its last checks said."""
+    """What a store is, how far, and at what cost."""
     stored, there = plan.available, plan.rows >= 0
     blocks = min(stored.shape[1], store.blocks)
     core_time = store.books["seconds"][plan.rows[there], :blocks][stored[there, :blocks]].sum()
@@ -148,10 +157,17 @@ def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
             )
         except (Damaged, RequestError) as error:
             yield "members", f"can't be told: {_why(error)}"
-    failed = store.runs()[-1]["failed"] if store.runs() else []
+    yield "cost", f"{duration(float(core_time))} of core time for what is shown"
+
+
+def _checks(store: Store) -> Iterator[tuple[str, str]]:
+    """What failed in the last run, and what the last checks said."""
+    failed = runs[-1]["failed"] if (runs := store.runs()) else []
     first = f": {brief(failed[0], 200)}" if failed else ""
     yield "failed", f"{counted(len(failed), 'block')} in the last run{first}"
-    yield "cost", f"{duration(float(core_time))} of core time for what is shown"
+    for kind in ("verify", "converge"):
+        told = store.check(kind)
+        yield kind, f"{moment(told['when'])}: {told['done']}; {told['said'][-1]}" if told else "not done yet"
 
 
 def _settings(plan: Plan, store: Store) -> Table:

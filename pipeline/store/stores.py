@@ -7,6 +7,7 @@ each of the bookkeeping arrays, `digest` last. What differs from what it has to 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.store.layout import Document, Layout, sealed, unsealed
 from pipeline.words import one_line
 
 ROOT = "zarr.json"
-CODES, SEARCHES = "runs/code", "runs/searches"
+CODES, SEARCHES, CHECKS = "runs/code", "runs/searches", "runs/checks"
 GROUP: Document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 """The zarr.json of the folders `runs` and `pending`: plain readers list them as groups and find no array in them."""
 GROUPS = ("runs", PENDING)
@@ -299,6 +300,33 @@ class Store:
             return self.search(told["search"]) if "search" in told else {}
         except (Damaged, IndexError):  # which says so where it is asked for: it keeps no numbers back
             return {}
+
+    def check(self, kind: str) -> dict[str, Any]:
+        """What the last check of a kind said.
+
+        Args:
+            kind: "verify" or "converge".
+
+        Returns:
+            The record; empty if there was none.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        name = f"{kind}.json"
+        return self._record(f"{CHECKS}/{name}") if name in self.files.sizes(CHECKS) else {}
+
+    def log_check(self, kind: str, record: Mapping[str, Any]) -> None:
+        """Keep what a check said, for those who read the store later; not where nothing can be written.
+
+        Args:
+            kind: "verify" or "converge".
+            record: what JSON can hold.
+        """
+        if isinstance(self.files, Folder):
+            with suppress(OSError):
+                self.files.make(CHECKS)
+                self.files.write(f"{CHECKS}/{kind}.json", sealed(record))
 
     def new_run(self) -> str:
         """The name of the next run's record. Names follow the order of runs, whatever the clock says."""

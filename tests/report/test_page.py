@@ -212,3 +212,24 @@ def _claim(root, name):
 )
 def test_labels_without_tex(tex, text):
     assert without_tex(tex) == text
+
+
+def test_it_says_what_the_last_checks_said(own, tmp_path, main):
+    arguments, page = own
+    assert "not done yet" in page()
+    assert main([*arguments, "action=verify", "verify.sample=2"]).code == COMPLETE
+    assert "6 blocks checked, 2 computed again; all blocks are as they should be" in page()
+    assert main(["action=verify", f"path={tmp_path / 'own.zarr'}", *OWN[:2], "verify.sample=1"]).code == COMPLETE
+    assert "6 blocks checked, 1 computed again" in page()
+    (tmp_path / "own.zarr" / "runs" / "checks" / "verify.json").write_text("{")
+    ended = main([*arguments, "action=report"])
+    assert ended.code == COMPLETE
+    assert "runs/checks/verify.json" in ended.out
+
+
+def test_converge_is_told_too(tmp_path, main):
+    assert main(tiny(tmp_path)).code == COMPLETE
+    check = ("action=converge", "converge.points=1", "converge.members=8", "converge.factors=[2]")
+    assert main(tiny(tmp_path, *check)).code == COMPLETE
+    page = _page(main, tiny(tmp_path), tmp_path / "report" / "kuramoto_T.html")
+    assert re.search(r"1 point with dt/2; \d+ of \d+ means move by more than their interval", page)
