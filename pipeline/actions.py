@@ -154,7 +154,8 @@ def run(config: Config, observer: Observer) -> Ended:
 
         def following(plan: Plan) -> Plan:
             after = advanced(plan, config, lock, observer.say)
-            if after is not plan and sweep.system.work is None:  # what it costs is known from the first round on
+            asks = after.record is not None and after.record.rounds[-1].further
+            if after is not plan and (asks or sweep.system.work is None):  # what a search costs is known by rounds
                 refuse_above(after, config.limits.core_hours, left_of(after, config))
             return after
 

@@ -9,7 +9,7 @@ from pipeline.plan.history import History, history_of
 from pipeline.plan.listing import Listing, stores_in
 from pipeline.plan.memory import memory_here, too_large
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
-from pipeline.plan.rounds import Found, Record, Round, begun, name_of
+from pipeline.plan.rounds import Found, Record, Round, begun, candidate_of, name_of
 from pipeline.plan.stopping import Reached, planned, precision_line, reached
 from pipeline.plan.summaries import Explanation, Status, explanation, status
 
@@ -34,6 +34,7 @@ __all__ = [
     "Status",
     "begun",
     "by_member",
+    "candidate_of",
     "estimand_of",
     "explanation",
     "history_of",

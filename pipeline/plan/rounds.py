@@ -31,6 +31,8 @@ class Round(NamedTuple):
     """How many are new."""
     fresh: int = 0
     """Of a place that was found, how many members tell its value: the last ones."""
+    further: Sequence[Point] = ()
+    """Points, with a value of every axis, that an objective of one's own asked for once it saw those of the round."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Record(NamedTuple):
         return cls(
             told["about"],
             [(tuple(point), members) for point, members in told["before"]],
-            [Round(**{**one, "points": _points(one["points"])}) for one in told["rounds"]],
+            [_round(one) for one in told["rounds"]],
             found and _found(found),
             told["ended"],
             [(tuple(point), (_number(value), _number(error))) for point, (value, error) in told["judged"]],
@@ -115,6 +117,11 @@ class Record(NamedTuple):
     def asked(self) -> dict[Point, int]:
         """Candidate → members that a round asked for."""
         return Record({}, [], self.rounds).known
+
+    @property
+    def further(self) -> list[Point]:
+        """Points that an objective of one's own asked for."""
+        return [point for one in self.rounds for point in one.further]
 
     @property
     def what(self) -> str:
@@ -155,6 +162,10 @@ def _number(told: float | None) -> float:
 def _found(told: Mapping[str, Any]) -> Found:
     numbers = {name: _number(told[name]) for name in ("estimate", "low", "high")}
     return Found(**{**told, **numbers, "region": _points(told["region"])})
+
+
+def _round(told: Mapping[str, Any]) -> Round:
+    return Round(**{**told, "points": _points(told["points"]), "further": _points(told.get("further", ()))})
 
 
 def _points(listed: Sequence[Sequence[Any]]) -> list[Point]:
@@ -211,7 +222,7 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
     Returns:
         The record, not written yet.
     """
-    start = list(dict.fromkeys(_candidate(config, point) for point in sweep.points))
+    start = list(dict.fromkeys(candidate_of(config, point) for point in sweep.points))
     first = Round("start", start, [config.ensemble.members] * len(start), [], len(start))
     space = space_of(config, sweep.system)
     about = {
@@ -225,7 +236,16 @@ def begun(sweep: Sweep, config: Config, store: Store) -> Record:
     return Record(about, _stored(space, sweep, config, store), [first])
 
 
-def _candidate(config: Config, point: Point) -> Point:
+def candidate_of(config: Config, point: Point) -> Point:
+    """The candidate that a point is of.
+
+    Args:
+        config: a checked request, of a search.
+        point: values of all axes.
+
+    Returns:
+        Values of those that are searched.
+    """
     return tuple(value for name, value in zip(config.axes, point, strict=True) if name not in config.within)
 
 
@@ -242,7 +262,7 @@ def _stored(space: Space, sweep: Sweep, config: Config, store: Store) -> list[tu
     by_point = dict(zip(store.points_along(sweep.axes), members.tolist(), strict=True))
     ranges = list(space.ranges.values())
     found = []
-    for candidate in dict.fromkeys(_candidate(config, point) for point in by_point):
+    for candidate in dict.fromkeys(candidate_of(config, point) for point in by_point):
         if not all(of.low <= value <= of.high for of, value in zip(ranges, candidate, strict=True)):  # type: ignore[operator]
             continue
         fewest = min(by_point.get(point, 0) for point in expanded(config, [candidate]))
@@ -262,7 +282,9 @@ def in_rounds(sweep: Sweep, config: Config, record: Record) -> tuple[Sweep, np.n
     Returns:
         The sweep of these points, and (point,) members.
     """
-    asked = record.asked
-    points = expanded(config, list(asked))
-    members = np.repeat(list(asked.values()), len(points) // len(asked))
-    return replace(sweep, points=tuple(points), members=int(members.max())), members
+    asked, known = record.asked, record.known
+    members = {point: asked[candidate_of(config, point)] for point in expanded(config, list(asked))}
+    for point in record.further:
+        members[point] = max(members.get(point, 0), known[candidate_of(config, point)])
+    sizes = np.array(list(members.values()))
+    return replace(sweep, points=tuple(members), members=int(sizes.max())), sizes

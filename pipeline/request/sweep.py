@@ -223,6 +223,26 @@ def define(config: Config) -> Sweep:
     return sweep
 
 
+def checked_points(config: Config, points: Sequence[Point]) -> list[Point]:
+    """Further points of a sweep.
+
+    Args:
+        config: a checked request.
+        points: with a value of every axis.
+
+    Returns:
+        The points, as the bounds of the system give them back.
+
+    Raises:
+        RequestError: they are out of bounds, not whole, appear twice, or can't be stored.
+    """
+    system = find(config.system)
+    kinds = [kind_of(system.settings, name) for name in config.axes]
+    if faults := _unstorable(tuple(config.axes), list(zip(*points, strict=True)), kinds):
+        raise RequestError(faults)
+    return _checked(config, system, kinds, points)
+
+
 def _start(config: Config, system: System) -> list[Point]:
     """The points from which a search starts."""
     candidates = space_of(config, system).start(START, config.ensemble.seed)

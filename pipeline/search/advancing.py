@@ -1,12 +1,12 @@
 """From one round of a search or refinement to the next."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Plan, Record, Round, begun, name_of, planned
-from pipeline.request import Config, space_of
+from pipeline.request import Config, Point, space_of
 from pipeline.store import Lock, Store, prepare
 from pipeline.systems import is_function
 from pipeline.words import counted
@@ -99,6 +99,8 @@ def _searched(store: Store, plan: Plan, config: Config, record: Record) -> Recor
     assert config.search is not None
     space, data = space_of(config, plan.sweep.system), data_of(store, plan.sweep, config, record)
     common = config.ensemble.noise == "common"
+    if data.wanted:
+        return _with_further(record, data.wanted)
     if is_function(config.search.of):
         record = record._replace(judged=list(zip(data.points, data.judged, strict=True)))
     with threadpool_limits(1):  # as sums depend on how many threads there are
@@ -106,8 +108,16 @@ def _searched(store: Store, plan: Plan, config: Config, record: Record) -> Recor
         if following is not None:
             return record._replace(rounds=[*record.rounds, following], found=None, ended=None)
         value = value_of(store, plan.sweep, config, record)
+        if isinstance(value, list):
+            return _with_further(record, value)
         found = conclusion(config.search, space, data, record, value, common)
     return record._replace(found=found, ended=config.budget)
+
+
+def _with_further(record: Record, points: Sequence[Point]) -> Record:
+    """The record whose last round asks for more points of its candidates."""
+    *rounds, last = record.rounds
+    return record._replace(rounds=[*rounds, last._replace(further=[*last.further, *points])])
 
 
 def _refined(store: Store, plan: Plan, config: Config, record: Record) -> Record:
@@ -142,6 +152,9 @@ def _line(record: Record) -> str:
     if record.ended is not None:
         return f"{record.what}: ended after {len(record.rounds)} rounds"
     last = record.rounds[-1]
+    if last.further:
+        asked = counted(len(last.further), "point")
+        return f"{record.what}: round {len(record.rounds)}, {asked} that its objective asks for"
     what = {
         "start": "to start from",
         "explore": "where the optimum may be",

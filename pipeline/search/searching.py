@@ -30,6 +30,8 @@ class Data(NamedTuple):
     estimates: Estimates
     judged: list[tuple[float, float]]
     """By an objective of one's own, value and standard error of each; else none."""
+    wanted: Sequence[Point] = ()
+    """Points, with a value of every axis, that the objective asks for before it gives values."""
 
 
 class Value(NamedTuple):

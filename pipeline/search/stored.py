@@ -1,19 +1,20 @@
 """What a store holds of the candidates of a search."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray
 
 from pipeline.errors import RequestError
-from pipeline.plan import Record, by_member, table
-from pipeline.request import Config, Point, Sweep, expanded, got
+from pipeline.plan import Record, by_member, candidate_of, table
+from pipeline.request import Config, Point, Sweep, checked_points, expanded, got, shown
 from pipeline.search.proposing import estimates_of, of_means, of_shares, pooled, size_of
 from pipeline.search.searching import Data, Value
 from pipeline.store import Store, dataset_of
-from pipeline.systems import COMPUTED, DIVERGED, described_anywhere, function_of, is_function
+from pipeline.systems import COMPUTED, DIVERGED, MISSING, described_anywhere, function_of, is_function
 
 _SURE = 1.959964
 """Standard errors on both sides of an estimate within which it lies with 95 %."""
@@ -36,15 +37,19 @@ def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
     """
     assert config.search is not None
     of, known = config.search.of, record.known
+    judged, wanted = list[tuple[float, float]](), list[Point]()
     if is_function(of):
-        datasets = [_grid(store, sweep, config, point, slice(members)) for point, members in known.items()]
-        judged = [_judged(of, dataset) for dataset in datasets]
+        datasets = [_grid(store, sweep, config, record, point, slice(members)) for point, members in known.items()]
+        for candidate, dataset in zip(known, datasets, strict=True):
+            value, further = _judged(config, record, candidate, dataset)
+            judged.append(value)
+            wanted += further
         values, errors = np.array(judged).T
         unit = size_of(values)
         estimates = estimates_of(values / unit, (errors / unit) ** 2, unit)
         status = [dataset["status"].values.ravel() for dataset in datasets]
+        status = [states[states != MISSING] for states in status]
     else:
-        judged = []
         dataset = _points(store, sweep, list(known), list(known.values()))
         rows = zip(by_member(dataset, of).transpose("point", "member").values, known.values(), strict=True)
         numbers = [row[:members] for row, members in rows]
@@ -53,7 +58,7 @@ def data_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Data:
         rows = zip(dataset["status"].transpose("point", "member").values, known.values(), strict=True)
         status = [row[:members] for row, members in rows]
     diverged, among = np.array([[int((states == DIVERGED).sum()), len(states)] for states in status]).T
-    return Data(list(known), np.array(list(known.values())), diverged, among, estimates, judged)
+    return Data(list(known), np.array(list(known.values())), diverged, among, estimates, judged, wanted)
 
 
 def values_of(store: Store, sweep: Sweep, config: Config, record: Record) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +85,7 @@ def values_of(store: Store, sweep: Sweep, config: Config, record: Record) -> tup
     return means, np.sqrt(variances)
 
 
-def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Value:
+def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Value | list[Point]:
     """The value of the place that was found, by its fresh members alone.
 
     Args:
@@ -91,7 +96,7 @@ def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Valu
 
     Returns:
         The estimate with its 95 % interval: Student's t of a mean, Wilson's of a share, normal quantiles of an
-        objective of one's own.
+        objective of one's own. Instead of it, the points that the objective asks for.
 
     Raises:
         RequestError: as of `data_of`.
@@ -101,7 +106,9 @@ def value_of(store: Store, sweep: Sweep, config: Config, record: Record) -> Valu
     (point,), (members,) = last.points, last.members
     fresh = slice(members - last.fresh, members)
     if is_function(of):
-        value, error = _judged(of, _grid(store, sweep, config, point, fresh))
+        (value, error), wanted = _judged(config, record, point, _grid(store, sweep, config, record, point, fresh))
+        if wanted:
+            return wanted
         return Value(value, value - _SURE * error, value + _SURE * error, last.fresh)
     found = table(_points(store, sweep, [point], [members]).isel(member=fresh), of).isel(point=0)
     return Value(float(found["estimate"]), float(found["low"]), float(found["high"]), int(found["count"]))
@@ -115,9 +122,12 @@ def _points(store: Store, sweep: Sweep, points: list[Point], members: list[int])
     return dataset.isel(point=[place[point] for point in points])
 
 
-def _grid(store: Store, sweep: Sweep, config: Config, candidate: Point, members: slice) -> xarray.Dataset:
-    """A candidate over the axes that are not searched, some of its members."""
-    points = expanded(config, [candidate])
+def _grid(
+    store: Store, sweep: Sweep, config: Config, record: Record, candidate: Point, members: slice
+) -> xarray.Dataset:
+    """A candidate over the axes that are not searched, some of its members; those of other combinations are missing."""
+    further = [point for point in record.further if candidate_of(config, point) == candidate]
+    points = list(dict.fromkeys([*expanded(config, [candidate]), *further]))
     dataset = _laid_out(store, sweep, points, [members.stop] * len(points), "grid")
     searched = [sweep.system.coordinate_of(name) for name in config.axes if name not in config.within]
     return dataset.squeeze(searched).isel(member=members).load()
@@ -130,24 +140,53 @@ def _laid_out(
     return dataset_of(store, rows, np.array(members), layout, axes=sweep.axes)
 
 
-def _judged(of: str, dataset: xarray.Dataset) -> tuple[float, float]:
-    """Value and standard error by an objective of one's own; NaN if it has none, or if no member of a point counts."""
-    if not (dataset["status"] == COMPUTED).any("member").all():
-        return math.nan, math.nan
+def _judged(
+    config: Config, record: Record, candidate: Point, dataset: xarray.Dataset
+) -> tuple[tuple[float, float], list[Point]]:
+    """Value and standard error by an objective of one's own, or the points of the candidate that it asks for.
+
+    NaN if it has no value, or if no member of a point counts.
+    """
+    assert config.search is not None
+    of, nothing = config.search.of, (math.nan, math.nan)
+    states = dataset["status"]
+    if not ((states == COMPUTED).any("member") | (states == MISSING).all("member")).all():
+        return nothing, []
     try:
         given = function_of(of)(dataset)
     except (Exception, SystemExit) as raised:
         raise RequestError([f"search.of: {of}: {described_anywhere(raised)}"]) from raised
+    if isinstance(given, list) and given and all(isinstance(one, Mapping) for one in given):
+        return nothing, _wanted(config, record, candidate, given)
     try:
         value, error = map(float, given)
     except (TypeError, ValueError):
         raise RequestError(
-            [f"search.of: {of}: expected a value and its standard error, got {got(given)}"]
+            [f"search.of: {of}: expected a value and its standard error, or a list of points, got {got(given)}"]
         ) from None
     if math.isnan(value):
-        return value, math.nan
+        return nothing, []
     if not (math.isfinite(value) and math.isfinite(error) and error >= 0):
         raise RequestError(
             [f"search.of: {of}: expected a finite value and its standard error, or NaN, got {value}, {error}"]
         )
-    return value, error
+    return (value, error), []
+
+
+def _wanted(config: Config, record: Record, candidate: Point, given: Sequence[Mapping[str, Any]]) -> list[Point]:
+    """The points that an objective asks for, as those of the sweep are."""
+    assert config.search is not None
+    of, names = f"search.of: {config.search.of}", list(config.within)
+    if wrong := [one for one in given if sorted(one) != sorted(names)]:
+        raise RequestError([f"{of}: expected points with a value of {', '.join(names)} each, got {got(wrong[0])}"])
+    values = iter(candidate)
+    base = {name: None if name in names else next(values) for name in config.axes}
+    try:
+        points = checked_points(config, [tuple({**base, **one}.values()) for one in given])
+    except RequestError as error:
+        raise RequestError(f"{of} asks for a point that can't be: {fault}" for fault in error.faults) from error
+    known = {*expanded(config, [candidate]), *record.further}
+    if again := [point for point in points if point in known]:
+        told = ", ".join(f"{name}={shown(value)}" for name, value in zip(config.axes, again[0], strict=True))
+        raise RequestError([f"{of}: expected a value, as {told}, which it asks for, is there"])
+    return points

@@ -14,14 +14,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 KILLS = 5
 BLOCKS = 24
 SEARCH = (
-    "~axes.T",
-    "settings.T=2",
     "axes.eta={start: 0.5, stop: 8, scale: log}",
     "axes.sigma={start: 0.05, stop: 1, scale: log}",
-    f"search={{of: error, goal: min, points: {BLOCKS}}}",
     "store={name: searched, block_members: 8}",
     "ensemble.members=8",
 )
+SEARCHES = {
+    "an estimand": ("~axes.T", "settings.T=2", f"search={{of: error, goal: min, points: {BLOCKS}}}"),
+    "an objective that asks for points": (
+        "axes.T.values=[2]",
+        f"search={{of: 'stub_objectives:longer', within: [T], goal: min, points: {BLOCKS}}}",
+    ),
+}
 
 
 def record(path):
@@ -30,19 +34,20 @@ def record(path):
     return file.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """Record and numbers of a search that nobody disturbed."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    assert command.run(stubbed(root, *SEARCH)).returncode == COMPLETE
-    return record(root / "searched.zarr"), block_bytes(root / "searched.zarr")
+@pytest.fixture(scope="module", params=SEARCHES)
+def undisturbed(request, tmp_path_factory):
+    """Of a search that nobody disturbed: its arguments, record and numbers."""
+    root, own = tmp_path_factory.mktemp("undisturbed"), (*SEARCH, *SEARCHES[request.param])
+    assert command.run(stubbed(root, *own)).returncode == COMPLETE
+    return own, record(root / "searched.zarr"), block_bytes(root / "searched.zarr")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one(seed, tmp_path, start, undisturbed):
-    path, arguments, gate = tmp_path / "searched.zarr", stubbed(tmp_path, *SEARCH), Gate(tmp_path)
+    own, told, numbers = undisturbed
+    path, arguments, gate = tmp_path / "searched.zarr", stubbed(tmp_path, *own), Gate(tmp_path)
     moments = random.Random(seed)
-    stops = sorted(moments.sample(range(1, BLOCKS), KILLS))
+    stops = sorted(moments.sample(range(1, len(numbers)), KILLS))
     for enough in stops:
         gate.allow(len(gate.begun()) + enough - (len(numbered_blocks(path)) if path.exists() else 0))
         process = start(arguments, tmp_path / "log", **gate.environment)
@@ -53,5 +58,5 @@ def test_a_search_killed_at_random_moments_ends_as_an_undisturbed_one(seed, tmp_
         wait_for(lambda: not alive(workers), "the end of the workers of a killed driver")  # noqa: B023
     ended = command.run(arguments)
     assert (ended.returncode, ended.stderr) == (COMPLETE, "")
-    assert record(path) == undisturbed[0]
-    assert block_bytes(path) == undisturbed[1]
+    assert record(path) == told
+    assert block_bytes(path) == numbers

@@ -311,6 +311,57 @@ def test_an_objective_of_ones_own_over_further_axes(main, tmp_path):
     )
 
 
+SCAN = (
+    "axes={a: {start: 0.1, stop: 100}, c: {values: [0, 1]}, n: {values: [1, 20]}}",
+    "search.of=stub_objectives:scanned",
+    "search.within=[c,n]",
+)
+
+
+def test_an_objective_asks_for_further_points_of_its_candidate(main, tmp_path):
+    ended = main(a_search(tmp_path, *SCAN, "figures.draw=null", "figures.format=[png]"))
+    assert (ended.code, ended.err) == (COMPLETE, "")
+    assert "points that its objective asks for" in ended.out
+    told = record(tmp_path)
+    for one in told["rounds"]:
+        new = {tuple(point) for point in one["points"]} - {
+            tuple(point) for other in told["rounds"][: told["rounds"].index(one)] for point in other["points"]
+        }
+        assert {(a, n) for a, c, n in map(tuple, one["further"])} == {(a, n) for (a,) in new for n in (6, 7, 8)}
+    found = told["found"]
+    assert abs(np.log10(found["point"]["a"] / 2)) < 0.5
+    assert found["members"] == 64
+    dataset = pipeline.open_sweep(tmp_path / "found.zarr", layout="points")
+    confirmed = dataset.isel(point=np.isclose(dataset["a"], found["point"]["a"]))
+    assert set(confirmed["n"].values.tolist()) == {1, 6, 7, 8, 20}
+    assert (confirmed["status"] > 0).all()  # further points have all members of their candidate
+    before = contents(tmp_path)
+    again = main(a_search(tmp_path, *SCAN))
+    assert again.code == COMPLETE
+    assert "nothing to compute" in again.out
+    assert contents(tmp_path) == before
+
+
+def test_an_objective_that_asks_is_limited_too(main, tmp_path):
+    ended = main(a_search(tmp_path, *SCAN, "limits.core_hours=1e-12"))
+    assert ended.code == CONFIG_WRONG
+    assert main(a_search(tmp_path, *SCAN)).code == COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("insatiable", "expected a value, as a=0."),
+        ("astray", "astray asks for a point that can't be: axes.n: expected less than or equal to 20, got 99"),
+        ("wanting", 'expected points with a value of c, n each, got {"a": 1, "c": 0}'),
+    ],
+)
+def test_what_an_objective_asks_for_is_checked(name, told, main, tmp_path):
+    ended = main(a_search(tmp_path, *SCAN, f"search.of=stub_objectives:{name}"))
+    assert ended.code == CONFIG_WRONG
+    assert told in ended.err
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
