@@ -3,6 +3,9 @@
 # make test-lowest   the same with the lowest versions that pyproject.toml allows, in an environment of their own
 # make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
 # make lint      set up, then ruff and mypy
+# make paper     set up, then all sweeps of the paper and data/report/stores.html, which judges its claims by them
+# make calibrate set up, then the search for settings of the oscillators under which most claims hold together: hours
+# make sequels   set up, then sweeps about questions that the paper leaves open: hours
 # make bench     set up, then the benchmarks
 # make torture   set up, then 512 random kills of drivers and workers, a death at every write, every bit of a store
 #                flipped, thousands of steps of a store that is harmed: some hours
@@ -15,10 +18,27 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 TORTURE := $(addprefix tests/,execution/test_crash.py $(addprefix store/test_,deaths.py flips.py state_machine.py))
 
-.PHONY: run test test-lowest test-all test-slow lint bench torture clean
+PAPER := patterns network_evolution network_functional network_functional_fresh network_robust \
+	network_robust_evolution network_eta_sigma network_eta_sigma_15 network_robust_eta_sigma kuramoto_evolution \
+	kuramoto_weight_control kuramoto_T kuramoto_null kuramoto_continuous_T
+SEQUELS := kuramoto_size kuramoto_drift_noise kuramoto_continuous_delay
+
+.PHONY: run paper calibrate sequels test test-lowest test-all test-slow lint bench torture clean
 
 run: $(VENV)/.run
 	$(BIN)/python -m pipeline +sweep=kuramoto_T
+
+paper: $(VENV)/.run
+	for sweep in $(PAPER); do $(BIN)/python -m pipeline +sweep=$$sweep || exit; done
+	$(BIN)/python -m pipeline action=report
+
+calibrate: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --editable '.[search]'
+	$(BIN)/python -m pipeline +sweep=kuramoto_calibration
+
+sequels: $(VENV)/.run
+	for sweep in $(SEQUELS); do $(BIN)/python -m pipeline +sweep=$$sweep || exit; done
+	$(BIN)/python -m pipeline action=report
 
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow and not slurm"

@@ -110,7 +110,7 @@ def draw(
         record = Record.from_json(json.loads(dataset.attrs["search"]))
         name = record.about["of"]
         if name in system.all_estimands or record.judged:
-            label = _label_of(system, name) if name in system.all_estimands else name
+            label = _label_of(system, name) if name in system.all_estimands else name.rpartition(":")[2]
             return (draw_refined if record.about["goal"] is None else draw_search)(dataset, record, label, ax)
     if "point" in dataset.dims:
         if given := [role for role, name in (("hue", hue), ("row", row), ("col", col)) if name is not None]:

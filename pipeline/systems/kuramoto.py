@@ -273,11 +273,21 @@ SUCCESS_WITHIN = 0.05
 """A member is successful if its r, averaged with the weights fixed after learning, is this close to R_target."""
 
 
-def _reached(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
-    near: np.ndarray = (
-        np.abs(values["fixed_order_parameter"] - settings["target_order_parameter"]) < SUCCESS_WITHIN
-    )
-    return near
+def success_by(variable: str) -> Estimand:
+    """The share of members that are successful by a mean r.
+
+    Args:
+        variable: that holds it.
+
+    Returns:
+        An estimand.
+    """
+
+    def near(values: Mapping[str, np.ndarray], settings: Settings) -> np.ndarray:
+        apart: np.ndarray = np.abs(values[variable] - settings["target_order_parameter"])
+        return apart < SUCCESS_WITHIN
+
+    return Estimand("fraction", (variable,), near, "high")
 
 
 OSCILLATOR_ESTIMANDS = {
@@ -285,7 +295,7 @@ OSCILLATOR_ESTIMANDS = {
     "error": mean_of("final_error", "low"),
     "mean_abs_weight": mean_of("final_mean_abs_weight"),
     "median_error": median_of("final_error", "low"),
-    "success": Estimand("fraction", ("fixed_order_parameter",), _reached, "high"),
+    "success": success_by("fixed_order_parameter"),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from pipeline.systems import MOST_ITERATIONS, Dimension, Settings, System, Variable, evenly_spread
+from pipeline.systems import MOST_ITERATIONS, Dimension, Settings, System, Variable, evenly_spread, mean_of
 from pipeline.systems.kuramoto import (
     OSCILLATOR_DIMENSIONS,
     OSCILLATOR_ESTIMANDS,
@@ -18,6 +18,7 @@ from pipeline.systems.kuramoto import (
     map_work,
     shortened,
     step_work,
+    success_by,
     weights_memory,
 )  # fmt: skip
 from sim.sizes import steps_in
@@ -158,7 +159,11 @@ SYSTEM = System(
     memory=_memory,
     shortened=_shortened,
     symbols={**OSCILLATOR_SYMBOLS, "delay": (r"\Delta", "intervals T"), "iterations": ("n", "Euler steps")},
-    estimands=OSCILLATOR_ESTIMANDS,
+    estimands={
+        **OSCILLATOR_ESTIMANDS,
+        "discrete_success": success_by("discrete_fixed_order_parameter"),
+        "discrete_error": mean_of("discrete_final_error", "low"),
+    },
     whole=OSCILLATOR_WHOLE,
     advice=advice,
 )
