@@ -284,6 +284,9 @@ def tell_history(config: Config, observer: Observer) -> Ended:
 
 def export(config: Config, observer: Observer) -> Ended:
     """Write what is asked for of a store into a file for other programs. Gives the files."""
+    if _is_crate(config.to):
+        _there(config.store.path)
+        return _in_crate([_part_of(config.store.path)], config)
     return _exported(_asked(config, on_stale="keep"), config)
 
 
@@ -401,16 +404,37 @@ def _last_config(plan: Plan) -> dict[str, Any]:
 
 def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
     """Write a page about a store, or about all stores in a folder."""
-    path = request.path
+    path, stores = request.path, _stores_at(request.path)
+    if stores == [path]:
+        name = path.name.removesuffix(".zip").removesuffix(".zarr")
+        return _reported([_part_of(path)], path.parent, name, request.command)
+    return _reported([_part_of(store) for store in stores], path, "stores", request.command, claims=True)
+
+
+def _stores_at(path: Path) -> list[Path]:
+    """The store at a path, or all stores in a folder."""
     if not path.exists():
         raise RequestError([f"path: expected a store or a folder of stores, got nothing at {path}"])
     if path.is_file() or path.name.endswith(".zarr") or (path / "zarr.json").exists():
-        name = path.name.removesuffix(".zip").removesuffix(".zarr")
-        return _reported([_part_of(path)], path.parent, name, request.command)
+        return [path]
     stores = sorted(one for one in path.iterdir() if one.name.endswith((".zarr", ".zarr.zip")))
     if not stores:
         raise RequestError([f"path: expected a store or a folder of stores, got {path} without any"])
-    return _reported([_part_of(store) for store in stores], path, "stores", request.command, claims=True)
+    return stores
+
+
+def _is_crate(to: Path | None) -> bool:
+    return to is not None and to.name.endswith(".zip") and not to.name.endswith(".zarr.zip")
+
+
+def _in_crate(parts: Sequence[report.Part], request: Request) -> Ended:
+    """Some stores, with a page about them, as an RO-Crate."""
+    assert request.to is not None
+    faults = report.write_crate(
+        parts, request.to, request.export.overwrite, request.command, claims=len(parts) > 1
+    )
+    lines = [*(f"not shown: {line}" for line in faults), f"export: {request.to}"]
+    return Ended([request.to], lines=lines)
 
 
 def _part_of(path: Path) -> report.Part:
@@ -440,7 +464,9 @@ def _history_alone(request: StoreAlone, observer: Observer) -> Ended:
 
 
 def _export_alone(request: StoreAlone, observer: Observer) -> Ended:
-    """Write all that was ever asked for of a store into a file for other programs."""
+    """Write all that was ever asked for of a store, or with all stores of a folder, into a file for other programs."""
+    if _is_crate(request.to):
+        return _in_crate([_part_of(path) for path in _stores_at(request.path)], request)
     return _exported(_plan_of(request.path), request)
 
 

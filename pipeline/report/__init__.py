@@ -4,13 +4,15 @@ A page has a section for each store: its figures, the numbers drawn, settings, c
 not there yet, is said where it would stand.
 """
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.errors import RequestError
 from pipeline.plan import Plan
 
-__all__ = ["Part", "write"]
+__all__ = ["Part", "write", "write_crate"]
 
 
 class Part(NamedTuple):
@@ -45,3 +47,31 @@ def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: b
     from pipeline.report import page  # Jinja, Matplotlib and xarray: a second to import
 
     return page.write(parts, file, title, command, claims)
+
+
+def write_crate(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims: bool = False) -> list[str]:
+    """Write some stores with a page about them as an RO-Crate: a zip archive that says what is in it.
+
+    Args:
+        parts: the stores.
+        to: the archive.
+        overwrite: whether to replace a file that is there.
+        command: what was typed to make it.
+        claims: as of `write`.
+
+    Returns:
+        What the page can't show, a line each.
+
+    Raises:
+        RequestError: the file is there, or can't be; or the library is not installed.
+        Interrupted: a driver is at work on a store.
+        Damaged: a file of a store is lost, damaged or was exchanged.
+    """
+    if importlib.util.find_spec("rocrate") is None:
+        how = (
+            "expected the library rocrate, which is not installed here; install it with pip install -e '.[crate]'"
+        )
+        raise RequestError([f"to: {how}"])
+    from pipeline.report import crate
+
+    return crate.write(parts, to, overwrite, command, claims)

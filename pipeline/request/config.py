@@ -153,8 +153,8 @@ def _of_a_known_kind(file: Path | None) -> Path | None:
     return file
 
 
-EXPORTS = (".nc", ".csv", ".zarr.zip")
-"""The endings of files that `action=export` writes."""
+EXPORTS = (".nc", ".csv", ".zarr.zip", ".zip")
+"""The endings of files that `action=export` writes; the last is of an RO-Crate."""
 Target = Annotated[LocalPath | None, AfterValidator(_of_a_known_kind)]
 
 MOST_BLOCK_MEMBERS = 10**6

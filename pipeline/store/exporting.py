@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from pipeline.store.files import Folder, rename
 from pipeline.store.layout import Document
 from pipeline.store.lock import is_driven
 from pipeline.store.opening import open_store
-from pipeline.store.stores import CODES, GROUPS, ROOT, SEARCHES, Store
+from pipeline.store.stores import CHECKS, CODES, GROUPS, ROOT, SEARCHES, Store
 from pipeline.words import one_line
 
 _CONVENTIONS = "CF-1.9"  # the first with 64-bit whole numbers, and bytes without a sign
@@ -33,7 +33,7 @@ _GROUP_BYTES = 64_000_000
 _METADATA_BYTES = 1_000_000
 """More than a netCDF file has beside its numbers."""
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG)
-_KEPT = re.compile(r"zarr\.json|c\.[\d.]+|[0-9a-f]{16}-\d+|[0-9a-f]+\.json")
+_KEPT = re.compile(r"zarr\.json|c\.[\d.]+|[0-9a-f]{16}-\d+|[0-9a-f]+\.json|(verify|converge)\.json")
 """Names of a store's files: metadata, chunks, pending blocks, records; no lock, and nothing half-written."""
 
 
@@ -68,7 +68,7 @@ def export_part(part: Part, to: Path, overwrite: bool, command: str) -> list[Pat
         Damaged: a file of the store is lost, damaged or was exchanged.
     """
     beside = to.with_name(f"{to.name}.json")
-    _refuse_target(part.store, (to, beside), overwrite)
+    _refuse_target([part.store.path], (to, beside), overwrite)
     told = _provenance(part.store, command)
     with _written_aside(to) as aside:
         if to.name.endswith(".csv"):
@@ -81,11 +81,33 @@ def export_part(part: Part, to: Path, overwrite: bool, command: str) -> list[Pat
     return [to, beside]
 
 
-def _refuse_target(store: Store, files: tuple[Path, Path], overwrite: bool) -> None:
+@contextmanager
+def new_file(file: Path, overwrite: bool, stores: Sequence[Path]) -> Iterator[Path]:
+    """A name under which a file can be written, which gets its own once it is complete.
+
+    Args:
+        file: that is to be.
+        overwrite: whether it may replace another.
+        stores: in which it may not be.
+
+    Yields:
+        The name, of a file that is not there.
+
+    Raises:
+        RequestError: the file is there, or can't be.
+    """
+    _refuse_target(stores, (file,), overwrite)
+    with _written_aside(file) as aside:
+        yield aside
+
+
+def _refuse_target(stores: Sequence[Path], files: Sequence[Path], overwrite: bool) -> None:
     folder = files[0].parent
     if not folder.is_dir():
         raise RequestError([f"to: expected a file in a folder that is there, got {files[0]}; make {folder} first"])
-    if store.path.is_dir() and store.path.resolve() in (folder.resolve(), *folder.resolve().parents):
+    if any(
+        store.is_dir() and store.resolve() in (folder.resolve(), *folder.resolve().parents) for store in stores
+    ):
         raise RequestError([f"to: expected a file outside of the store, got {files[0]}"])
     for file in files:
         if file.is_dir():
@@ -220,7 +242,7 @@ def _write_archive(store: Store, file: Path) -> None:
 
 def _contents(store: Store) -> Iterator[str]:
     """The names of a store's files, its root left out."""
-    for folder in (*store.layout.arrays, *GROUPS, CODES, MACHINES, SEARCHES):
+    for folder in (*store.layout.arrays, *GROUPS, CODES, MACHINES, SEARCHES, CHECKS):
         for name, size in sorted(store.files.sizes(folder).items()):
             if size >= 0 and _KEPT.fullmatch(name):
                 yield f"{folder}/{name}"

@@ -1,0 +1,103 @@
+"""Several stores to hand on: a zip archive that says what is in it, as an RO-Crate.
+
+Source: Soiland-Reyes et al., Data Science 5 (2022), 97; https://w3id.org/ro/crate/1.1
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from importlib.metadata import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from pipeline.plan import history_of
+from pipeline.report import Part, page
+from pipeline.store import Part as Whole
+from pipeline.store import Store, export_part, new_file
+from pipeline.words import one_line
+
+_SUMS = "manifest-sha256.txt"
+_PAGE = "report.html"
+_KINDS = {".zip": "application/zip", ".json": "application/json", ".html": "text/html", ".txt": "text/plain"}
+
+
+def write(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims: bool) -> list[str]:
+    """Write some stores, a page about them and their provenance: what `pipeline.report.write_crate` does."""
+    stores = [_store_of(part) for part in parts]
+    with (
+        new_file(to, overwrite, [store.path for store in stores]) as aside,
+        TemporaryDirectory(dir=to.parent) as name,
+    ):
+        folder = Path(name)
+        crate = ROCrate()
+        crate.name = f"Parameter sweeps: {', '.join(store.path.name.partition('.')[0] for store in stores)}"
+        crate.description = "Stores of parameter sweeps, what they say on a page, and how they came to be."
+        crate.license = "https://spdx.org/licenses/CC-BY-4.0"
+        software = crate.add(ContextEntity(crate, "#software", properties=_software()))
+        for store in stores:
+            archive, told = export_part(_whole(store), folder / _archive_of(store), False, command)
+            held = crate.add_file(archive, properties=_about(archive, f"Store of {store.path.name}"))
+            origin = crate.add_file(told, properties=_about(told, f"Runs, code and machines of {store.path.name}"))
+            for number, run in enumerate(history_of(store).runs, start=1):
+                properties = {"name": one_line(run.command), "startTime": run.started, "description": str(run)}
+                properties |= {"endTime": run.ended} if run.ended else {}
+                identifier = f"#{archive.name}-run-{number}"
+                crate.add_action(software, identifier, object=[origin], result=[held], properties=properties)
+        faults = page.write(parts, folder / _PAGE, crate.name, command, claims)
+        crate.add_file(folder / _PAGE, properties=_about(folder / _PAGE, "The page: figures, numbers, provenance"))
+        sums = folder / _SUMS
+        files = sorted(file for file in folder.iterdir() if file.name != _SUMS)
+        sums.write_text("".join(f"{_sum(file)}  {file.name}\n" for file in files), "utf-8")
+        crate.add_file(sums, properties=_about(sums, "SHA-256 of all files, for sha256sum --check"))
+        whole = folder / "crate.zip"
+        crate.write_zip(whole)
+        whole.rename(aside)
+    return faults
+
+
+def _store_of(part: Part) -> Store:
+    store = part.plan_now().store
+    assert store is not None
+    return store
+
+
+def _archive_of(store: Store) -> str:
+    return f"{store.path.name.removesuffix('.zip').removesuffix('.zarr')}.zarr.zip"
+
+
+def _whole(store: Store) -> Whole:
+    """All of a store: an archive has it as it is."""
+    return Whole(
+        store, np.arange(store.n_points), np.full(store.n_points, store.layout.members), "points", store.axes
+    )
+
+
+def _about(file: Path, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "contentSize": str(file.stat().st_size),
+        "encodingFormat": _KINDS[file.suffix],
+        "sha256": _sum(file),
+    }
+
+
+def _sum(file: Path) -> str:
+    digest = sha256()
+    with file.open("rb") as opened:
+        while some := opened.read(1 << 20):
+            digest.update(some)
+    return digest.hexdigest()
+
+
+def _software() -> dict[str, Any]:
+    told = metadata("autonomous-learning")
+    return {
+        "@type": "SoftwareApplication",
+        "name": told["Name"],
+        "softwareVersion": told["Version"],
+        "description": told["Summary"],
+    }
