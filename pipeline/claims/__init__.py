@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
     from pipeline.claims.judging import Part
 
-__all__ = ["ASSUMED", "CLAIMS", "RULES", "SWEEPS", "Claim", "Judged", "judged"]
+__all__ = [
+    "ASSUMED",
+    "CLAIMS",
+    "DEVIATIONS",
+    "OPENING",
+    "OPENING_FIGURE",
+    "RULES",
+    "SWEEPS",
+    "Claim",
+    "Judged",
+    "judged",
+]
 
 _FUNCTIONS = {
     "C1": "network:learning",
@@ -82,8 +93,16 @@ CLAIMS: Mapping[str, Claim] = _claims()
 """Name → claim, in the order of the paper's list."""
 SWEEPS = tuple(dict.fromkeys(sweep for claim in CLAIMS.values() for sweep in claim.sweeps))
 """Whose stores are judged."""
-ASSUMED: tuple[str, ...] = tuple(" ".join(line.split()) for line in _told()["assumed"])
-"""What is not read from the paper."""
+
+
+def _lines(name: str) -> tuple[str, ...]:
+    return tuple(" ".join(line.split()) for line in _told()[name])
+
+
+ASSUMED, DEVIATIONS, OPENING = _lines("assumed"), _lines("deviations"), _lines("opening")
+"""What is not read from the paper, where this differs from it, and what it says."""
+OPENING_FIGURE: str = _told()["opening_figure"]
+"""The sweep whose figure opens a page."""
 
 
 def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mapping[str, str]) -> Judged:

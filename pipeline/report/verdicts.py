@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import xarray
 
-from pipeline.claims import ASSUMED, CLAIMS, RULES, SWEEPS, Judged, judged
+from pipeline.claims import ASSUMED, CLAIMS, DEVIATIONS, OPENING, OPENING_FIGURE, RULES, SWEEPS, Judged, judged
 from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Plan, history_of, requested_part
 from pipeline.provenance import commits_of
@@ -34,9 +36,21 @@ class Shown:
     """Of the page, about the stores that decide: key and title."""
 
 
+class Benchmark(NamedTuple):
+    """The last run of a benchmark."""
+
+    name: str
+    when: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Verdicts:
-    """All claims on a page."""
+    """All claims on a page, and what else it says of the paper."""
+
+    opening: Sequence[str]
+    opening_key: str
+    """Of the section whose figure opens the page; empty: none."""
 
     claims: list[Shown]
     counts: str
@@ -46,6 +60,8 @@ class Verdicts:
     data: list[str]
     """When and by which commit the stores that decide were filled."""
     assumed: Sequence[str]
+    deviations: Sequence[str]
+    benchmarks: list[Benchmark]
 
 
 def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
@@ -76,7 +92,22 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
     told = [one.judged.verdict for one in shown]
     counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(told)))
     rules = [f"{moment(when)}, commit {commit}: {what}" for when, commit, what in commits_of(Path(RULES))]
-    return Verdicts(shown, counts, rules, data, ASSUMED)
+    opening_key = keys[named[OPENING_FIGURE]] if OPENING_FIGURE in named else ""
+    return Verdicts(OPENING, opening_key, shown, counts, rules, data, ASSUMED, DEVIATIONS, _benchmarks(_RESULTS))
+
+
+_RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
+"""Where benchmarks keep their reports, in a checkout."""
+
+
+def _benchmarks(folder: Path) -> list[Benchmark]:
+    """The last report of every benchmark."""
+    found = dict[str, Benchmark]()
+    for file in sorted(folder.glob("*-*.txt"), key=lambda file: file.stem.rpartition("-")[2]):
+        name, _, when = file.stem.rpartition("-")
+        told = datetime.strptime(when, "%Y%m%dT%H%M%SZ").isoformat()
+        found[name] = Benchmark(name, moment(told), file.read_text("utf-8"))
+    return list(found.values())
 
 
 def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
