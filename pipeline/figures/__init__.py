@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.figures._drawing import Drawing as Drawing
 
-__all__ = ["DEFAULT", "Drawing", "draw", "drawing", "known", "plot", "unwritable", "writable"]
+__all__ = ["DEFAULT", "Drawing", "draw", "drawing", "known", "plot", "recorded", "unwritable", "writable"]
 
 DEFAULT = "default"
 """The figure of any sweep."""
@@ -82,6 +82,20 @@ def drawing(plan: Plan, name: str, of: Sequence[str] = (), suffix: str = "") -> 
     from pipeline.figures import _drawing
 
     return _drawing.drawing(plan, name, of, suffix)
+
+
+def recorded(dataset: "xarray.Dataset") -> list[str]:
+    """The variables that are recorded along a dimension, as series are.
+
+    Args:
+        dataset: of a sweep.
+
+    Returns:
+        Their names, the first few.
+    """
+    from pipeline.figures.default import series_of
+
+    return series_of(dataset)
 
 
 def writable(folder: Path) -> Path:

@@ -118,7 +118,7 @@ def draw(
         return _draw_points(dataset, system, names, x, ax)
     axes = [axis for axis in swept_axes(dataset) if axis.name in dataset.dims and dataset.sizes[axis.name] > 1]
     layout = _layout(system, axes, x=x, hue=hue, row=row, col=col)
-    if not axes and not of and (series := _series_of(dataset)):
+    if not axes and not of and (series := series_of(dataset)):
         return _draw_series(dataset, system, series, ax)
     dataset = dataset.squeeze([dim for dim, size in dataset.sizes.items() if size == 1 and dim != "member"])
     parts, left_out = _parts(dataset, system, names if of or not layout.outer else names[:1], layout)
@@ -322,8 +322,15 @@ def _draw_coloured(
     figure.colorbar(mesh, ax=panel).set_label(fitting(label))
 
 
-def _series_of(dataset: xarray.Dataset) -> list[str]:
-    """Variables recorded along the dimension that most variables have, as series do, of some length."""
+def series_of(dataset: xarray.Dataset) -> list[str]:
+    """Variables recorded along a dimension, as series are: that which most variables have, if it is of some length.
+
+    Args:
+        dataset: of a sweep.
+
+    Returns:
+        Their names, the first few.
+    """
     along: dict[str, list[str]] = {}
     for name, variable in dataset.data_vars.items():
         dims = [str(dim) for dim in variable.dims if dim != "member" and dataset.sizes[dim] > 1]

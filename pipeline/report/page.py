@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -15,6 +17,7 @@ from pipeline.errors import RequestError
 from pipeline.provenance import commit
 from pipeline.report import Part
 from pipeline.report.sections import FigureShown, Section, section
+from pipeline.report.series import Series
 from pipeline.report.verdicts import verdicts
 from pipeline.words import moment
 
@@ -54,6 +57,7 @@ def _template() -> Template:
     )  # fmt: skip
     environment.filters["svg"] = _svg
     environment.filters["spots"] = _spots
+    environment.filters["data"] = _data
     return environment.get_template("page.html.j2")
 
 
@@ -64,5 +68,13 @@ def _svg(figure: FigureShown) -> Markup:
 
 def _spots(figure: FigureShown) -> Markup:
     """Where numbers can be pointed at, as JSON within a script element."""
-    listed = [[round(spot.x, 4), round(spot.y, 4), spot.text] for spot in figure.spots]
-    return Markup(json.dumps(listed, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+    return _as_json([[round(spot.x, 4), round(spot.y, 4), spot.text] for spot in figure.spots])
+
+
+def _data(series: Sequence[Series]) -> Markup:
+    """Members to be picked, as JSON within a script element."""
+    return _as_json([asdict(one) for one in series])
+
+
+def _as_json(data: Any) -> Markup:
+    return Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))

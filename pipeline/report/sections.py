@@ -13,6 +13,7 @@ from pipeline.errors import Damaged, RequestError
 from pipeline.figures import DEFAULT, drawing
 from pipeline.plan import Plan, history_of, requested_part
 from pipeline.report import Part
+from pipeline.report.series import Series, series_of
 from pipeline.store import Store, is_driven
 from pipeline.systems import DIVERGED, MISSING
 from pipeline.words import between, brief, counted, duration, moment, one_line, without_tex
@@ -70,6 +71,8 @@ class Section:
     settings: Table
     runs: Table
     machines: list[str]
+    series: list[Series] = field(default_factory=list)
+    """Of a store without axes: its members, to be picked."""
 
 
 def section(part: Part) -> Section:
@@ -109,6 +112,7 @@ def section(part: Part) -> Section:
         settings=shown(lambda: _settings(plan, store), empty),
         runs=shown(lambda: _runs(store), empty),
         machines=shown(lambda: [_machine(told) for told in store.machines().values()], []),
+        series=shown(lambda: series_of(requested_part(plan)), list[Series]()) if plan.available.any() else [],
     )
 
 

@@ -43,6 +43,7 @@ def address(tmp_path_factory):
     assert exit_code(tiny(root, "figures.draw=[kuramoto_T]")) == COMPLETE
     axes = ("~axes.T", "axes={eta: {values: [1,2,3,4,5]}, sigma: {values: [.1,.2,.3,.4,.5]}}", "store.name=map")
     assert exit_code(tiny(root, "figures.draw=null", *axes)) == COMPLETE
+    assert exit_code(tiny(root, "~axes.T", "settings.T=2", "store.name=one")) == COMPLETE
     assert exit_code(["action=report", f"store.root={root}"]) == COMPLETE
     return (root / "report" / "stores.html").as_uri()
 
@@ -101,12 +102,28 @@ def test_keys_and_pointer_tell_the_numbers_of_the_table(opened):
     assert said == []
 
 
+def test_a_member_is_picked_by_keys(opened):
+    page, said, _ = opened()
+    told, slider = page.locator(".pick output"), page.locator(".pick .member")
+    assert "member 0, computed" in told.inner_text()
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert "member 1, computed: mean order parameter" in told.inner_text()
+    page.keyboard.press("End")
+    assert "member 15, computed" in told.inner_text()
+    page.locator(".pick .variable").select_option(index=1)
+    assert "error |R_target - R|" in told.inner_text()
+    assert page.locator(".pick .other").count() == 16
+    assert "member 15 picked" in page.locator(".pick svg").get_attribute("aria-label")
+    assert said == []
+
+
 def test_all_that_can_be_used_is_reached_by_tab(opened):
     page, _, _ = opened()
     for summary in page.locator("summary").all():
         summary.click()
     page.evaluate("document.activeElement.blur()")
-    wanted = page.locator("a, summary, [tabindex='0']").count()
+    wanted = page.locator("a, summary, select, input, [tabindex='0']").count()
     reached = set()
     for _ in range(wanted + 5):
         page.keyboard.press("Tab")

@@ -10,9 +10,11 @@ import pytest
 import pipeline
 from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.report.series import series_of
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
 from tests.command import STUBS, tiny
+from tests.figures.drawings import dataset_of
 from tests.store.small import file_all, hand_in
 
 OWN = ["--config-dir", str(STUBS), "system=stub_tiny", "store.name=own", "cluster=serial", "store.block_members=2",
@@ -212,6 +214,27 @@ def _claim(root, name):
 )
 def test_labels_without_tex(tex, text):
     assert without_tex(tex) == text
+
+
+@pytest.mark.parametrize(
+    ("members", "records", "said"),
+    [
+        (8, 5, ""),
+        (40, 5, "the first 32 of 40 members"),
+        (40, 300, "the first 32 of 40 members, 200 of 300 records"),
+    ],
+)
+def test_members_to_be_picked_are_those_of_the_store_and_not_too_many(members, records, said):
+    dataset = dataset_of({"alpha": [1.0]}, members, records=records).isel(alpha=0)
+    series = series_of(dataset)
+    path = next(one for one in series if one.name == "path")
+    assert (path.left_out, len(path.members), len(path.x)) == (said, min(members, 32), min(records, 200))
+    assert (path.x[0], path.x[-1]) == (0.0, 10.0 * (records - 1))
+    for told, row, status in zip(path.members, dataset["path"].values, dataset["status"].values, strict=False):
+        assert told["state"] == ("computed" if status == 1 else "diverged")
+        assert told["y"][0] == (float(f"{row[0]:.4g}") if status == 1 else None)
+        assert told["y"][-1] == (float(f"{row[-1]:.4g}") if status == 1 else None)
+    assert series_of(dataset_of({"alpha": [1.0, 2.0]}, members, records=records)) == []
 
 
 def test_it_says_what_the_last_checks_said(own, tmp_path, main):
