@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from pipeline.words import moment
 
 def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool) -> list[str]:
     """Write a page about some stores: what `pipeline.report.write` does."""
-    sections = [section(part) for part in parts]
+    sections = [section(part, key) for part, key in zip(parts, _keys(parts), strict=True)]
     made = commit()
     text = _template().render(
         title=title,
@@ -43,6 +44,17 @@ def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: b
     except OSError as error:
         raise RequestError([f"{file}: expected a file that can be written: {error.strerror}"]) from error
     return [line for one in sections for line in _faults(one)]
+
+
+def _keys(parts: Sequence[Part]) -> list[str]:
+    """What the sections of a page are known by: names of stores, all distinct."""
+    keys = dict[str, None]()
+    for part in parts:
+        key = name = re.sub(r"\W+", "-", part.path.name.removesuffix(".zip").removesuffix(".zarr"))
+        while key in keys:
+            key = f"{key}-{name}"
+        keys[key] = None
+    return list(keys)
 
 
 def _faults(one: Section) -> list[str]:

@@ -75,23 +75,23 @@ class Section:
     """Of a store without axes: its members, to be picked."""
 
 
-def section(part: Part) -> Section:
+def section(part: Part, key: str) -> Section:
     """What a page says of a store, whatever state that is in.
 
     Args:
         part: the store.
+        key: what the section is known by in its page.
 
     Returns:
         The section; what can't be read is told in it.
     """
-    key = re.sub(r"\W+", "-", part.path.name.removesuffix(".zip").removesuffix(".zarr"))
-    empty = Table((), ())
+    title, empty = part.path.name.removesuffix(".zip").removesuffix(".zarr"), Table((), ())
     try:
         plan = part.plan_now()
     except (Damaged, RequestError, OSError) as error:
-        return Section(key, key, "", [_why(error)], [], [], empty, empty, [])
+        return Section(key, title, "", [_why(error)], [], [], empty, empty, [])
     if plan.store is None:
-        return Section(key, key, "", [f"{plan.path}: nothing is stored yet"], [], [], empty, empty, [])
+        return Section(key, title, "", [f"{plan.path}: nothing is stored yet"], [], [], empty, empty, [])
     store, faults = plan.store, list(_not_done(plan))
 
     def shown(make: Callable[[], _Made], otherwise: _Made) -> _Made:
@@ -104,7 +104,7 @@ def section(part: Part) -> Section:
 
     return Section(
         key=key,
-        title=key,
+        title=title,
         lead=_lead(plan, store),
         faults=faults,
         figures=[_figure(plan, name, part, key) for name in part.figures or [DEFAULT]],

@@ -13,7 +13,8 @@ from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.report.series import series_of
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
-from tests.command import STUBS, tiny
+from tests.command import PATIENCE, STUB, STUBS, Gate, stubbed, tiny, wait_for
+from tests.contents import numbered_blocks
 from tests.figures.drawings import dataset_of
 from tests.store.small import file_all, hand_in
 
@@ -96,6 +97,34 @@ def test_an_incomplete_store_says_so(own, tmp_path, main):
     text = _page(main, more, tmp_path / "report" / "own.html")
     assert "not complete: 6 of 12 blocks are missing; nobody is at work on it" in text
     assert "not complete" not in page()
+
+
+def test_a_page_of_a_running_sweep_says_how_far_it_is(tmp_path, start, main):
+    arguments, gate = stubbed(tmp_path), Gate(tmp_path)
+    gate.allow(2)
+    process = start(arguments, tmp_path / "log", **gate.environment)
+    path = tmp_path / "kuramoto_T.zarr"
+    wait_for(lambda: path.exists() and len(numbered_blocks(path)) == 2, "two blocks")
+    told = [*STUB[:2], "action=report", f"path={path}"]
+    assert main(told).code == COMPLETE
+    page = (tmp_path / "report" / "kuramoto_T.html").read_text()
+    assert "not complete: 4 of 6 blocks are missing; a run is at work on it" in page
+    assert "incomplete" in page  # across the figure
+    gate.allow(99)
+    assert process.wait(PATIENCE) == COMPLETE
+    assert main(told).code == COMPLETE
+    page = (tmp_path / "report" / "kuramoto_T.html").read_text()
+    assert "not complete" not in page
+    assert "6 of 6 asked for" in page
+
+
+def test_stores_of_alike_names_have_sections_of_their_own(own, tmp_path, main):
+    for name in ("a.b", "a-b"):
+        assert main([*own[0], f"store.name={name}"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
+    parsed = Parsed((tmp_path / "report" / "stores.html").read_text())
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {"a-b", "a-b-a-b", "own"} <= set(parsed.ids)
 
 
 def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, main):
