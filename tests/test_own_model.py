@@ -124,6 +124,12 @@ def test_it_runs_grows_verifies_and_notices_edits(folder, capsys):
     assert exit_code([*serial, "action=verify", "verify.share=1", "verify.sample=null"]) == COMPLETE
     assert "all blocks are as they should be" in capsys.readouterr().out
 
+    assert exit_code([*serial, "action=report"]) == COMPLETE
+    page = (folder / "data" / "report" / "wells.html").read_text()
+    assert "double_well: 3 values of force, up to 8 members each" in page
+    assert "15 blocks checked, 15 computed again; all blocks are as they should be" in page
+    capsys.readouterr()
+
     target = "ensemble.precision={of: right, half_width: 0.15, min_members: 8, max_members: 400}"
     assert exit_code([*serial, target]) == COMPLETE
     assert "precision: right within ± 0.15 (95%) at 3 of 3 points" in capsys.readouterr().out
