@@ -21,7 +21,7 @@ TORTURE := $(addprefix tests/,execution/test_crash.py $(addprefix store/test_,de
 PAPER := patterns network_weights network_evolution network_functional network_functional_fresh network_robust \
 	network_robust_evolution network_eta_sigma network_eta_sigma_15 network_robust_eta_sigma kuramoto_evolution \
 	kuramoto_weight_control kuramoto_T kuramoto_null kuramoto_continuous_T
-SEQUELS := kuramoto_size kuramoto_drift_noise kuramoto_continuous_delay
+SEQUELS := network_functional network_two_deleted kuramoto_size kuramoto_drift_noise kuramoto_continuous_delay
 
 .PHONY: run paper calibrate sequels test test-lowest test-all test-slow lint bench torture clean
 

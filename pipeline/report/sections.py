@@ -14,6 +14,7 @@ from pipeline.figures import DEFAULT, drawing
 from pipeline.plan import Plan, history_of, requested_part
 from pipeline.report import Part
 from pipeline.report.series import Series, series_of
+from pipeline.request import CONF
 from pipeline.store import Store, is_driven
 from pipeline.systems import DIVERGED, MISSING
 from pipeline.words import between, brief, counted, duration, moment, one_line, without_tex
@@ -179,7 +180,7 @@ def _settings(plan: Plan, store: Store) -> Table:
     settings, axes = store.fingerprint["settings"], plan.sweep.axes
     runs = [run["config"] for run in store.runs() if "config" in run]
     derived = runs[-1].get("derived", {}) if runs else {}
-    symbols = plan.sweep.system.symbols
+    symbols, notes = plan.sweep.system.symbols, _notes(store.fingerprint["system"])
     rows = []
     for name in sorted({*settings, *axes}):
         symbol, units = symbols.get(name, ("", ""))
@@ -191,8 +192,29 @@ def _settings(plan: Plan, store: Store) -> Table:
         if name in derived:
             told = derived[name]
             origin = f"{told['statistic']} of {told['store']}"
-        rows.append((name, without_tex(symbol), value, "" if units == "1" else units, origin))
-    return Table(("setting", "symbol", "value", "unit", "from"), rows)
+        row = (name, without_tex(symbol), value, "" if units == "1" else units, origin, notes.get(name, ""))
+        rows.append(row)
+    return Table(("setting", "symbol", "value", "unit", "from", "what its file says"), rows)
+
+
+_KEY, _MORE = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$"), re.compile(r"\s+#\s*(.*)$")
+
+
+def _notes(system: str) -> dict[str, str]:
+    """Setting → what the comments of the system's file say of it: those before it, beside it and after it."""
+    file = CONF / "system" / f"{system}.yaml"
+    found, before, last = dict[str, str](), list[str](), ""
+    for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
+        if key := _KEY.match(line):
+            last = key[1]
+            found[last] = " ".join([*before, key[2] or ""]).strip()
+            before = []
+        elif more := _MORE.match(line):
+            if line.startswith("  #"):
+                before.append(more[1])
+            elif last:
+                found[last] = f"{found[last]} {more[1]}"
+    return found
 
 
 def _runs(store: Store) -> Table:

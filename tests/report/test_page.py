@@ -194,6 +194,11 @@ def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
     assert main(tiny(tmp_path, "figures.draw=[]")).code == COMPLETE
     page = _page(main, tiny(tmp_path, "figures.draw=[kuramoto_T]"), tmp_path / "report" / "kuramoto_T.html")
     assert "Figure 7" in html.unescape(page)
+    rows = {row[0]: row for row in map(_cells, re.findall(r"<tr><td[^>]*>.*?</tr>", html.unescape(page)))}
+    assert rows["eta"][1:5] == ["η", "3.0", "", "the request"]
+    assert rows["eta"][5].startswith("kuramoto_delay: success lies on a ridge")
+    assert rows["T"][5].endswith("success rises up to it, not beyond")
+    assert rows["T"][2:5] == ["swept", "time", "an axis of the sweep"]
 
 
 def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
