@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import dask
 import distributed  # noqa: F401 (its options are known to dask from now on)
@@ -260,11 +261,11 @@ SWEEPS = {
 """Of every system a sweep that takes a moment."""
 
 
-def _near(dataset):
+def _near(dataset, name="fixed_order_parameter"):
     """Which members reached their target."""
     target = json.loads(dataset.attrs["settings"]).get("target_order_parameter")
     target = dataset["target_order_parameter"].values[:, None] if target is None else target
-    return np.abs(dataset["fixed_order_parameter"].values - target) < 0.05
+    return np.abs(dataset[name].values - target) < 0.05
 
 
 OSCILLATORS = {
@@ -276,7 +277,11 @@ OSCILLATORS = {
 }
 ESTIMANDS = {
     "kuramoto": OSCILLATORS,
-    "kuramoto_continuous": OSCILLATORS,
+    "kuramoto_continuous": {
+        **OSCILLATORS,
+        "discrete_success": ("share", partial(_near, name="discrete_fixed_order_parameter")),
+        "discrete_error": (np.mean, "discrete_final_error"),
+    },
     "network": {
         "error": (np.mean, "final_error"),
         "robustness": (np.mean, "final_robustness"),

@@ -90,10 +90,10 @@ def test_where_members_diverge_there_is_no_score():
 
 def test_its_error_is_that_of_repeated_ensembles():
     random, found = np.random.default_rng(0), []
-    for _ in range(200):
+    for _ in range(80):
         dataset = planted()
         hits = np.where(random.random(MEMBERS) < 0.4, 0.6, 0.3)
         dataset["fixed_order_parameter"].loc[{"weight_control": 1e-2, "T": 50.0}] = hits
         found.append(score(dataset))
     scores, errors = np.array(found).T
-    assert errors.mean() == pytest.approx(scores.std(), rel=0.25)
+    assert errors.mean() == pytest.approx(scores.std(), rel=0.3)

@@ -131,7 +131,7 @@ REACHED = {
 NOT_REACHED = {
     "kuramoto": {
         ("pipeline/systems/kuramoto.py", "_work"),
-        ("pipeline/systems/kuramoto.py", "_reached"),
+        ("pipeline/systems/kuramoto.py", "success_by"),
         ("pipeline/systems/kuramoto.py", "_with_shorter_steps"),
         ("pipeline/systems/network.py", "compute"),
         ("sim/network.py", "learn"),
