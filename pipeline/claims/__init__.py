@@ -16,17 +16,9 @@ if TYPE_CHECKING:
     from pipeline.claims.judging import Part
 
 __all__ = [
-    "ASSUMED",
-    "CLAIMS",
-    "DEVIATIONS",
-    "OPENING",
-    "OPENING_FIGURE",
-    "RULES",
-    "SWEEPS",
-    "Claim",
-    "Judged",
-    "judged",
-]
+    "ASSUMED", "CALIBRATION", "CLAIMS", "DEVIATIONS", "OPENING", "OPENING_FIGURE", "RULES", "SWEEPS", "Claim", "Holds",
+    "Judged", "holds", "judged",
+]  # fmt: skip
 
 _FUNCTIONS = {
     "C1": "network:learning",
@@ -49,6 +41,8 @@ _FUNCTIONS = {
     "C18": "network:same_surface",
     "C19": "kuramoto:fluctuations",
 }
+CALIBRATION = "kuramoto_calibration"
+"""The sweep that searched for settings under which claims hold."""
 RULES = "pipeline/claims/rules.yaml"
 """The file of rules, within a checkout."""
 
@@ -63,6 +57,8 @@ class Claim(NamedTuple):
     bounds: Mapping[str, float]
     sweeps: tuple[str, ...]
     """Whose stores are judged."""
+    scored: bool
+    """Whether the score used it that chose the settings: then there are settings under which it holds, no more."""
 
 
 class Judged(NamedTuple):
@@ -75,6 +71,13 @@ class Judged(NamedTuple):
     """Why there is no verdict; else empty."""
 
 
+class Holds(NamedTuple):
+    """At how many of the places that were searched a claim is supported."""
+
+    places: int
+    among: int
+
+
 @cache
 def _told() -> dict[str, Any]:
     told: dict[str, Any] = yaml.safe_load(files(__name__).joinpath("rules.yaml").read_text("utf-8"))
@@ -85,7 +88,8 @@ def _claims() -> dict[str, Claim]:
     found = {}
     for name, one in _told()["claims"].items():
         rule = " ".join(one["rule"].format(**one["bounds"]).split())
-        found[name] = Claim(name, one["figure"], one["statement"], rule, one["bounds"], tuple(one["sweeps"]))
+        sweeps, is_scored = tuple(one["sweeps"]), one.get("scored", False)
+        found[name] = Claim(name, one["figure"], one["statement"], rule, one["bounds"], sweeps, is_scored)
     return found
 
 
@@ -131,3 +135,18 @@ def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mappi
         return Judged(claim, "not computed", [], f"the stores are of other sweeps than the rule is about: {error}")
     why = "" if parts else "no numbers that the rule is about"
     return Judged(claim, together(parts), parts, why)
+
+
+def holds(dataset: "xarray.Dataset", others: "Mapping[str, xarray.Dataset]") -> dict[str, Holds]:
+    """Judge the claims that the score used at every place that a calibration searched.
+
+    Args:
+        dataset: of the search, along `point`.
+        others: sweep → Dataset, of those that claims need beside.
+
+    Returns:
+        Claim → places; a claim that no place can decide is left out.
+    """
+    from pipeline.claims import searched
+
+    return searched.holds(dataset, others)

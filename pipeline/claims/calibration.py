@@ -52,13 +52,25 @@ def score(dataset: xarray.Dataset) -> tuple[float, float] | list[dict[str, Any]]
         return 0.0, 0.0
     scan = dataset.sel(T=SCANNED)
     scan = scan.isel(weight_control=np.flatnonzero(_is_there(scan)))
-    fair = _fair(scan).mean("member").values
-    best = float(scan["weight_control"][1 + int(np.argmax(fair[1:-1]))])
+    best = chosen(scan)
     there = dataset["T"].values[_is_there(dataset.sel(weight_control=best))].tolist()
     if missing := [T for T in INTERVALS if T not in there]:
         return [{"weight_control": best, "T": T} for T in missing]
     along = dataset.sel(weight_control=best, T=list(INTERVALS))
     return _with_error(lambda members: _score(scan.isel(member=members), along.isel(member=members)), dataset)
+
+
+def chosen(scan: xarray.Dataset) -> float:
+    """The β within a scan at which most members succeed with ⟨|w|⟩ near W.
+
+    Args:
+        scan: over `weight_control`, sorted.
+
+    Returns:
+        Its value, the least of several.
+    """
+    fair = _fair(scan).mean("member").values
+    return float(scan["weight_control"][1 + int(np.argmax(fair[1:-1]))])
 
 
 def _with_error(of: Callable[[np.ndarray], float], dataset: xarray.Dataset) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What stores of the paper's sweeps say of its claims."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,20 @@ from typing import NamedTuple
 
 import xarray
 
-from pipeline.claims import ASSUMED, CLAIMS, DEVIATIONS, OPENING, OPENING_FIGURE, RULES, SWEEPS, Judged, judged
+from pipeline.claims import (
+    ASSUMED,
+    CALIBRATION,
+    CLAIMS,
+    DEVIATIONS,
+    OPENING,
+    OPENING_FIGURE,
+    RULES,
+    SWEEPS,
+    Holds,
+    Judged,
+    holds,
+    judged,
+)  # fmt: skip
 from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Plan, history_of, requested_part
 from pipeline.provenance import commits_of
@@ -34,6 +48,8 @@ class Shown:
     parts: list[Evidence]
     sections: list[tuple[str, str]]
     """Of the page, about the stores that decide: key and title."""
+    searched: str
+    """At how many of the places that were searched for settings it holds; empty: not known."""
 
 
 class Benchmark(NamedTuple):
@@ -88,7 +104,10 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
             data.append(f"{sweep}: {_filled(plan)}")
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = one_line(error.faults[0] if isinstance(error, RequestError) else error)
-    shown = [_shown(judged(claim, datasets, faults), named, keys) for claim in CLAIMS.values()]
+    held = _searched(parts, datasets)
+    shown = [
+        _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name)) for claim in CLAIMS.values()
+    ]
     told = [one.judged.verdict for one in shown]
     counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(told)))
     rules = [f"{moment(when)}, commit {commit}: {what}" for when, commit, what in commits_of(Path(RULES))]
@@ -120,6 +139,17 @@ def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
     return {}
 
 
+def _searched(parts: Sequence[Part], datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:
+    """At how many places of a calibration claims hold, if it is among the stores and has ended."""
+    for part in parts:
+        if part.path.name.startswith(CALIBRATION):
+            with suppress(Damaged, RequestError, OSError):  # which its own section says
+                plan = part.plan_now()
+                if plan.finished:
+                    return holds(requested_part(plan), datasets)
+    return {}
+
+
 def _filled(plan: Plan) -> str:
     """When, and by which commits, a store was filled."""
     assert plan.store is not None
@@ -129,10 +159,11 @@ def _filled(plan: Plan) -> str:
     return ", ".join(filter(None, [last, f"commit {' and '.join(commits)}" if commits else ""]))
 
 
-def _shown(found: Judged, named: dict[str, int], keys: Sequence[str]) -> Shown:
+def _shown(found: Judged, named: dict[str, int], keys: Sequence[str], held: Holds | None) -> Shown:
     parts = []
     for part in found.parts:
         middle, low, high = (f"{value:.3g}" for value in part.interval)
         interval = middle if low == high else f"{middle} [{low}, {high}]"
         parts.append(Evidence(part.what, interval, part.wanted, part.verdict))
-    return Shown(found, parts, [(keys[named[sweep]], sweep) for sweep in found.claim.sweeps if sweep in named])
+    sections = [(keys[named[sweep]], sweep) for sweep in found.claim.sweeps if sweep in named]
+    return Shown(found, parts, sections, f"{held.places} of {held.among}" if held else "")

@@ -1,10 +1,13 @@
 """The score of a joint calibration: what it asks for, and what each of its terms is worth."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray
 
 from pipeline.claims.calibration import INTERVALS, score
+from pipeline.claims.searched import holds
 from pipeline.systems import COMPUTED, DIVERGED, MISSING
 
 BETAS = [1e-4, 1e-3, 1e-2, 1.0]
@@ -97,3 +100,29 @@ def test_its_error_is_that_of_repeated_ensembles():
         found.append(score(dataset))
     scores, errors = np.array(found).T
     assert errors.mean() == pytest.approx(scores.std(), rel=0.3)
+
+
+def searched(*candidates):
+    """A dataset of a search, of candidates by their planted datasets: scans along `point`, as a store has them."""
+    points = []
+    for number, dataset in enumerate(candidates):
+        stacked = dataset.stack(point=("weight_control", "T")).transpose("point", "member").reset_index("point")
+        stacked = stacked.isel(point=np.flatnonzero((stacked["status"] != MISSING).any("member").values))
+        place = {name: ("point", np.full(stacked.sizes["point"], value)) for name, value in zip(
+            ("eta", "sigma", "delay"), (number + 1.0, 0.5, 3), strict=True)}  # fmt: skip
+        points.append(stacked.assign_coords(place))
+    whole = xarray.concat(points, "point")
+    whole["weight"] = whole["final_mean_abs_weight"].expand_dims(edge=3, axis=-1)
+    settings = {"target_order_parameter": 0.6, "target_mean_abs_weight": 1.0}
+    return whole.assign_attrs(system="kuramoto", settings=json.dumps(settings))
+
+
+def test_claims_are_judged_at_every_place_that_was_searched():
+    few = changed("final_mean_abs_weight", 1e-4, 50.0, 1.0)  # against C9 and C14
+    without = planted().where(planted()["T"] == 50, drop=True)  # its members diverged: no second scan
+    null = planted()["fixed_order_parameter"].isel(weight_control=0, drop=True) * 0
+    null = xarray.Dataset({"fixed_order_parameter": null, "status": xarray.ones_like(null, dtype=int)})
+    null = null.assign_attrs(searched(planted()).attrs)
+    found = holds(searched(planted(), few, without), {"kuramoto_null": null})
+    assert found == {"C9": (1, 2), "C10": (2, 2), "C11": (2, 2), "C13": (2, 2), "C14": (1, 2)}
+    assert "C11" not in holds(searched(planted()), {})
