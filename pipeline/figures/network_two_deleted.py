@@ -19,7 +19,7 @@ from pipeline.systems import patterns
 
 AXES = ()
 """The axes of the sweep that it draws."""
-VARIABLES = ("weight", "damaged_error")
+VARIABLES = ("weight", "original_error", "damaged_error")
 SETTINGS = ("threshold", "patterns", "hidden", "error")
 
 BESIDE = ("network_functional",)

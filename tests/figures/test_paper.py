@@ -32,7 +32,7 @@ OF_ONE_ENSEMBLE = ["kuramoto_evolution", "network_evolution", "network_robust_ev
 
 def dataset_of(sweep, members=12, diverged=0.1, values=4, seed=0, **settings):
     """Random numbers as a sweep of the paper would store them, of few values an axis."""
-    given = {"settings.threshold": 0.06} if sweep.startswith("network_robust") else {}
+    given = {"settings.threshold": 0.06} if sweep.startswith(("network_robust", "network_two")) else {}
     arguments = [f"{key}={value}" for key, value in given.items()]
     config = requested(Origin("", (f"+sweep={sweep}", "+scale=quick", *arguments), None))
     system, random = find(config.system), np.random.default_rng(seed)
