@@ -3,6 +3,7 @@
 import signal
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 
 from pipeline.__main__ import exit_code
@@ -15,6 +16,10 @@ from tests.command import tiny
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# No example has to end within a time of its own: the machine may be busy.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SLOW_SECONDS = 1800
 """Slow tests may take so long: several run at once, on a machine that others use too."""

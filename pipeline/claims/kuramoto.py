@@ -34,12 +34,11 @@ def settling(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C8: successful members end with a small error, and their weights settle."""
     dataset = datasets["kuramoto_evolution"]
     succeeds = _succeeds(dataset)
-    weight = dataset["mean_abs_weight"].where(succeeds)
+    weight = dataset["mean_abs_weight"]
     count = weight.sizes["iteration"]
-    first, last = max(2, round(_FIRST * count)), max(2, round(_LAST * count))
-    ratio = weight.isel(iteration=slice(-last, None)).std("iteration") / weight.isel(
-        iteration=slice(0, first)
-    ).std("iteration")
+    ends = slice(0, max(2, round(_FIRST * count))), slice(-max(2, round(_LAST * count)), None)
+    first, last = (_spread_over_time(weight.isel(iteration=end), "iteration").where(succeeds) for end in ends)
+    ratio = last / first
     error = median(dataset["final_error"].where(succeeds))
     return [
         below("median final error of successful members", error, bounds["error"]),
@@ -155,12 +154,18 @@ def fluctuations(datasets: Datasets, bounds: Bounds) -> list[Part]:
     parts = []
     for T in dataset["T"].values:
         at = dataset.sel(T=T)
-        late = at.isel(time=slice(_times(at) // 2, _times(at))).where(at["status"] == COMPUTED)
-        spreads = np.array([late[name].std("time").values for name in ("discrete_error", "error")])
+        late, counts = at.isel(time=slice(_times(at) // 2, _times(at))), at["status"] == COMPUTED
+        names = ("discrete_error", "error")
+        spreads = np.array([_spread_over_time(late[name], "time").where(counts).values for name in names])
         ratio = _ratio_of_means(spreads[:, np.isfinite(spreads).all(axis=0)])
         what = f"T = {T:g}: spread over time of the error, discrete over continuous"
         parts.append(below(what, ratio, bounds["ratio"]))
     return parts
+
+
+def _spread_over_time(series: xarray.DataArray, dim: str) -> xarray.DataArray:
+    """(…, member) standard deviations of series; of no account of those that diverged."""
+    return series.fillna(0).std(dim)
 
 
 def _ratio_of_means(pairs: np.ndarray) -> Interval:

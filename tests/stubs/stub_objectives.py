@@ -27,8 +27,8 @@ def scanned(dataset):
     if not (dataset["n"] == 7).any():
         return [{"c": 0, "n": n} for n in (6, 7, 8)]
     best = int(costs.argmin("n"))
-    errors = dataset["cost"].std("member", ddof=1) / np.sqrt(dataset.sizes["member"])
-    return float(costs[best]), float(errors.sel(c=0)[best])
+    spread = dataset["cost"].sel(c=0).isel(n=best).std("member", ddof=1)
+    return float(costs[best]), float(spread / np.sqrt(dataset.sizes["member"]))
 
 
 def longer(dataset):
