@@ -80,7 +80,7 @@ from pipeline.store import (
     prepare,
 )  # fmt: skip
 from pipeline.systems import search_in
-from pipeline.words import counted
+from pipeline.words import counted, store_name
 
 _WATCH_SECONDS = 2.0
 _KEPT_LINES = 20
@@ -406,8 +406,7 @@ def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
     """Write a page about a store, or about all stores in a folder."""
     path, stores = request.path, _stores_at(request.path)
     if stores == [path]:
-        name = path.name.removesuffix(".zip").removesuffix(".zarr")
-        return _reported([_part_of(path)], path.parent, name, request.command)
+        return _reported([_part_of(path)], path.parent, store_name(path), request.command)
     return _reported([_part_of(store) for store in stores], path, "stores", request.command, claims=True)
 
 

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import unquote
 
 _VARIABLE = re.compile(r"\$\w|\$\{\w")
@@ -74,6 +75,11 @@ def _sign(name: str) -> str:
 def between(start: str, end: str) -> str:
     """How long something took, by two times in ISO 8601; nothing where the clock was set back meanwhile."""
     return duration(max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()))
+
+
+def store_name(path: Path) -> str:
+    """The name of a store without the endings of its folder or archive."""
+    return path.name.removesuffix(".zip").removesuffix(".zarr")
 
 
 def moment(time: str) -> str:

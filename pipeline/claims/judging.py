@@ -1,6 +1,6 @@
 """From intervals to verdicts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,6 +9,10 @@ import xarray
 from pipeline.plan import intervals
 
 Verdict = Literal["supported", "not supported", "undecided"]
+Datasets = Mapping[str, xarray.Dataset]
+"""Sweep → what its store holds."""
+Bounds = Mapping[str, float]
+"""Of a rule, by name."""
 _RESAMPLES = 1000
 
 

@@ -1,12 +1,12 @@
 """Claims about oscillators: figures 5 to 7, and the two schemes of learning beside each other."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import xarray
 from scipy.special import ndtri
 
 from pipeline.claims.judging import (
+    Bounds,
+    Datasets,
     Interval,
     Part,
     above,
@@ -22,9 +22,6 @@ from pipeline.claims.judging import (
 )  # fmt: skip
 from pipeline.store import settings_of
 from pipeline.systems import COMPUTED, MISSING, find_or_loaded
-
-Datasets = Mapping[str, xarray.Dataset]
-Bounds = Mapping[str, float]
 
 _LAST, _FIRST = 0.05, 0.05
 """Shares of the recorded iterations at both ends."""

@@ -1,12 +1,14 @@
 """Claims about networks: figures 2 to 4."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import xarray
 from scipy.stats import spearmanr
 
 from pipeline.claims.judging import (
+    Bounds,
+    Datasets,
     Interval,
     Part,
     above,
@@ -20,9 +22,6 @@ from pipeline.claims.judging import (
 )  # fmt: skip
 from pipeline.store import settings_of
 from pipeline.systems import COMPUTED, MISSING
-
-Datasets = Mapping[str, xarray.Dataset]
-Bounds = Mapping[str, float]
 
 _BOTH = ("network_eta_sigma", "network_eta_sigma_15")
 _RESAMPLED_MAPS = 300

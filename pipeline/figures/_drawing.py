@@ -22,7 +22,7 @@ from pipeline.provenance import commit
 from pipeline.request import FiguresConfig
 from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
-from pipeline.words import counted
+from pipeline.words import counted, store_name
 
 
 class Drawing(NamedTuple):
@@ -89,7 +89,7 @@ def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], su
     options = {"of": of} if name == DEFAULT else {}
     figure = module.draw(dataset, *beside, **options)
     said = _annotate(figure, plan, [dataset, *beside])
-    stem = plan.path.name.removesuffix(".zip").removesuffix(".zarr")
+    stem = store_name(plan.path)
     return _Drawn(name, stem, "" if name == DEFAULT else (module.__doc__ or "").partition("\n")[0], figure, said)
 
 

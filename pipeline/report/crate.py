@@ -18,7 +18,7 @@ from pipeline.plan import history_of
 from pipeline.report import Part, page
 from pipeline.store import Part as Whole
 from pipeline.store import Store, export_part, new_file
-from pipeline.words import one_line
+from pipeline.words import one_line, store_name
 
 _SUMS = "manifest-sha256.txt"
 _PAGE = "report.html"
@@ -50,8 +50,8 @@ def write(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims
         faults = page.write(parts, folder / _PAGE, crate.name, command, claims)
         crate.add_file(folder / _PAGE, properties=_about(folder / _PAGE, "The page: figures, numbers, provenance"))
         sums = folder / _SUMS
-        files = sorted(file for file in folder.iterdir() if file.name != _SUMS)
-        sums.write_text("".join(f"{_sum(file)}  {file.name}\n" for file in files), "utf-8")
+        held_files = sorted(crate.data_entities, key=lambda entity: str(entity.id))
+        sums.write_text("".join(f"{entity['sha256']}  {entity.id}\n" for entity in held_files), "utf-8")
         crate.add_file(sums, properties=_about(sums, "SHA-256 of all files, for sha256sum --check"))
         whole = folder / "crate.zip"
         crate.write_zip(whole)
@@ -66,7 +66,7 @@ def _store_of(part: Part) -> Store:
 
 
 def _archive_of(store: Store) -> str:
-    return f"{store.path.name.removesuffix('.zip').removesuffix('.zarr')}.zarr.zip"
+    return f"{store_name(store.path)}.zarr.zip"
 
 
 def _whole(store: Store) -> Whole:

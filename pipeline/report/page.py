@@ -20,7 +20,7 @@ from pipeline.report import Part
 from pipeline.report.sections import FigureShown, Section, section
 from pipeline.report.series import Series
 from pipeline.report.verdicts import verdicts
-from pipeline.words import moment
+from pipeline.words import moment, store_name
 
 
 def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool) -> list[str]:
@@ -50,7 +50,7 @@ def _keys(parts: Sequence[Part]) -> list[str]:
     """What the sections of a page are known by: names of stores, all distinct."""
     keys = dict[str, None]()
     for part in parts:
-        key = name = re.sub(r"\W+", "-", part.path.name.removesuffix(".zip").removesuffix(".zarr"))
+        key = name = re.sub(r"\W+", "-", store_name(part.path))
         while key in keys:
             key = f"{key}-{name}"
         keys[key] = None

@@ -17,7 +17,7 @@ from pipeline.report.series import Series, series_of
 from pipeline.request import CONF
 from pipeline.store import Store, is_driven
 from pipeline.systems import DIVERGED, MISSING
-from pipeline.words import between, brief, counted, duration, moment, one_line, without_tex
+from pipeline.words import between, brief, counted, duration, moment, one_line, store_name, without_tex
 
 if TYPE_CHECKING:
     from pipeline.figures import Drawing
@@ -86,11 +86,11 @@ def section(part: Part, key: str) -> Section:
     Returns:
         The section; what can't be read is told in it.
     """
-    title, empty = part.path.name.removesuffix(".zip").removesuffix(".zarr"), Table((), ())
+    title, empty = store_name(part.path), Table((), ())
     try:
         plan = part.plan_now()
     except (Damaged, RequestError, OSError) as error:
-        return Section(key, title, "", [_why(error)], [], [], empty, empty, [])
+        return Section(key, title, "", [why(error)], [], [], empty, empty, [])
     if plan.store is None:
         return Section(key, title, "", [f"{plan.path}: nothing is stored yet"], [], [], empty, empty, [])
     store, faults = plan.store, list(_not_done(plan))
@@ -100,7 +100,7 @@ def section(part: Part, key: str) -> Section:
         try:
             return make()
         except (Damaged, RequestError, OSError) as error:
-            faults.append(_why(error))
+            faults.append(why(error))
             return otherwise
 
     return Section(
@@ -117,7 +117,15 @@ def section(part: Part, key: str) -> Section:
     )
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """The first thing that is wrong, in a line.
+
+    Args:
+        error: a RequestError, Damaged or OSError.
+
+    Returns:
+        Text.
+    """
     return one_line(error.faults[0] if isinstance(error, RequestError) else error)
 
 
@@ -161,7 +169,7 @@ def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
                 f"{int((state != MISSING).sum())} computed, {int((state == DIVERGED).sum())} of them diverged",
             )
         except (Damaged, RequestError) as error:
-            yield "members", f"can't be told: {_why(error)}"
+            yield "members", f"can't be told: {why(error)}"
     yield "cost", f"{duration(float(core_time))} of core time for what is shown"
 
 
@@ -242,7 +250,7 @@ def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
     try:
         drawn = drawing(plan, name, part.of, part.suffix)
     except (Damaged, RequestError, OSError, ValueError) as error:
-        return FigureShown(key, name, fault=f"the figure can't be drawn: {_why(error)}")
+        return FigureShown(key, name, fault=f"the figure can't be drawn: {why(error)}")
     return FigureShown(
         key=key,
         caption=_caption(drawn),

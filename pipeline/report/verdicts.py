@@ -27,7 +27,8 @@ from pipeline.errors import Damaged, RequestError
 from pipeline.plan import Plan, history_of, requested_part
 from pipeline.provenance import commits_of
 from pipeline.report import Part
-from pipeline.words import moment, one_line
+from pipeline.report.sections import why
+from pipeline.words import moment, store_name
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
             datasets[sweep] = requested_part(plan)
             data.append(f"{sweep}: {_filled(plan)}")
         except (Damaged, RequestError, OSError) as error:
-            faults[sweep] = one_line(error.faults[0] if isinstance(error, RequestError) else error)
+            faults[sweep] = why(error)
     held = _searched(parts, datasets)
     shown = [
         _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name)) for claim in CLAIMS.values()
@@ -131,7 +132,7 @@ def _benchmarks(folder: Path) -> list[Benchmark]:
 
 def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
     """Sweep that a claim is about → number of its store: those at full scale or else, if there are none, others."""
-    of = {part.path.name.removesuffix(".zip").removesuffix(".zarr"): k for k, part in enumerate(parts)}
+    of = {store_name(part.path): k for k, part in enumerate(parts)}
     for suffix in sorted({part.suffix for part in parts}):
         found = {sweep: of[f"{sweep}{suffix}"] for sweep in SWEEPS if f"{sweep}{suffix}" in of}
         if found:
