@@ -28,7 +28,6 @@ from pipeline.words import counted, store_name
 class Drawing(NamedTuple):
     """A figure for a page."""
 
-    name: str
     about: str
     """What it shows."""
     said: str
@@ -46,7 +45,6 @@ class Drawing(NamedTuple):
 class _Drawn(NamedTuple):
     """A figure of a store."""
 
-    name: str
     stem: str
     """Of its files."""
     about: str
@@ -78,7 +76,7 @@ def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
         drawn.figure.savefig(file, format="svg", metadata={"Date": None})
         width, height = 72 * drawn.figure.get_size_inches()
         spots, numbers = spots_of(drawn.figure), table_of(drawn.figure)
-        return Drawing(name, drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
+        return Drawing(drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
 
 
 def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], suffix: str) -> _Drawn:
@@ -90,7 +88,7 @@ def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], su
     figure = module.draw(dataset, *beside, **options)
     said = _annotate(figure, plan, [dataset, *beside])
     stem = store_name(plan.path)
-    return _Drawn(name, stem, "" if name == DEFAULT else (module.__doc__ or "").partition("\n")[0], figure, said)
+    return _Drawn(stem, "" if name == DEFAULT else (module.__doc__ or "").partition("\n")[0], figure, said)
 
 
 def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) -> str:

@@ -42,6 +42,11 @@ class Run:
         took = f" in {between(self.started, self.ended)}" if self.ended else ""
         return f"{moment(self.started)} UTC, {self.state}{took}: {', '.join(self._facts())}"
 
+    @property
+    def code(self) -> str:
+        """The commit in short, and whether files differed from it; empty outside of a checkout."""
+        return f"{self.commit[:12]}{', edited' if self.edited else ''}" if self.commit else ""
+
     def _facts(self) -> Iterator[str]:
         if self.state == "merged":
             yield f"{counted(self.taken, 'block')} taken over from {self.source}"
@@ -49,8 +54,8 @@ class Run:
             yield f"{counted(self.computed, 'block')} computed"
         if self.failed:
             yield f"{self.failed} failed"
-        if self.commit:
-            yield f"commit {self.commit[:12]}{', edited' if self.edited else ''}"
+        if self.code:
+            yield f"commit {self.code}"
         if self.hosts:
             yield f"on {', '.join(self.hosts)}"
 

@@ -229,10 +229,9 @@ def _runs(store: Store) -> Table:
     """The runs that filled a store."""
     rows = []
     for run in history_of(store).runs:
-        commit = f"{run.commit[:12]}{', edited' if run.edited else ''}" if run.commit else ""
         what = f"{counted(run.taken, 'block')} from {run.source}" if run.taken else counted(run.computed, "block")
         wall = between(run.started, run.ended) if run.ended else ""
-        rows.append((f"{moment(run.started)}, {run.state}", wall, what, commit, one_line(run.command)))
+        rows.append((f"{moment(run.started)}, {run.state}", wall, what, run.code, one_line(run.command)))
     return Table(("begun (UTC)", "wall time", "computed", "commit", "command"), rows)
 
 

@@ -155,7 +155,7 @@ def _filled(plan: Plan) -> str:
     """When, and by which commits, a store was filled."""
     assert plan.store is not None
     runs = [run for run in history_of(plan.store).runs if run.computed or run.taken]
-    commits = dict.fromkeys(f"{run.commit[:12]}{', edited' if run.edited else ''}" for run in runs if run.commit)
+    commits = dict.fromkeys(run.code for run in runs if run.code)
     last = moment(runs[-1].ended or runs[-1].started) if runs else "unknown"
     return ", ".join(filter(None, [last, f"commit {' and '.join(commits)}" if commits else ""]))
 
