@@ -301,12 +301,17 @@ def write_report(config: Config, observer: Observer) -> Ended:
     return _reported([part], config.store.root, config.store.full_name, config.command)
 
 
-def _reported(parts: Sequence[report.Part], root: Path, name: str, command: str, claims: bool = False) -> Ended:
+def _reported(
+    parts: Sequence[report.Part],
+    root: Path,
+    name: str,
+    command: str,
+    paper: Callable[[str], Config] | None = None,
+) -> Ended:
     """The page about some stores, in a folder beside them."""
     file = root / "report" / f"{name}.html"
-    faults = report.write(parts, file, name, command, claims)
-    lines = [*(f"not shown: {line}" for line in faults), f"report: {file}"]
-    return Ended(file, lines=lines)
+    faults = report.write(parts, file, name, command, paper)
+    return Ended(file, lines=[*(f"on the page: {line}" for line in faults), f"report: {file}"])
 
 
 def _verified(request: Request, plan_now: Callable[[], Plan], path: Path, observer: Observer) -> Ended:
@@ -407,7 +412,7 @@ def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
     path, stores = request.path, _stores_at(request.path)
     if stores == [path]:
         return _reported([_part_of(path)], path.parent, store_name(path), request.command)
-    return _reported([_part_of(store) for store in stores], path, "stores", request.command, claims=True)
+    return _reported([_part_of(store) for store in stores], path, "stores", request.command, _of_paper)
 
 
 def _stores_at(path: Path) -> list[Path]:
@@ -430,10 +435,16 @@ def _in_crate(parts: Sequence[report.Part], request: Request) -> Ended:
     """Some stores, with a page about them, as an RO-Crate."""
     assert request.to is not None
     faults = report.write_crate(
-        parts, request.to, request.export.overwrite, request.command, claims=len(parts) > 1
+        parts, request.to, request.export.overwrite, request.command, _of_paper if len(parts) > 1 else None
     )
-    lines = [*(f"not shown: {line}" for line in faults), f"export: {request.to}"]
-    return Ended([request.to], lines=lines)
+    return Ended([request.to], lines=[*(f"on the page: {line}" for line in faults), f"export: {request.to}"])
+
+
+def _of_paper(sweep: str) -> Config:
+    """The request of a sweep of the paper as its file has it."""
+    config = requested(Origin("", (f"+sweep={sweep}",), None))
+    assert isinstance(config, Config)
+    return config
 
 
 def _part_of(path: Path) -> report.Part:
@@ -444,7 +455,8 @@ def _part_of(path: Path) -> report.Part:
     except (Damaged, RequestError, OSError):  # which the page says
         return report.Part(path, lambda: _plan_of(path), (), (), "")
     names = [name for name in last["figures"]["draw"] or () if not why_not.get(name, "unknown")]
-    return report.Part(path, lambda: _plan_of(path), names, (), last["store"]["suffix"])
+    of = last["figures"].get("of") or ()
+    return report.Part(path, lambda: _plan_of(path), names, of, last["store"]["suffix"])
 
 
 def _verify_alone(request: StoreAlone, observer: Observer) -> Ended:

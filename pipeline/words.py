@@ -60,6 +60,7 @@ def brief(text: str, most: int = 80) -> str:
 def without_tex(text: str) -> str:
     r"""A label as plain text: η of \\eta, R target of R_\\mathrm{target}; what is no such sign stays as it is."""
     text = re.sub(r"_?\\mathrm\{([^{}]*)\}", r" \1", re.sub(r"(?<!\\)\$", "", text))
+    text = re.sub(r"_\{([^{}]*)\}", r"_\1", text)
     return re.sub(r"\\([A-Za-z]+)", lambda found: _sign(found[1]) or found[0], text).replace(r"\$", "$").strip()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import yaml
 
-from pipeline.errors import Damaged
+from pipeline.errors import Damaged, RequestError
 
 if TYPE_CHECKING:
     import xarray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASSUMED", "CALIBRATION", "CLAIMS", "DEVIATIONS", "OPENING", "OPENING_FIGURE", "RULES", "SWEEPS", "Claim", "Holds",
-    "Judged", "holds", "judged",
+    "Judged", "Verdict", "holds", "judged",
 ]  # fmt: skip
 
 _FUNCTIONS = {
@@ -61,11 +61,15 @@ class Claim(NamedTuple):
     """Whether the score used it that chose the settings: then there are settings under which it holds, no more."""
 
 
+Verdict = Literal["supported", "not supported", "undecided", "not computed"]
+"""What stored numbers say of a claim."""
+
+
 class Judged(NamedTuple):
     """A claim with what the numbers say."""
 
     claim: Claim
-    verdict: Literal["supported", "not supported", "undecided", "not computed"]
+    verdict: Verdict
     parts: "list[Part]"
     why: str
     """Why there is no verdict; else empty."""
@@ -120,7 +124,11 @@ def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mappi
     Returns:
         The claim with its verdict.
     """
-    lacking = [f"{sweep}: {faults.get(sweep, 'not computed')}" for sweep in claim.sweeps if sweep not in datasets]
+    lacking = [
+        f"{sweep}: {faults.get(sweep, f'not there yet; python -m pipeline +sweep={sweep} computes it')}"
+        for sweep in claim.sweeps
+        if sweep not in datasets
+    ]
     if lacking:
         return Judged(claim, "not computed", [], "; ".join(lacking))
     from pipeline.claims.judging import together
@@ -131,8 +139,8 @@ def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mappi
         parts = function(datasets, claim.bounds)
     except Damaged as error:  # numbers are read as they are needed
         return Judged(claim, "not computed", [], str(error))
-    except (KeyError, ValueError) as error:
-        return Judged(claim, "not computed", [], f"the stores are of other sweeps than the rule is about: {error}")
+    except (KeyError, ValueError, TypeError, ArithmeticError, RequestError) as error:
+        return Judged(claim, "not computed", [], f"the rule is not about these stores: {error}")
     why = "" if parts else "no numbers that the rule is about"
     return Judged(claim, together(parts), parts, why)
 

@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray
+from scipy.special import ndtri
+from scipy.stats import trim_mean
 
 from pipeline.plan import intervals
 
@@ -14,6 +16,8 @@ Datasets = Mapping[str, xarray.Dataset]
 Bounds = Mapping[str, float]
 """Of a rule, by name."""
 _RESAMPLES = 1000
+_LEAST = 10
+"""Members of which an interval by drawing them anew is not far too narrow."""
 
 
 class Interval(NamedTuple):
@@ -127,6 +131,38 @@ def difference(one: Interval, other: Interval) -> Interval:
     return Interval(middle, float(middle - down), float(middle + up))
 
 
+def difference_of_pairs(one: np.ndarray, other: np.ndarray) -> Interval:
+    """Share of hits in one of two trials of the same members minus that in the other.
+
+    Source: Newcombe, Statist. Med. 17 (1998), 2635, method 10.
+
+    Args:
+        one: (member,) booleans.
+        other: (member,) booleans.
+
+    Returns:
+        The interval of the difference; NaN without members.
+    """
+    n = len(one)
+    if not n:
+        return Interval(np.nan, np.nan, np.nan)
+    everyone = xarray.DataArray(np.ones(n, dtype=bool), dims="member")
+    first, second = (share(xarray.DataArray(hits, dims="member"), everyone) for hits in (one, other))
+    both, neither = int((one & other).sum()), int((~one & ~other).sum())
+    product = both * neither - int((one & ~other).sum()) * int((~one & other).sum())
+    sums = one.sum() * (n - one.sum()) * other.sum() * (n - other.sum())
+    excess = max(product - n / 2, 0.0) if product > 0 else float(product)
+    phi = excess / np.sqrt(float(sums)) if sums else 0.0
+
+    def reach(down: float, up: float) -> float:
+        return float(np.sqrt(max(down**2 - 2 * phi * down * up + up**2, 0.0)))
+
+    middle = first.estimate - second.estimate
+    low = middle - reach(first.estimate - first.low, second.high - second.estimate)
+    high = middle + reach(first.high - first.estimate, second.estimate - second.low)
+    return Interval(middle, low, high)
+
+
 def apart(one: Interval, value: float) -> Interval:
     """How far an estimate is from a value, whichever way.
 
@@ -151,9 +187,9 @@ def bootstrapped(statistic: Callable[[np.ndarray], float], members: int, resampl
         resamples: that are drawn. Default: 1000.
 
     Returns:
-        The interval; NaN where the statistic of all members is no number.
+        The interval; NaN of fewer than ten members, or where the statistic of all members is no number.
     """
-    if members < 2:
+    if members < _LEAST:
         return Interval(np.nan, np.nan, np.nan)
     estimate = statistic(np.arange(members))
     return resampled(estimate, lambda random: statistic(random.integers(0, members, members)), resamples)
@@ -180,6 +216,26 @@ def resampled(estimate: float, statistic: Callable[[np.random.Generator], float]
 
 
 def spread(values: xarray.DataArray) -> Interval:
-    """Standard deviation over (member,) values with its bootstrap interval; NaN does not count."""
+    """Standard deviation over members with Bonett's interval, which holds for distributions that are not normal.
+
+    Source: Bonett, Comput. Stat. Data Anal. 50 (2006), 775.
+
+    Args:
+        values: (member,) numbers; NaN does not count.
+
+    Returns:
+        The interval; NaN of fewer than ten members.
+    """
     numbers = values.values[np.isfinite(values.values)]
-    return bootstrapped(lambda some: float(numbers[some].std(ddof=1)) if len(some) > 1 else np.nan, len(numbers))
+    n, z = len(numbers), float(ndtri(0.975))
+    if n < _LEAST:
+        return Interval(np.nan, np.nan, np.nan)
+    deviation = float(numbers.std(ddof=1))
+    if not deviation:
+        return Interval(0.0, 0.0, 0.0)
+    around = trim_mean(numbers, 1 / (2 * np.sqrt(n - 4)))
+    kurtosis = n * ((numbers - around) ** 4).sum() / ((numbers - numbers.mean()) ** 2).sum() ** 2
+    small = n / (n - z)
+    half = z * small * np.sqrt((kurtosis - (n - 3) / n) / (n - 1))
+    low, high = deviation * np.sqrt(small * np.exp([-half, half]))
+    return Interval(deviation, float(low), float(high))

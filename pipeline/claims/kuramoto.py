@@ -15,13 +15,14 @@ from pipeline.claims.judging import (
     between,
     bootstrapped,
     difference,
+    difference_of_pairs,
     mean,
     median,
     share,
     spread,
 )  # fmt: skip
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, MISSING, find_or_loaded
+from pipeline.systems import COMPUTED, DIVERGED, MISSING, find_or_loaded
 
 _LAST, _FIRST = 0.05, 0.05
 """Shares of the recorded iterations at both ends."""
@@ -76,14 +77,16 @@ def weak_control(datasets: Datasets, bounds: Bounds) -> list[Part]:
 
 def compromise(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C10: at some β within the scan a fair share succeeds with ⟨|w|⟩ near W; half of the members choose it."""
-    dataset = datasets["kuramoto_weight_control"].sortby("weight_control").isel(weight_control=slice(1, -1))
+    dataset = _complete(datasets["kuramoto_weight_control"].sortby("weight_control")).isel(
+        weight_control=slice(1, -1)
+    )
     off = abs(dataset["final_mean_abs_weight"] - _setting(dataset, "target_mean_abs_weight"))
     fair = _succeeds(dataset) & (off <= bounds["apart"])
     half = dataset.sizes["member"] // 2
     chosen = int(fair.isel(member=slice(0, half)).mean("member").argmax("weight_control"))
     others = {"weight_control": chosen, "member": slice(half, None)}
     beta = float(dataset["weight_control"][chosen])
-    of = share(fair.isel(others), (dataset["status"] != MISSING).isel(others))
+    of = share(fair.isel(others), xarray.ones_like(fair.isel(others)))
     return [above(f"share at β = {beta:.3g}", of, bounds["share"])]
 
 
@@ -107,6 +110,8 @@ def any_interval(datasets: Datasets, bounds: Bounds) -> list[Part]:
     dataset = datasets["kuramoto_T"].sortby("T")
     hits, among = _succeeds(dataset).sum("member").values, (dataset["status"] != MISSING).sum("member").values
     at = int(np.abs(dataset["T"].values - bounds["at"]).argmin())
+    if not np.isclose(dataset["T"].values[at], bounds["at"]) or len(dataset["T"]) < 2:
+        raise ValueError(f"T = {bounds['at']:g} and others are needed")
     others = [k for k in range(dataset.sizes["T"]) if k != at]
     sure = float(ndtri(1 - 0.025 / len(others)))
     shares = (hits + 0.5) / (among + 1)
@@ -122,15 +127,12 @@ def any_interval(datasets: Datasets, bounds: Bounds) -> list[Part]:
 
 def schemes(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C12: at short T more succeed by the discrete scheme, and it needs less simulated time."""
-    dataset = datasets["kuramoto_continuous_T"].sortby("T")
+    dataset = _complete(datasets["kuramoto_continuous_T"].sortby("T"))
     parts = []
     for T in dataset["T"].values[dataset["T"].values <= bounds["longest"]]:
         at = dataset.sel(T=T)
-        both = [
-            _succeeds(at, name).where(at["status"] != MISSING)
-            for name in ("discrete_fixed_order_parameter", "fixed_order_parameter")
-        ]
-        gain = mean(both[0].astype(float) - both[1].astype(float))
+        names = ("discrete_fixed_order_parameter", "fixed_order_parameter")
+        gain = difference_of_pairs(*(_is_near(at, name).values for name in names))
         parts.append(above(f"T = {T:g}: success, discrete minus continuous", gain, bounds["gain"]))
 
     def ratio(some: np.ndarray) -> float:
@@ -138,7 +140,7 @@ def schemes(datasets: Datasets, bounds: Bounds) -> list[Part]:
             _soonest(dataset, name, some, bounds["share"])
             for name in ("discrete_order_parameter", "order_parameter")
         )
-        return discrete / continuous if np.isfinite(discrete) or np.isfinite(continuous) else np.nan
+        return discrete / continuous if continuous and np.isfinite(min(discrete, continuous)) else np.nan
 
     soonest = bootstrapped(ratio, dataset.sizes["member"], 200)
     what = f"simulated time until {bounds['share']:.0%} are at the target, discrete over continuous"
@@ -151,7 +153,8 @@ def fluctuations(datasets: Datasets, bounds: Bounds) -> list[Part]:
     parts = []
     for T in dataset["T"].values:
         at = dataset.sel(T=T)
-        late, counts = at.isel(time=slice(_times(at) // 2, _times(at))), at["status"] == COMPUTED
+        count = len(_times(at))
+        late, counts = at.isel(time=slice(count // 2, count)), at["status"] == COMPUTED
         names = ("discrete_error", "error")
         spreads = np.array([_spread_over_time(late[name], "time").where(counts).values for name in names])
         ratio = _ratio_of_means(spreads[:, np.isfinite(spreads).all(axis=0)])
@@ -178,12 +181,17 @@ def _ratio_of_means(pairs: np.ndarray) -> Interval:
 # --- what they share --------------------------------------------------------------------------------------
 
 
-def _succeeds(dataset: xarray.Dataset, name: str = "fixed_order_parameter") -> xarray.DataArray:
-    """Whether members succeed, as the system says it, by one of their R; those that diverge do not."""
+def _succeeds(dataset: xarray.Dataset) -> xarray.DataArray:
+    """Whether members succeed, as the system says it; those that diverge do not."""
+    return _is_near(dataset, "fixed_order_parameter") & (dataset["status"] == COMPUTED)
+
+
+def _is_near(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
+    """Whether members are near the target by one of their R, which is NaN where its scheme diverged."""
     success = find_or_loaded(dataset.attrs["system"]).estimands["success"]
     target = {"target_order_parameter": _setting(dataset, "target_order_parameter")}
     near: xarray.DataArray = success.of_members({"fixed_order_parameter": dataset[name]}, target)
-    return near & (dataset["status"] == COMPUTED)
+    return near
 
 
 def _success(dataset: xarray.Dataset) -> Interval:
@@ -191,7 +199,15 @@ def _success(dataset: xarray.Dataset) -> Interval:
 
 
 def _valid(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
-    return dataset[name].where(dataset["status"] == COMPUTED)
+    """Of members that did not diverge; NaN for all where half of them did, as the others say little then."""
+    there, diverged = (dataset["status"] != MISSING).sum("member"), (dataset["status"] == DIVERGED).sum("member")
+    return dataset[name].where((dataset["status"] == COMPUTED) & (2 * diverged < there))
+
+
+def _complete(dataset: xarray.Dataset) -> xarray.Dataset:
+    """The members that were computed at all points."""
+    there = (dataset["status"] != MISSING).all([dim for dim in dataset["status"].dims if dim != "member"])
+    return dataset.isel(member=np.flatnonzero(there.values))
 
 
 def _setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
@@ -204,23 +220,22 @@ def _ends(dataset: xarray.Dataset) -> tuple[xarray.Dataset, xarray.Dataset]:
     return ordered.isel(weight_control=-1), ordered.isel(weight_control=0)
 
 
-def _times(dataset: xarray.Dataset) -> int:
-    """How many recorded times a point has: those of others are filled up with NaN."""
-    time = dataset["time"] if dataset["time"].ndim == 1 else dataset["time"].squeeze()
-    return int(np.isfinite(time.values.astype(float)).sum())
+def _times(dataset: xarray.Dataset) -> np.ndarray:
+    """(record,) the recorded times of a point: where others have more, rows are filled up with NaN."""
+    times = dataset["time_at" if "time_at" in dataset.coords else "time"].values.astype(float)
+    there: np.ndarray = times[np.isfinite(times)]
+    return there
 
 
 def _soonest(dataset: xarray.Dataset, name: str, some: np.ndarray, wanted: float) -> float:
     """The least simulated time, over T, from which on so many members are within reach of the target; ∞: never."""
-    near = _succeeds(dataset, name).transpose("T", "member", "time").isel(member=some)
+    near = _is_near(dataset, name).transpose("T", "member", "time").isel(member=some)
     enough = near.mean("member") >= wanted
     soonest = np.inf
     for k in range(dataset.sizes["T"]):
-        at = dataset.isel(T=k)
-        count = _times(at)
-        holds = enough.isel(T=k).values[:count]
+        times = _times(dataset.isel(T=k))
+        holds = enough.isel(T=k).values[: len(times)]
         from_there = np.logical_and.accumulate(holds[::-1])[::-1]
         if from_there.any():
-            time = np.ravel(at["time"].values)[:count]
-            soonest = min(soonest, float(time[int(from_there.argmax())]))
+            soonest = min(soonest, float(times[int(from_there.argmax())]))
     return soonest

@@ -21,10 +21,11 @@ from pipeline.claims.judging import (
     share,
 )  # fmt: skip
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, MISSING
+from pipeline.systems import COMPUTED, DIVERGED, MISSING
 
 _BOTH = ("network_eta_sigma", "network_eta_sigma_15")
 _RESAMPLED_MAPS = 300
+_NOTHING = Interval(np.nan, np.nan, np.nan)
 
 
 def learning(datasets: Datasets, bounds: Bounds) -> list[Part]:
@@ -47,8 +48,8 @@ def descent(datasets: Datasets, bounds: Bounds) -> list[Part]:
         return []
     learned = _first(dataset["error"] <= bounds["error"], "iteration")
     descended = _first(dataset["backpropagation_error"] <= bounds["error"], "epoch")
-    known = np.isfinite(descended) & (dataset["status"] != MISSING).values
-    ratio = learned[known] / np.maximum(descended[known], 1)
+    known = (np.isfinite(learned) | np.isfinite(descended)) & (dataset["status"] != MISSING).values
+    ratio = learned[known] / np.maximum(descended[known], 1)  # 0 where descent alone never gets there
     found = bootstrapped(lambda some: float(np.median(ratio[some])) if len(some) else np.nan, len(ratio))
     return [above(f"iterations to {bounds['error']:g}, over those of back-propagation", found, bounds["ratio"])]
 
@@ -74,6 +75,8 @@ def same_place(datasets: Datasets, bounds: Bounds) -> list[Part]:
         sides = [np.log10(one[name].values) for one in grids]
 
         def decades(means: list[np.ndarray], axis: int = axis, sides: list[np.ndarray] = sides) -> float:
+            if any(np.isnan(one).all() for one in means):
+                return np.nan
             five, fifteen = (np.unravel_index(int(np.nanargmin(one)), one.shape)[axis] for one in means)
             return float(sides[1][fifteen] - sides[0][five])
 
@@ -90,7 +93,10 @@ def same_surface(datasets: Datasets, bounds: Bounds) -> list[Part]:
         known = np.isfinite(means[0]) & np.isfinite(means[1])
         return float(spearmanr(means[0][known], means[1][known]).statistic) if known.sum() > 2 else np.nan
 
-    found = _of_maps([_grid(datasets[name]).values for name in _BOTH], correlation)
+    grids = [_grid(datasets[name]) for name in _BOTH]
+    if any(not np.array_equal(grids[0][name], grids[1][name]) for name in ("eta", "sigma")):
+        raise ValueError("maps over the same eta and sigma are needed")
+    found = _of_maps([grid.values for grid in grids], correlation)
     return [above("rank correlation of the maps", found, bounds["correlation"])]
 
 
@@ -143,11 +149,11 @@ def _interior(
     dataset: xarray.Dataset, values: xarray.DataArray, axes: tuple[str, str], bounds: Bounds
 ) -> list[Part]:
     """The least value on every edge against the least within, and how far the least may be spread."""
-    grid = values.where(dataset["status"] == COMPUTED).sortby(list(axes)).transpose(*axes, "member")
+    grid = _held(dataset, values).sortby(list(axes)).transpose(*axes, "member")
+    if not (grid[axes[0]] > 0).all() or not (grid[axes[1]] > 0).all():
+        raise ValueError(f"{' and '.join(axes)} above 0 are needed")
     estimates = {place: mean(grid[place]) for place in np.ndindex(grid.shape[:2])}
-    counts = (
-        np.isfinite(grid.values).sum(axis=2) > grid.shape[2] / 2
-    )  # of those that diverged, the rest says little
+    counts = np.isfinite(grid.values).any(axis=2)
     last = [size - 1 for size in grid.shape[:2]]
     within = [
         place for place in estimates if counts[place] and all(0 < i < n for i, n in zip(place, last, strict=True))
@@ -157,8 +163,13 @@ def _interior(
     best = min(within, key=lambda place: estimates[place].estimate)
     parts = []
     for axis, name in enumerate(axes):
-        for end, word in ((0, "least"), (last[axis], "largest")):
-            edge = [place for place in estimates if place[axis] == end and counts[place]]
+        edges = {
+            word: [place for place in estimates if place[axis] == end and counts[place]]
+            for end, word in ((0, "least"), (last[axis], "largest"))
+        }
+        if not any(edges.values()):
+            parts.append(above(f"edges of {name}: their least minus the least within", _NOTHING, bounds["above"]))
+        for word, edge in edges.items():
             if edge:  # where most members diverge everywhere, nothing is less
                 least = min(edge, key=lambda place: estimates[place].estimate)
                 found = difference(estimates[least], estimates[best])
@@ -169,6 +180,7 @@ def _interior(
     for axis, name in enumerate(axes):
         side = np.log10(grid[name].values)
         extent = float(side[max(place[axis] for place in near)] - side[min(place[axis] for place in near)])
+        extent = round(extent, 3)  # of steps that are decades by a whole number
         what = f"decades of {name} over which the minimum may lie"
         parts.append(below(what, Interval(extent, extent, extent), bounds["decades"]))
     return parts
@@ -176,8 +188,13 @@ def _interior(
 
 def _grid(dataset: xarray.Dataset) -> xarray.DataArray:
     """(eta, sigma, member) final errors, NaN where a member diverged, and of all where most did."""
-    grid = dataset["final_error"].where(dataset["status"] == COMPUTED)
-    return grid.where(grid.count("member") > grid.sizes["member"] / 2).transpose("eta", "sigma", "member")
+    return _held(dataset, dataset["final_error"]).sortby(["eta", "sigma"]).transpose("eta", "sigma", "member")
+
+
+def _held(dataset: xarray.Dataset, values: xarray.DataArray) -> xarray.DataArray:
+    """Values of members that did not diverge; NaN for all where half of them did, as the others say little then."""
+    there, diverged = (dataset["status"] != MISSING).sum("member"), (dataset["status"] == DIVERGED).sum("member")
+    return values.where((dataset["status"] == COMPUTED) & (2 * diverged < there))
 
 
 def _of_maps(maps: list[np.ndarray], statistic: Callable[[list[np.ndarray]], float]) -> Interval:

@@ -33,9 +33,10 @@ def outcome_lines(plan: Plan, outcome: Outcome, wall: float, workers: int) -> li
         Lines for people.
     """
     busy = outcome.seconds / (wall * workers) if wall > 0 else 0.0
+    whose = "1 worker's" if workers == 1 else f"{workers} workers'"
     lines = [
         f"computed {counted(outcome.computed, 'block')} in {duration(wall)} "
-        f"({busy:.0%} of {workers} workers' time in kernels), {counted(outcome.diverged, 'member')} diverged"
+        f"({busy:.0%} of {whose} time in kernels), {counted(outcome.diverged, 'member')} diverged"
     ]
     lines += [f"failed: {text}" for text in failures(plan, outcome)]
     if outcome.failed:

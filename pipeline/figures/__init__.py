@@ -2,11 +2,13 @@
 
 A module names the axes of the sweep that it draws in `AXES`, and the variables and settings of the system that it
 needs in `VARIABLES` and `SETTINGS`. It may name stores of other sweeps in `BESIDE`, which `draw` gets as further
-datasets. `default` draws any sweep. What modules share is in those with a leading underscore.
+datasets, and give what a page shows frame by frame by `pictures(dataset)`. `default` draws any sweep. What modules
+share is in those with a leading underscore.
 """
 
 import ast
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
     from pipeline.figures._drawing import Drawing as Drawing
 
-__all__ = ["DEFAULT", "Drawing", "draw", "drawing", "known", "plot", "recorded", "unwritable", "writable"]
+__all__ = [
+    "DEFAULT", "Drawing", "draw", "drawing", "known", "pictures", "plot", "recorded", "unwritable", "writable",
+]  # fmt: skip
 
 DEFAULT = "default"
 """The figure of any sweep."""
@@ -82,6 +86,20 @@ def drawing(plan: Plan, name: str, of: Sequence[str] = (), suffix: str = "") -> 
     from pipeline.figures import _drawing
 
     return _drawing.drawing(plan, name, of, suffix)
+
+
+def pictures(dataset: "xarray.Dataset", name: str) -> "xarray.DataArray | None":
+    """What a page shows of single members, frame by frame, beside a figure.
+
+    Args:
+        dataset: of a sweep that the figure can be drawn of.
+        name: of the figure, one of `known`.
+
+    Returns:
+        (frame, member, panel, row, column) numbers, the frames along a swept axis; None: this figure has none.
+    """
+    function = getattr(import_module(f"{__name__}.{name}"), "pictures", None)
+    return function(dataset) if function else None
 
 
 def recorded(dataset: "xarray.Dataset") -> list[str]:

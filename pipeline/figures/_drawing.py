@@ -15,6 +15,7 @@ import xarray
 from matplotlib.figure import Figure
 
 from pipeline.figures import DEFAULT, unwritable, writable
+from pipeline.figures._elements import sets_apart
 from pipeline.figures._numbers import Spot, spots_of, table_of
 from pipeline.figures._style import style
 from pipeline.plan import Plan, requested_part
@@ -23,6 +24,9 @@ from pipeline.request import FiguresConfig
 from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
 from pipeline.words import counted, store_name
+
+_GLYPH = "Glyph"
+"""How a warning begins that the font has boxes for signs that it lacks."""
 
 
 class Drawing(NamedTuple):
@@ -72,8 +76,10 @@ def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
     """Draw a figure of a plan's store for a page: what `pipeline.figures.drawing` does."""
     with style(), StringIO() as file:
         drawn = _drawn(requested_part(plan), plan, name, of, suffix)
-        _lay_out(drawn.figure)
-        drawn.figure.savefig(file, format="svg", metadata={"Date": None})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _GLYPH, UserWarning)
+            _lay_out(drawn.figure)
+            drawn.figure.savefig(file, format="svg", metadata={"Date": None})
         width, height = 72 * drawn.figure.get_size_inches()
         spots, numbers = spots_of(drawn.figure), table_of(drawn.figure)
         return Drawing(drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
@@ -93,7 +99,8 @@ def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], su
 
 def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) -> str:
     """Say under a figure how many members it shows, ensemble by ensemble, and across it if some are missing."""
-    members = np.minimum(plan.requested.sum(axis=1) * plan.sweep.block_members, plan.sweep.members)
+    there = plan.requested & plan.available
+    members = np.minimum(there.sum(axis=1) * plan.sweep.block_members, plan.sweep.members)
     least, most = int(members.min()), int(members.max())
     a_point = counted(most, "member") if least == most else f"{least} … {most} members"
     ensembles = [f"{a_point} a point, {_diverged(datasets[0])}"]
@@ -106,7 +113,8 @@ def _annotate(figure: Figure, plan: Plan, datasets: Sequence[xarray.Dataset]) ->
         figure.text(
             0.5, 0.5, "incomplete", fontsize=36, color="0.5", alpha=0.4, rotation=25, ha="center", va="center"
         )
-    text = "; ".join([*ensembles, *_origins(plan)])
+    apart = ["points at one x are set apart along it"] if sets_apart(figure) else []
+    text = "; ".join([*ensembles, *apart, *_origins(plan)])
     lines = wrap(text, int(72 * figure.get_figwidth() / 3.9))
     figure.supxlabel("\n".join(lines), fontsize=7, color="0.35", x=0.99, ha="right")
     return text
@@ -150,7 +158,7 @@ def _save(figure: Figure, stem: Path, formats: Sequence[str], metadata: dict[str
     }
     written = []
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # the font has boxes for signs that it lacks
+        warnings.filterwarnings("ignore", _GLYPH, UserWarning)
         _lay_out(figure)
         for kind in dict.fromkeys(formats):
             written.append(stem.with_name(f"{stem.name}.{kind}"))
@@ -164,7 +172,5 @@ def _lay_out(figure: Figure) -> None:
     """Lay a figure out, once for all files."""
     layout = figure.get_layout_engine()
     if layout is not None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph", UserWarning)
-            layout.execute(figure)
+        layout.execute(figure)
         figure.set_layout_engine("none")

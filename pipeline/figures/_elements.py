@@ -5,10 +5,12 @@ Everything drawn here is noted for the table beside the figure.
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import xarray
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline.figures._numbers import columns_of, note
 from pipeline.figures._scales import SweptAxis, fitting, place_axis, place_log_ticks, thin_ticks
@@ -27,6 +29,10 @@ _APART = 0.12
 
 
 # --- estimates against a swept setting --------------------------------------------------------------------
+
+
+_SET_APART = WeakSet[Axes]()
+"""Panels in which points stand beside their x."""
 
 
 def draw_estimates(
@@ -52,6 +58,8 @@ def draw_estimates(
         apart: how far series are from each other, as a share of the least step between values. Default: 0.12.
     """
     place_axis(ax, "x", axis, drawn=not joined)
+    if len(series) > 1:
+        _SET_APART.add(ax)
     middle = (len(series) - 1) / 2
     apart = min(apart, 0.2 / max(middle, 0.1))  # all within the margin of the axis
     for number, (label, estimate) in enumerate(series.items()):
@@ -65,6 +73,18 @@ def draw_estimates(
             colour = COLOURS[number % len(COLOURS)]
             ax.plot(at[nowhere], np.full(nowhere.sum(), 0.03), "x", transform=frame, color=colour, markersize=4)
             ax.plot([], [], "x", color=GREY, markersize=4, label=f"none: {absent}")
+
+
+def sets_apart(figure: Figure) -> bool:
+    """Whether series of a figure are set apart along x.
+
+    Args:
+        figure: any.
+
+    Returns:
+        Whether a panel has several series of estimates.
+    """
+    return any(ax in _SET_APART for ax in figure.axes)
 
 
 def draw_points(

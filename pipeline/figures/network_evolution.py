@@ -27,18 +27,17 @@ def draw(dataset: xarray.Dataset) -> Figure:
         draw_mean(ax, iteration, error, "mean of all members", "error"),
         draw_curve(ax, iteration, error.isel(member=typical), f"member {typical}, median final error", "error"),
     ]
-    if dataset.sizes["epoch"]:
-        descent, epoch = valid(dataset, "backpropagation_error"), dataset["epoch"]
-        shown.append(draw_mean(ax, epoch, descent, "mean under back-propagation", "backpropagation_error", 2))
-        first = {"epoch": slice(0, 3)}
-        ax.plot(
-            epoch[first],
-            descent.mean("member")[first],
-            "k.",
-            markersize=4,
-            label="first three records of back-propagation",
-            zorder=4,
-        )
+    descent, epoch = valid(dataset, "backpropagation_error"), dataset["epoch"]
+    shown.append(draw_mean(ax, epoch, descent, "mean under back-propagation", "backpropagation_error", 2))
+    first = {"epoch": slice(0, 3)}
+    ax.plot(
+        epoch[first],
+        descent.mean("member")[first],
+        "k.",
+        markersize=4,
+        label="first three records of back-propagation",
+        zorder=4,
+    )
     right = intervals.fraction(dataset["classified"] == 1, dataset["status"] == COMPUTED)
     share, low, high = (100 * float(right[name]) for name in ("estimate", "low", "high"))
     note(ax, "share that classifies all patterns", "", columns_of(right))

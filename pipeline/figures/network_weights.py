@@ -17,8 +17,31 @@ AXES = ("iterations",)
 VARIABLES = ("weight", "final_error")
 SETTINGS = ("patterns", "hidden")
 
-_MOST_FRAMES = 9
+_FEWEST_COLUMNS, _MOST_COLUMNS = 7, 9
 _COLOURS = "PuOr_r"
+
+
+def pictures(dataset: xarray.Dataset) -> xarray.DataArray:
+    """Weights from pixels to hidden nodes: what a page shows frame by frame.
+
+    Args:
+        dataset: of a sweep over `iterations`.
+
+    Returns:
+        (iterations, member, hidden_node, row, column) weights, ascending in iterations, row 0 on top.
+    """
+    settings = settings_of(dataset)
+    rows, columns = patterns.bitmaps(settings["patterns"])[0].shape
+    weight = dataset["weight"].sortby("iterations").transpose("iterations", "member", "connection")
+    inputs = weight.values[..., : settings["hidden"] * (rows * columns + 1)]
+    values = inputs.reshape(*inputs.shape[:2], settings["hidden"], -1)[..., : rows * columns]
+    return xarray.DataArray(
+        values.reshape(*values.shape[:3], rows, columns),
+        {"iterations": weight["iterations"]},
+        ("iterations", "member", "hidden_node", "row", "column"),
+        "weight",
+        {"long_name": "weight from a pixel to a hidden node"},
+    )
 
 
 def draw(dataset: xarray.Dataset) -> Figure:
@@ -27,33 +50,34 @@ def draw(dataset: xarray.Dataset) -> Figure:
     typical = typical_member(valid(dataset.isel(iterations=-1), "final_error"))
     if typical is None:
         return all_diverged()
-    settings = settings_of(dataset)
-    rows, columns = patterns.bitmaps(settings["patterns"])[0].shape
-    hidden = settings["hidden"]
-    chosen = np.unique(np.linspace(0, dataset.sizes["iterations"] - 1, _MOST_FRAMES).round().astype(int))
-    member = dataset.isel(member=typical, iterations=chosen)
-    weights = member["weight"].transpose("iterations", "connection").values
-    inputs = weights[:, : hidden * (rows * columns + 1)].reshape(len(chosen), hidden, -1)[..., : rows * columns]
-    strongest = float(np.nanmax(np.abs(inputs), initial=0.0)) or 1.0
+    chosen = np.linspace(0, dataset.sizes["iterations"] - 1, _MOST_COLUMNS).round().astype(int)
+    dataset = dataset.isel(iterations=np.unique(chosen))
+    member = pictures(dataset).isel(member=typical)
+    errors = dataset["final_error"].isel(member=typical).values
+    frames, hidden, rows, columns = member.shape
+    strongest = float(np.nanmax(np.abs(member.values), initial=0.0)) or 1.0
     norm = Normalize(-strongest, strongest)
     figure = SweepFigure(
-        figsize=(PAGE, PAGE * hidden * rows / (len(chosen) * columns * 1.35)), layout="constrained"
+        figsize=(PAGE, PAGE * hidden * rows / (max(frames, _FEWEST_COLUMNS) * columns * 1.35)),
+        layout="constrained",
     )
-    grid = np.asarray(figure.subplots(hidden, len(chosen), squeeze=False))
+    grid = np.asarray(figure.subplots(hidden, frames, squeeze=False))
+    at = np.meshgrid(np.arange(columns) + 0.5, rows - np.arange(rows) - 0.5)
     for frame, iterations in enumerate(member["iterations"].values.tolist()):
         for node in range(hidden):
-            panel = grid[node, frame]
-            pixels = inputs[frame, node]
-            panel.pcolormesh(pixels.reshape(rows, columns)[::-1], cmap=_COLOURS, norm=norm)
+            panel, pixels = grid[node, frame], member.values[frame, node]
+            panel.pcolormesh(pixels[::-1], cmap=_COLOURS, norm=norm)
             panel.set(xticks=[], yticks=[], aspect="equal")
             panel.set_label(f"node {node}, {iterations} iterations")
-            at = np.meshgrid(np.arange(columns) + 0.5, rows - np.arange(rows) - 0.5)
             noted = {"pixel": np.arange(rows * columns), "value": pixels}
             note(panel, "weight", f"hidden node {node}, {iterations} iterations", noted, (at[0], at[1]))
         grid[0, frame].set_title(f"{iterations:,}".replace(",", " "), fontsize=7)
-        grid[-1, frame].set_xlabel(f"ε {float(member['final_error'][frame]):.3f}", fontsize=7)
+        grid[-1, frame].set_xlabel(f"ε {errors[frame]:.3f}", fontsize=7)
     for node in range(hidden):
         grid[node, 0].set_ylabel(str(node), fontsize=7, rotation=0, ha="right", va="center")
-    figure.suptitle(f"iterations; rows: hidden nodes of member {typical}, of the median final error", fontsize=8)
+    figure.suptitle(
+        f"columns: after so many iterations; rows: hidden nodes of member {typical} (median final error)",
+        fontsize=8,
+    )
     figure.colorbar(ScalarMappable(norm, _COLOURS), ax=grid, shrink=0.4).set_label("weight from a pixel")
     return figure

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.plan.budget import Left, left_of
 from pipeline.plan.cost import Prediction, predict, refuse_above
-from pipeline.plan.history import History, history_of
+from pipeline.plan.history import History, Run, history_of
 from pipeline.plan.listing import Listing, stores_in
 from pipeline.plan.memory import memory_here, too_large
 from pipeline.plan.planning import Execution, Job, Plan, make_plan, sweep_of, whole_store
@@ -31,6 +31,7 @@ __all__ = [
     "Reached",
     "Record",
     "Round",
+    "Run",
     "Status",
     "begun",
     "by_member",

@@ -76,7 +76,7 @@ def stores_in(root: Path) -> Listing:
     for path in [root] if is_store else sorted(root.iterdir()):
         if not is_store and not (path.is_dir() or path.name.endswith((".zarr", ".zarr.zip"))):
             continue
-        if path.name in ("figures", "report") and not (path / "zarr.json").exists():  # where they go
+        if not is_store and _is_other(path):
             continue
         try:
             stores.append(_listed(path))
@@ -85,10 +85,21 @@ def stores_in(root: Path) -> Listing:
     return Listing(root, stores, others)
 
 
+def _is_other(path: Path) -> bool:
+    """Whether a folder is there for something else, such as figures."""
+    marks = ("zarr.json", "runs/zarr.json")
+    return (
+        path.suffix != ".zarr" and not any(map(os.path.lexists, map(path.joinpath, marks))) and not _within(path)
+    )
+
+
+def _within(path: Path) -> list[Path]:
+    return list(path.glob("*.zarr"))
+
+
 def _listed(path: Path) -> Listed:
     if path.is_dir() and not (os.path.lexists(path / "zarr.json") or (path / "runs" / "zarr.json").exists()):
-        within = len(list(path.glob("*.zarr")))
-        there = f"; stores are in it, see action=list path={path}" if within else ""
+        there = f"; stores are in it, see action=list path={path}" if _within(path) else ""
         raise RequestError([f"no store: it has no zarr.json{there}"])
     store = open_store(path)
     if store is None:

@@ -13,7 +13,7 @@ from pipeline.plan.memory import block_bytes, block_memory
 from pipeline.plan.planning import Plan
 from pipeline.plan.rounds import Record
 from pipeline.request import Value, shown
-from pipeline.words import brief, counted, duration, size, span
+from pipeline.words import brief, counted, duration, moment, size, span
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Status:
             yield f"{self.record.what}: {self._progress()}"
         if self.runs:
             last = self.runs[-1]
-            yield f"last run: started {last['started']}, {_state(last, self.driven)}"
+            yield f"last run: started {moment(last['started'])} UTC, {_state(last, self.driven)}"
             yield from (f"failed: {text}" for text in self.failed)
 
     def _progress(self) -> str:
@@ -251,7 +251,7 @@ def status(plan: Plan, driven: bool, unknown: dict[str, str]) -> Status:
 def _state(run: dict[str, Any], driven: bool) -> str:
     if run["state"] == "running":
         return "running now" if driven else "killed; the same command resumes"
-    return f"{run['state']} {run['ended']}, {counted(run['blocks_computed'], 'block')} computed"
+    return f"{run['state']} {moment(run['ended'])}, {counted(run['blocks_computed'], 'block')} computed"
 
 
 def _range(least: float, greatest: float) -> str:

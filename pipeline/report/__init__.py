@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.errors import RequestError
 from pipeline.plan import Plan
+from pipeline.request import Config
 
 __all__ = ["Part", "write", "write_crate"]
 
@@ -28,7 +29,9 @@ class Part(NamedTuple):
     """Of the stores of other sweeps that figures show too."""
 
 
-def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool = False) -> list[str]:
+def write(
+    parts: Sequence[Part], file: Path, title: str, command: str, paper: Callable[[str], Config] | None = None
+) -> list[str]:
     """Write a page about some stores.
 
     Args:
@@ -36,20 +39,23 @@ def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: b
         file: the page, replaced if it is there.
         title: of the page.
         command: what was typed to make it.
-        claims: whether to judge the claims of the paper by these stores, if some are of its sweeps. Default: no.
+        paper: gives the request of a sweep of the paper as its file has it: the claims of the paper are judged, if
+            some of the stores are of its sweeps. Default: no claims.
 
     Returns:
-        What could not be shown, a line each.
+        What is wrong or not complete, as the page says too, a line each.
 
     Raises:
         RequestError: the file can't be written.
     """
     from pipeline.report import page  # Jinja, Matplotlib and xarray: a second to import
 
-    return page.write(parts, file, title, command, claims)
+    return page.write(parts, file, title, command, paper)
 
 
-def write_crate(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims: bool = False) -> list[str]:
+def write_crate(
+    parts: Sequence[Part], to: Path, overwrite: bool, command: str, paper: Callable[[str], Config] | None = None
+) -> list[str]:
     """Write some stores with a page about them as an RO-Crate: a zip archive that says what is in it.
 
     Args:
@@ -57,10 +63,10 @@ def write_crate(parts: Sequence[Part], to: Path, overwrite: bool, command: str, 
         to: the archive.
         overwrite: whether to replace a file that is there.
         command: what was typed to make it.
-        claims: as of `write`.
+        paper: as of `write`.
 
     Returns:
-        What the page can't show, a line each.
+        As of `write`.
 
     Raises:
         RequestError: the file is there, or can't be; or the library is not installed.
@@ -74,4 +80,4 @@ def write_crate(parts: Sequence[Part], to: Path, overwrite: bool, command: str, 
         raise RequestError([f"to: {how}"])
     from pipeline.report import crate
 
-    return crate.write(parts, to, overwrite, command, claims)
+    return crate.write(parts, to, overwrite, command, paper)

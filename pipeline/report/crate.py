@@ -3,7 +3,7 @@
 Source: Soiland-Reyes et al., Data Science 5 (2022), 97; https://w3id.org/ro/crate/1.1
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib.metadata import metadata
 from pathlib import Path
@@ -16,6 +16,7 @@ from rocrate.rocrate import ROCrate
 
 from pipeline.plan import history_of
 from pipeline.report import Part, page
+from pipeline.request import Config
 from pipeline.store import Part as Whole
 from pipeline.store import Store, export_part, new_file
 from pipeline.words import one_line, store_name
@@ -25,7 +26,9 @@ _PAGE = "report.html"
 _KINDS = {".zip": "application/zip", ".json": "application/json", ".html": "text/html", ".txt": "text/plain"}
 
 
-def write(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims: bool) -> list[str]:
+def write(
+    parts: Sequence[Part], to: Path, overwrite: bool, command: str, paper: Callable[[str], Config] | None
+) -> list[str]:
     """Write some stores, a page about them and their provenance: what `pipeline.report.write_crate` does."""
     stores = [_store_of(part) for part in parts]
     with (
@@ -47,7 +50,7 @@ def write(parts: Sequence[Part], to: Path, overwrite: bool, command: str, claims
                 properties |= {"endTime": run.ended} if run.ended else {}
                 identifier = f"#{archive.name}-run-{number}"
                 crate.add_action(software, identifier, object=[origin], result=[held], properties=properties)
-        faults = page.write(parts, folder / _PAGE, crate.name, command, claims)
+        faults = page.write(parts, folder / _PAGE, crate.name, command, paper)
         crate.add_file(folder / _PAGE, properties=_about(folder / _PAGE, "The page: figures, numbers, provenance"))
         sums = folder / _SUMS
         held_files = sorted(crate.data_entities, key=lambda entity: str(entity.id))

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -12,25 +12,33 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipeline.errors import RequestError
 from pipeline.provenance import commit
 from pipeline.report import Part
 from pipeline.report.sections import FigureShown, Section, section
-from pipeline.report.series import Series
-from pipeline.report.verdicts import verdicts
+from pipeline.report.series import Frames, Series
+from pipeline.report.verdicts import in_order, verdicts
+from pipeline.request import Config
 from pipeline.words import moment, store_name
 
+_PAPER = "Autonomous learning in discrete time: the paper's claims, and what our numbers say"
+"""Title of a page that judges claims."""
 
-def write(parts: Sequence[Part], file: Path, title: str, command: str, claims: bool) -> list[str]:
+
+def write(
+    parts: Sequence[Part], file: Path, title: str, command: str, paper: Callable[[str], Config] | None
+) -> list[str]:
     """Write a page about some stores: what `pipeline.report.write` does."""
+    parts = in_order(parts) if paper else parts
     sections = [section(part, key) for part, key in zip(parts, _keys(parts), strict=True)]
+    found = verdicts(parts, [one.key for one in sections], paper) if paper else None
     made = commit()
     text = _template().render(
-        title=title,
+        title=_PAPER if found else f"Report: {title}",
         sections=sections,
-        verdicts=verdicts(parts, [one.key for one in sections]) if claims else None,
+        verdicts=found,
         command=command,
         moment=moment(datetime.now(UTC).isoformat()),
         commit=f"{made['commit'][:12]}{', edited' if made['dirty'] else ''}" if made["commit"] else "",
@@ -58,7 +66,8 @@ def _keys(parts: Sequence[Part]) -> list[str]:
 
 
 def _faults(one: Section) -> list[str]:
-    return [*one.faults, *(f"{figure.caption}: {figure.fault}" for figure in one.figures if figure.fault)]
+    of_figures = [f"{figure.caption}: {figure.fault}" for figure in one.figures if figure.fault]
+    return [f"{one.title}: {line}" for line in [*one.faults, *one.notes, *of_figures]]
 
 
 @cache
@@ -70,6 +79,7 @@ def _template() -> Template:
     environment.filters["svg"] = _svg
     environment.filters["spots"] = _spots
     environment.filters["data"] = _data
+    environment.filters["code"] = _code
     return environment.get_template("page.html.j2")
 
 
@@ -83,9 +93,14 @@ def _spots(figure: FigureShown) -> Markup:
     return _as_json([[round(spot.x, 4), round(spot.y, 4), spot.text] for spot in figure.spots])
 
 
-def _data(series: Sequence[Series]) -> Markup:
+def _code(text: str) -> Markup:
+    """A line with `code` in it."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _data(members: Sequence[Series | Frames]) -> Markup:
     """Members to be picked, as JSON within a script element."""
-    return _as_json([asdict(one) for one in series])
+    return _as_json([asdict(one) for one in members])
 
 
 def _as_json(data: Any) -> Markup:

@@ -6,17 +6,21 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
 
 from pipeline.digest import as_hex
 from pipeline.errors import Damaged, RequestError
-from pipeline.figures import DEFAULT, drawing
-from pipeline.plan import Plan, history_of, requested_part
+from pipeline.figures import DEFAULT, drawing, pictures
+from pipeline.plan import Plan, Run, history_of, requested_part
 from pipeline.report import Part
-from pipeline.report.series import Series, series_of
+from pipeline.report.series import Frames, Series, frames_of, series_of
 from pipeline.request import CONF
 from pipeline.store import Store, is_driven
-from pipeline.systems import DIVERGED, MISSING
+from pipeline.systems import DIVERGED, MISSING, System
 from pipeline.words import between, brief, counted, duration, moment, one_line, store_name, without_tex
 
 if TYPE_CHECKING:
@@ -53,6 +57,8 @@ class FigureShown:
     height: float = 0.0
     spots: Sequence[Any] = ()
     numbers: Table = field(default_factory=lambda: Table((), ()))
+    frames: Frames | None = None
+    """Pictures of single members that belong to it."""
     fault: str = ""
 
 
@@ -74,6 +80,8 @@ class Section:
     machines: list[str]
     series: list[Series] = field(default_factory=list)
     """Of a store without axes: its members, to be picked."""
+    notes: list[str] = field(default_factory=list)
+    """What to know of numbers that are shown."""
 
 
 def section(part: Part, key: str) -> Section:
@@ -103,17 +111,22 @@ def section(part: Part, key: str) -> Section:
             faults.append(why(error))
             return otherwise
 
+    system = shown(lambda: plan.sweep.system, None)
     return Section(
         key=key,
         title=title,
-        lead=_lead(plan, store),
-        faults=faults,
-        figures=[_figure(plan, name, part, key) for name in part.figures or [DEFAULT]],
-        facts=[*_facts(plan, store), *shown(lambda: list(_checks(store)), list[tuple[str, str]]())],
+        lead=shown(lambda: _lead(plan, store), ""),
+        figures=[_figure(plan, name, part, key) for name in part.figures or [DEFAULT] if system],
+        facts=[
+            *shown(lambda: list(_facts(plan, store)), list[tuple[str, str]]()),
+            *shown(lambda: list(_last(store)), list[tuple[str, str]]()),
+        ],
         settings=shown(lambda: _settings(plan, store), empty),
         runs=shown(lambda: _runs(store), empty),
         machines=shown(lambda: [_machine(told) for told in store.machines().values()], []),
         series=shown(lambda: series_of(requested_part(plan)), list[Series]()) if plan.available.any() else [],
+        notes=shown(lambda: list(_notes_on_code(plan)), list[str]()),
+        faults=list(dict.fromkeys(faults)),
     )
 
 
@@ -141,6 +154,16 @@ def _not_done(plan: Plan) -> Iterator[str]:
         yield f"not complete: the search goes on; {at_work}"
 
 
+def _notes_on_code(plan: Plan) -> Iterator[str]:
+    """Whether stored numbers are those of today's code."""
+    if plan.stale.any():
+        changed = ", ".join(plan.changed_code()) or "unknown"
+        yield (
+            f"{counted(int(plan.stale.sum()), 'block')} of {int(plan.stored.sum())} were computed by other code than "
+            f"today's (changed since: {changed})"
+        )
+
+
 def _lead(plan: Plan, store: Store) -> str:
     system, axes = plan.sweep.system, []
     for k, name in enumerate(plan.sweep.axes):
@@ -150,7 +173,8 @@ def _lead(plan: Plan, store: Store) -> str:
     what = " × ".join(axes) or "one point"
     if plan.sweep.method != "product":
         what = f"{counted(len(plan.sweep.points), 'point')} with {', '.join(axes)}"
-    return f"{store.fingerprint['system']}: {what}, up to {counted(plan.sweep.members, 'member')} each"
+    each = " each" if len(plan.sweep.points) > 1 else ""
+    return f"{store.fingerprint['system']}: {what}, up to {counted(plan.sweep.members, 'member')}{each}"
 
 
 def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
@@ -173,14 +197,24 @@ def _facts(plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
     yield "cost", f"{duration(float(core_time))} of core time for what is shown"
 
 
-def _checks(store: Store) -> Iterator[tuple[str, str]]:
-    """What failed in the last run, and what the last checks said."""
-    failed = runs[-1]["failed"] if (runs := store.runs()) else []
+def _last(store: Store) -> Iterator[tuple[str, str]]:
+    """The last run, what failed in it, and what the last checks said."""
+    runs = store.runs()
+    if runs:
+        yield "command", one_line(runs[-1]["command"])
+    failed = runs[-1]["failed"] if runs else []
     first = f": {brief(failed[0], 200)}" if failed else ""
     yield "failed", f"{counted(len(failed), 'block')} in the last run{first}"
     for kind in ("verify", "converge"):
         told = store.check(kind)
-        yield kind, f"{moment(told['when'])}: {told['done']}; {told['said'][-1]}" if told else "not done yet"
+        yield kind, _checked(told, history_of(store).runs) if told else "not done yet"
+
+
+def _checked(told: dict[str, Any], runs: Sequence[Run]) -> str:
+    """What a check said, and what came after it."""
+    since = sum(run.computed + run.taken for run in runs if not run.ended or run.ended > told["when"])
+    after = f"; {counted(since, 'block')} since then not checked" if since else ""
+    return f"{moment(told['when'])}: {told['done']}; {told['said'][-1]}{after}"
 
 
 def _settings(plan: Plan, store: Store) -> Table:
@@ -188,29 +222,41 @@ def _settings(plan: Plan, store: Store) -> Table:
     settings, axes = store.fingerprint["settings"], plan.sweep.axes
     runs = [run["config"] for run in store.runs() if "config" in run]
     derived = runs[-1].get("derived", {}) if runs else {}
-    symbols, notes = plan.sweep.system.symbols, _notes(store.fingerprint["system"])
+    system, file = plan.sweep.system, CONF / "system" / f"{store.fingerprint['system']}.yaml"
+    defaults, notes = _defaults(file, system), _notes(file)
     rows = []
     for name in sorted({*settings, *axes}):
-        symbol, units = symbols.get(name, ("", ""))
+        symbol, units = system.symbols.get(name, ("", ""))
+        note = notes.get(name, "")
+        value = "swept" if name in axes else brief(json.dumps(settings[name], ensure_ascii=False), 40)
         if name in axes:
-            value, origin = "swept", "an axis of the sweep"
-        else:
-            value = brief(json.dumps(settings[name], ensure_ascii=False), 100)
-            origin = "the request"
-        if name in derived:
+            origin = "an axis of the sweep"
+        elif name in derived:
             told = derived[name]
             origin = f"{told['statistic']} of {told['store']}"
-        row = (name, without_tex(symbol), value, "" if units == "1" else units, origin, notes.get(name, ""))
-        rows.append(row)
-    return Table(("setting", "symbol", "value", "unit", "from", "what its file says"), rows)
+        elif name in defaults and settings[name] == defaults[name]:
+            origin = f"conf/system/{file.name}" if file.is_file() else "a default of the model"
+        else:
+            origin, note = "the request", ""  # what is said of the default does not hold for it
+        rows.append((name, without_tex(symbol), value, "" if units == "1" else units, origin, note))
+    return Table(("setting", "symbol", "value", "unit", "from", "what its file says of it"), rows)
+
+
+def _defaults(file: Path, system: System) -> dict[str, Any]:
+    """The settings that a system has if a request says nothing: those of its file, else of the model itself."""
+    given = yaml.safe_load(file.read_text("utf-8"))["settings"] if file.is_file() else {}
+    try:
+        return system.settings.model_validate(given).model_dump()
+    except ValidationError:  # some settings have no default
+        fields = system.settings.model_fields.items()
+        return {name: field.get_default(call_default_factory=True) for name, field in fields}
 
 
 _KEY, _MORE = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$"), re.compile(r"\s+#\s*(.*)$")
 
 
-def _notes(system: str) -> dict[str, str]:
-    """Setting → what the comments of the system's file say of it: those before it, beside it and after it."""
-    file = CONF / "system" / f"{system}.yaml"
+def _notes(file: Path) -> dict[str, str]:
+    """Setting → what the comments of a system's file say of it: those before it, beside it and after it."""
     found, before, last = dict[str, str](), list[str](), ""
     for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
         if key := _KEY.match(line):
@@ -248,6 +294,8 @@ def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
     key = key if name == DEFAULT else f"{key}-{name}"
     try:
         drawn = drawing(plan, name, part.of, part.suffix)
+        shown = pictures(dataset := requested_part(plan), name)
+        frames = None if shown is None else frames_of(shown, dataset["status"])
     except (Damaged, RequestError, OSError, ValueError) as error:
         return FigureShown(key, name, fault=f"the figure can't be drawn: {why(error)}")
     return FigureShown(
@@ -258,6 +306,7 @@ def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
         height=drawn.height,
         spots=drawn.spots[:_MOST_SPOTS],
         numbers=_numbers(drawn.numbers),
+        frames=frames,
     )
 
 
@@ -280,7 +329,7 @@ def _numbers(text: str) -> Table:
     header, *rows = list(csv.reader(StringIO(text))) or [[]]
     step = max(-(-len(rows) // MOST_ROWS), 1)
     shown = rows[::step]
-    left_out = f"every {step}th of {len(rows)} rows; all are in the figure's CSV" if step > 1 else ""
+    left_out = f"one row in {step} of {len(rows)}; all are in the figure's CSV" if step > 1 else ""
     return Table(header, [[_rounded(cell) for cell in row] for row in shown], left_out)
 
 

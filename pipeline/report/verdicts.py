@@ -1,11 +1,12 @@
 """What stores of the paper's sweeps say of its claims."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import xarray
 
@@ -20,6 +21,7 @@ from pipeline.claims import (
     SWEEPS,
     Holds,
     Judged,
+    Verdict,
     holds,
     judged,
 )  # fmt: skip
@@ -28,7 +30,8 @@ from pipeline.plan import Plan, history_of, requested_part
 from pipeline.provenance import commits_of
 from pipeline.report import Part
 from pipeline.report.sections import why
-from pipeline.words import moment, store_name
+from pipeline.request import Config
+from pipeline.words import brief, counted, moment, store_name
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Shown:
     sections: list[tuple[str, str]]
     """Of the page, about the stores that decide: key and title."""
     searched: str
-    """At how many of the places that were searched for settings it holds; empty: not known."""
+    """At how many of the places that were searched for settings it holds; empty: not known, or not used there."""
+    changed: list[str]
+    """In what stores that decide differ from the sweeps of the paper."""
 
 
 class Benchmark(NamedTuple):
@@ -68,7 +73,8 @@ class Verdicts:
     opening: Sequence[str]
     opening_key: str
     """Of the section whose figure opens the page; empty: none."""
-
+    searched_key: str
+    """Of the section about the search for settings; empty: none."""
     claims: list[Shown]
     counts: str
     """How many have which verdict."""
@@ -81,12 +87,13 @@ class Verdicts:
     benchmarks: list[Benchmark]
 
 
-def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
+def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], Config]) -> Verdicts | None:
     """What some stores say of the paper's claims.
 
     Args:
         parts: stores of a page.
         keys: of the sections about them.
+        paper: gives the request of a sweep of the paper as its file has it.
 
     Returns:
         The verdicts; None if none of the stores is of a sweep that a claim is about.
@@ -95,6 +102,7 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
     if not named:
         return None
     datasets, faults, data = dict[str, xarray.Dataset](), dict[str, str](), []
+    changed = dict[str, str]()
     for sweep, number in named.items():
         try:
             plan = parts[number].plan_now()
@@ -103,17 +111,41 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str]) -> Verdicts | None:
                 continue
             datasets[sweep] = requested_part(plan)
             data.append(f"{sweep}: {_filled(plan)}")
+            if differs := ", ".join(_differences(plan, paper(sweep))):
+                changed[sweep] = f"{store_name(plan.path)}: {differs}"
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = why(error)
-    held = _searched(parts, datasets)
+    search = _search(parts)
+    held = {} if search is None else _held(parts[search], datasets)
     shown = [
-        _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name)) for claim in CLAIMS.values()
+        _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name), changed)
+        for claim in CLAIMS.values()
     ]
     told = [one.judged.verdict for one in shown]
-    counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in dict.fromkeys(sorted(told)))
+    counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in get_args(Verdict) if verdict in told)
     rules = [f"{moment(when)}, commit {commit}: {what}" for when, commit, what in commits_of(Path(RULES))]
     opening_key = keys[named[OPENING_FIGURE]] if OPENING_FIGURE in named else ""
-    return Verdicts(OPENING, opening_key, shown, counts, rules, data, ASSUMED, DEVIATIONS, _benchmarks(_RESULTS))
+    searched_key = "" if search is None else keys[search]
+    return Verdicts(
+        OPENING, opening_key, searched_key, shown, counts, rules, data, ASSUMED, DEVIATIONS, _benchmarks(_RESULTS)
+    )
+
+
+def in_order(parts: Sequence[Part]) -> list[Part]:
+    """Stores in the order in which the paper's claims need them, others after them.
+
+    Args:
+        parts: stores of a page.
+
+    Returns:
+        The same stores.
+    """
+
+    def place(part: Part) -> int:
+        name = store_name(part.path).removesuffix(part.suffix)
+        return SWEEPS.index(name) if name in SWEEPS else len(SWEEPS)
+
+    return sorted(parts, key=place)
 
 
 _RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
@@ -140,14 +172,18 @@ def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
     return {}
 
 
-def _searched(parts: Sequence[Part], datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:
-    """At how many places of a calibration claims hold, if it is among the stores and has ended."""
-    for part in parts:
-        if part.path.name.startswith(CALIBRATION):
-            with suppress(Damaged, RequestError, OSError):  # which its own section says
-                plan = part.plan_now()
-                if plan.finished:
-                    return holds(requested_part(plan), datasets)
+def _search(parts: Sequence[Part]) -> int | None:
+    """Which of the stores is that of the search for settings."""
+    names = [store_name(part.path).removesuffix(part.suffix) for part in parts]
+    return names.index(CALIBRATION) if CALIBRATION in names else None
+
+
+def _held(part: Part, datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:
+    """At how many places of a search claims hold, if it has ended."""
+    with suppress(Damaged, RequestError, OSError):  # which its own section says
+        plan = part.plan_now()
+        if plan.finished:
+            return holds(requested_part(plan), datasets)
     return {}
 
 
@@ -160,11 +196,42 @@ def _filled(plan: Plan) -> str:
     return ", ".join(filter(None, [last, f"commit {' and '.join(commits)}" if commits else ""]))
 
 
-def _shown(found: Judged, named: dict[str, int], keys: Sequence[str], held: Holds | None) -> Shown:
+def _told(interval: Sequence[float]) -> str:
+    """An estimate with its interval, to three digits."""
+    if math.isnan(interval[0]):
+        return "no numbers"
+    middle, low, high = (f"{value:.3g}" for value in interval)
+    return middle if low == high else f"{middle} [{low}, {high}]"
+
+
+def _differences(plan: Plan, wanted: Config) -> Iterator[str]:
+    """In what a store is less than a sweep's file wants, or other."""
+    assert plan.store is not None
+    settings = plan.store.fingerprint["settings"]
+    for name, value in wanted.settings.items():
+        if name in settings and name not in wanted.derived and settings[name] != value:
+            yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
+    for k, name in enumerate(plan.sweep.axes):
+        there = {point[k] for point in plan.sweep.points}
+        values = wanted.axes[name].spread() if name in wanted.axes else []
+        if lacking := [value for value in values if value not in there]:
+            yield f"{len(values) - len(lacking)} of {len(values)} values of {name}"
+    if {*plan.sweep.axes} != {*wanted.axes}:
+        yield f"axes {', '.join(plan.sweep.axes) or 'none'}, not {', '.join(wanted.axes) or 'none'}"
+    if plan.sweep.members < wanted.ensemble.members:
+        yield f"{counted(plan.sweep.members, 'member')}, not {wanted.ensemble.members}"
+
+
+def _shown(
+    found: Judged,
+    named: dict[str, int],
+    keys: Sequence[str],
+    held: Holds | None,
+    changed: Mapping[str, str],
+) -> Shown:
     parts = []
     for part in found.parts:
-        middle, low, high = (f"{value:.3g}" for value in part.interval)
-        interval = middle if low == high else f"{middle} [{low}, {high}]"
-        parts.append(Evidence(part.what, interval, part.wanted, part.verdict))
+        parts.append(Evidence(part.what, _told(part.interval), part.wanted, part.verdict))
     sections = [(keys[named[sweep]], sweep) for sweep in found.claim.sweeps if sweep in named]
-    return Shown(found, parts, sections, f"{held.places} of {held.among}" if held else "")
+    others = [changed[sweep] for sweep in found.claim.sweeps if sweep in changed]
+    return Shown(found, parts, sections, f"{held.places} of {held.among}" if held else "", others)

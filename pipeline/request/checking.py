@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from pipeline.errors import RequestError
 from pipeline.request.clusters import SerialCluster
 from pipeline.request.config import DRAWN, LEAST_MEMBERS, MOST_REFINED_AXES, Axis, Config, StoreAlone
-from pipeline.request.drawable import Needs, figure_faults
+from pipeline.request.drawable import Needs, figure_faults, unrecorded
 from pipeline.request.messages import describe, got, lines_of, said_of, suggestion
 from pipeline.request.whole import NotWhole, not_whole, one_line_a_key
 from pipeline.systems import System, find, function_of, is_function
@@ -137,7 +137,10 @@ def check(raw: Mapping[str, Any], derived: Derived, known: Known, origin: Origin
         faults += [fault for fault in others if fault.split(":")[0] not in faulty]
     if faults or config is None or system is None:
         raise RequestError(dict.fromkeys(faults))
-    return _shrunk(config).model_copy(update={"settings": _as_checked(system, config)})
+    config = _shrunk(config).model_copy(update={"settings": _as_checked(system, config)})
+    if faults := list(unrecorded(config, known.figures, system)):
+        raise RequestError(faults)
+    return config
 
 
 def _shrunk(config: Config) -> Config:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.request.config import Config
 from pipeline.request.messages import got
 from pipeline.systems import System
 
@@ -39,9 +40,37 @@ def unfit(name: str, needs: Needs, axes: Sequence[str], sampling: str, has: Coll
         over, found = f"systems with {', '.join(sorted(lacks))}", "one without"
     else:
         return ""
-    return (
-        f"{name} draws {over}, got {found}; figures.draw=null draws what suits any sweep, figures.draw=[] nothing"
-    )
+    return f"{name} draws {over}, got {found}; {_OTHERS}"
+
+
+_OTHERS = "figures.draw=null draws what suits any sweep, figures.draw=[] nothing"
+
+
+def unrecorded(config: Config, known: Mapping[str, Needs], system: System) -> Iterator[str]:
+    """Faults of figures that draw what the settings leave out, such as a trace of length 0.
+
+    Args:
+        config: a request, checked but for this.
+        known: the figures there are.
+        system: of the sweep.
+
+    Yields:
+        A line for each.
+    """
+    drawn = config.figures.draw or []
+    if not drawn:
+        return
+    settings = {**config.settings, **{name: axis.spread()[0] for name, axis in config.axes.items()}}
+    sizes = system.sizes(settings, config.store.records)
+    for k, name in enumerate(drawn):
+        for variable in system.variables:
+            empty = [dim for dim in variable.dims if not sizes[dim]]
+            if variable.name in known[name].variables and empty:
+                by = next(dimension.depends_on for dimension in system.dimensions if dimension.name == empty[0])
+                yield (
+                    f"figures.draw[{k}]: {name} draws {variable.name}, which these settings leave out; expected other "
+                    f"{' and '.join(by)}; {_OTHERS}"
+                )
 
 
 def figure_faults(raw: Mapping[str, Any], known: Mapping[str, Needs], system: System | None) -> Iterator[str]:

@@ -17,9 +17,11 @@ from pipeline.claims.judging import (
     between,
     bootstrapped,
     difference,
+    difference_of_pairs,
+    spread,
     together,
 )
-from pipeline.systems import COMPUTED, DIVERGED, find
+from pipeline.systems import COMPUTED, DIVERGED, MISSING, find
 from tests.command import ROOT
 
 OSCILLATORS = {"target_order_parameter": 0.6, "target_mean_abs_weight": 1.0}
@@ -362,3 +364,187 @@ def test_bootstrap_intervals_cover():
 def test_systems_of_the_rules_are_there():
     for name in ("network", "kuramoto", "kuramoto_continuous"):
         assert find(name)
+
+
+# --- uneven and odd stores --------------------------------------------------------------------------------
+
+
+def parts_of(claim, datasets):
+    found = judged(CLAIMS[claim], datasets, {})
+    return {part.what: part for part in found.parts}, found
+
+
+def fewer_at(dataset, members, **place):
+    """The dataset with no more than so many members at all places but one."""
+    status = dataset["status"].copy()
+    number = xarray.DataArray(np.arange(MEMBERS), dims="member")
+    rest = status.where(number < members, MISSING)
+    rest[place] = status[place]
+    return dataset.assign(status=rest)
+
+
+@pytest.mark.parametrize("claim", ["C3", "C16"])
+@pytest.mark.parametrize("slope", [0.0, 0.6])
+def test_a_place_with_more_members_changes_no_verdict_about_a_map(claim, slope):
+    dataset = surface(slope=slope)
+    grown = fewer_at(dataset, MEMBERS // 3, eta=3, sigma=3)
+    verdicts = [judged(CLAIMS[claim], {"network_eta_sigma": one}, {}).verdict for one in (dataset, grown)]
+    assert verdicts == (["not supported"] * 2 if slope else ["supported"] * 2)
+
+
+def test_a_map_whose_edges_all_diverged_decides_nothing():
+    dataset = surface()
+    status = np.full(dataset["status"].shape, DIVERGED)
+    status[1:-1, 1:-1] = COMPUTED
+    found = judged(
+        CLAIMS["C3"], {"network_eta_sigma": dataset.assign(status=(dataset["status"].dims, status))}, {}
+    )
+    assert found.verdict == "undecided"
+
+
+@pytest.mark.parametrize("first", range(1, 6))
+def test_a_region_as_long_as_its_bound_decides_nothing_wherever_it_is(first):
+    """Of four places three steps of a sixth of a decade apart, which floats make a little more or less than 0.5."""
+    sides = np.geomspace(31.62, 3162, 13), np.geomspace(0.001778, 0.1778, 13)
+    values = 0.5 + noise(0.001) * np.ones((13, 13, 1))
+    values[first : first + 4, 6] = 0.1 + noise(0.001)
+    axes = dict(zip(("eta", "sigma"), sides, strict=True))
+    parts, found = parts_of("C3", {"network_eta_sigma": planted("network", axes, final_error=values)})
+    assert parts["decades of eta over which the minimum may lie"].interval.estimate == 0.5
+    assert found.verdict == "undecided"
+
+
+def test_maps_over_other_places_are_not_compared():
+    other = surface(seed=1).assign_coords(eta=2 * surface()["eta"])
+    found = judged(CLAIMS["C18"], {"network_eta_sigma": surface(), "network_eta_sigma_15": other}, {})
+    assert (found.verdict, "same eta and sigma" in found.why) == ("not computed", True)
+
+
+def test_descent_that_never_gets_there_is_no_support():
+    dataset = evolution()["network_evolution"]
+    error = dataset["backpropagation_error"].copy()
+    error[: MEMBERS * 9 // 10] = 0.25
+    parts, found = parts_of("C2", {"network_evolution": dataset.assign(backpropagation_error=error)})
+    (part,) = parts.values()
+    assert (part.interval.estimate, found.verdict) == (0, "not supported")
+
+
+def test_a_scan_without_the_interval_that_others_are_compared_with_is_not_judged():
+    found = judged(CLAIMS["C13"], {"kuramoto_T": scanned()["kuramoto_T"].isel(T=[0, 2])}, {})
+    assert (found.verdict, "T = 50" in found.why) == ("not computed", True)
+    found = judged(CLAIMS["C13"], {"kuramoto_T": scanned()["kuramoto_T"].isel(T=[1])}, {})
+    assert found.verdict == "not computed"
+
+
+def test_a_point_with_more_members_is_not_chosen_for_that():
+    dataset = controlled(share=0.9)["kuramoto_weight_control"]
+    grown = fewer_at(dataset, MEMBERS * 2 // 3, weight_control=1)
+    assert judged(CLAIMS["C10"], {"kuramoto_weight_control": grown}, {}).verdict == "supported"
+
+
+@pytest.mark.parametrize("claim", ["C9", "C14"])
+def test_what_is_left_where_most_diverged_decides_nothing(claim):
+    dataset = controlled()["kuramoto_weight_control"]
+    status = dataset["status"].copy()
+    status[:, : MEMBERS * 9 // 10] = DIVERGED
+    assert (
+        judged(CLAIMS[claim], {"kuramoto_weight_control": dataset.assign(status=status)}, {}).verdict
+        == "undecided"
+    )
+
+
+@pytest.mark.parametrize("claim", ["C9", "C12", "C14", "C19"])
+def test_very_few_members_support_nothing(claim):
+    datasets = {**controlled(), **compared()}
+    few = {sweep: dataset.isel(member=slice(0, 3)) for sweep, dataset in datasets.items()}
+    assert judged(CLAIMS[claim], few, {}).verdict != "supported"
+
+
+def at_times(dataset, times):
+    """The dataset as stored where the recorded times differ from T to T: numbered, the times beside them."""
+    size = dataset.sizes["time"]
+    filled = np.full((len(times), size), np.nan)
+    for row, of in zip(filled, times, strict=True):
+        row[: len(of)] = of
+    there = xarray.DataArray(np.isfinite(filled), dims=("T", "time"))
+    recorded = {name: dataset[name].where(there) for name in dataset.data_vars if "time" in dataset[name].dims}
+    return dataset.assign(recorded).assign_coords(time=np.arange(size), time_at=(("T", "time"), filled))
+
+
+def test_simulated_time_is_what_is_compared_not_the_number_of_a_record():
+    """Discrete: 30 % at record 10 of T = 50, sooner at none of T = 5; continuous: at record 40 of T = 5."""
+    dataset = compared()["kuramoto_continuous_T"]
+    time = np.arange(100)
+    some = (np.arange(MEMBERS) < 0.5 * MEMBERS)[:, None]
+    orders = {
+        "discrete_order_parameter": np.stack([0.3 + 0 * some * time, np.where(some & (time >= 10), 0.6, 0.3)]),
+        "order_parameter": np.stack([np.where(some & (time >= 40), 0.6, 0.3), 0.3 + 0 * some * time]),
+    }
+    dataset = dataset.assign({name: (("T", "member", "time"), values) for name, values in orders.items()})
+    times = (np.arange(1, 101) * 5.0, np.arange(1, 51) * 50.0)  # of T = 50 there are fewer records
+    parts, _ = parts_of("C12", {"kuramoto_continuous_T": at_times(dataset, times)})
+    ratio = parts["simulated time until 30% are at the target, discrete over continuous"]
+    assert ratio.interval.estimate == pytest.approx(11 * 50 / (41 * 5))
+    assert ratio.verdict == "not supported"
+
+
+def test_records_that_a_point_does_not_have_are_in_no_spread():
+    dataset = compared(calm=0.05, wild=0.1)["kuramoto_continuous_T"]
+    whole, _ = parts_of("C19", {"kuramoto_continuous_T": dataset})
+    dataset = at_times(dataset, (np.arange(1, 61) * 1.0, np.arange(1, 101) * 1.0))
+    parts, _ = parts_of("C19", {"kuramoto_continuous_T": dataset})
+    for what, part in parts.items():
+        assert part.interval.estimate == pytest.approx(whole[what].interval.estimate, rel=0.1)
+
+
+def test_a_scheme_whose_partner_diverged_counts_by_itself():
+    dataset = compared(discrete=1.0, continuous=0.0)["kuramoto_continuous_T"]
+    order = dataset["fixed_order_parameter"].copy()
+    order[..., : MEMBERS // 2] = np.nan
+    status = dataset["status"].copy()
+    status[..., : MEMBERS // 2] = DIVERGED
+    parts, _ = parts_of(
+        "C12", {"kuramoto_continuous_T": dataset.assign(fixed_order_parameter=order, status=status)}
+    )
+    assert parts["T = 5: success, discrete minus continuous"].interval.estimate == 1.0
+
+
+# --- intervals of spreads and of pairs --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draw", ["standard_normal", "standard_exponential", "random"])
+@pytest.mark.parametrize("members", [24, 96])
+def test_intervals_of_spreads_cover(draw, members):
+    """95 % nominal: of 500 sets of numbers; Bonett's reach .90 of exponential numbers of 24, as he finds."""
+    random = np.random.default_rng(0)
+    true = {"standard_normal": 1.0, "standard_exponential": 1.0, "random": 12**-0.5}[draw]
+    sets = getattr(random, draw)((500, members))
+    found = [spread(xarray.DataArray(one, dims="member")) for one in sets]
+    assert np.mean([one.low <= true <= one.high for one in found]) >= 0.88
+
+
+def test_a_spread_of_few_members_has_no_interval_and_of_equal_ones_is_0():
+    assert np.isnan(spread(xarray.DataArray(np.arange(9.0), dims="member")).low)
+    assert spread(xarray.DataArray(np.ones(20), dims="member")) == (0.0, 0.0, 0.0)
+
+
+def test_differences_of_pairs_are_newcombes():
+    """His table of 1998 (method 10): of 36 + 14 pairs, 12 with the first alone, 2 with the second alone."""
+    one = np.repeat([True, True, False, False], [20, 12, 2, 16])
+    other = np.repeat([True, False, True, False], [20, 12, 2, 16])
+    assert difference_of_pairs(one, other) == pytest.approx((0.2, 0.0562, 0.3290), abs=5e-4)
+    assert difference_of_pairs(~one, ~other) == pytest.approx((-0.2, -0.3290, -0.0562), abs=5e-4)
+    nothing = np.zeros(2, dtype=bool)
+    low, high = difference_of_pairs(nothing, nothing)[1:]
+    assert low < 0 < high
+    assert np.isnan(difference_of_pairs(nothing[:0], nothing[:0]).estimate)
+
+
+def test_differences_of_pairs_cover():
+    random, covered = np.random.default_rng(0), 0
+    for _ in range(400):
+        shared = random.random(60)
+        one, other = shared < 0.6, np.where(random.random(60) < 0.5, shared, random.random(60)) < 0.4
+        _, low, high = difference_of_pairs(one, other)
+        covered += low <= 0.2 <= high
+    assert covered / 400 >= 0.93

@@ -44,6 +44,8 @@ def address(tmp_path_factory):
     axes = ("~axes.T", "axes={eta: {values: [1,2,3,4,5]}, sigma: {values: [.1,.2,.3,.4,.5]}}", "store.name=map")
     assert exit_code(tiny(root, "figures.draw=null", *axes)) == COMPLETE
     assert exit_code(tiny(root, "~axes.T", "settings.T=2", "store.name=one")) == COMPLETE
+    weights = ["+sweep=network_weights", f"store.root={root}", "cluster=serial", "ensemble.members=2"]
+    assert exit_code([*weights, "axes.iterations.values=[2,4,8]"]) == COMPLETE
     assert exit_code(["action=report", f"store.root={root}"]) == COMPLETE
     return (root / "report" / "stores.html").as_uri()
 
@@ -103,18 +105,39 @@ def test_keys_and_pointer_tell_the_numbers_of_the_table(opened):
 
 
 def test_a_member_is_picked_by_keys(opened):
-    page, said, _ = opened()
-    told, slider = page.locator(".pick output"), page.locator(".pick .member")
+    whole, said, _ = opened()
+    page = whole.locator(".pick:has(.variable)")
+    told, slider = page.locator("output"), page.locator(".member")
     assert "member 0, computed" in told.inner_text()
     slider.focus()
-    page.keyboard.press("ArrowRight")
+    whole.keyboard.press("ArrowRight")
     assert "member 1, computed: mean order parameter" in told.inner_text()
-    page.keyboard.press("End")
+    whole.keyboard.press("End")
     assert "member 15, computed" in told.inner_text()
-    page.locator(".pick .variable").select_option(index=1)
+    page.locator(".variable").select_option(index=1)
     assert "error |R_target - R|" in told.inner_text()
-    assert page.locator(".pick .other").count() == 16
-    assert "member 15 picked" in page.locator(".pick svg").get_attribute("aria-label")
+    assert page.locator(".other").count() == 16
+    assert "member 15 picked" in page.locator("svg").get_attribute("aria-label")
+    assert said == []
+
+
+def test_weights_are_seen_as_a_network_learned(opened):
+    whole, said, _ = opened()
+    page, tip = whole.locator(".pick:has(.frame)"), whole.locator("#told")
+    told = page.locator("output")
+    assert "member 0, 8 iterations, computed" in told.inner_text()
+    assert page.locator("rect").count() == 10 * 35
+    shown = page.locator("rect").first.get_attribute("fill-opacity")
+    page.locator("rect").first.hover(force=True)
+    assert tip.inner_text().startswith("hidden node 0, row 0, column 0: ")
+    page.locator(".frame").focus()
+    whole.keyboard.press("Home")
+    assert "member 0, 2 iterations, computed" in told.inner_text()
+    assert "2 iterations" in page.locator("svg").get_attribute("aria-label")
+    assert page.locator("rect").first.get_attribute("fill-opacity") != shown
+    page.locator(".member").focus()
+    whole.keyboard.press("ArrowRight")
+    assert "member 1, 2 iterations, computed" in told.inner_text()
     assert said == []
 
 

@@ -6,11 +6,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import xarray
 
 import pipeline
 from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.report.series import series_of
+from pipeline.report.series import frames_of, series_of
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
 from tests.command import PATIENCE, STUB, STUBS, Gate, stubbed, tiny, wait_for
@@ -217,6 +218,43 @@ def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
     assert "C13" not in (tmp_path / "report" / "kuramoto_T.html").read_text()
 
 
+def test_stores_of_the_paper_come_in_the_order_of_its_claims(tmp_path, main):
+    for name in ("a", "kuramoto_T", "kuramoto_null"):
+        assert main(tiny(tmp_path, f"store.name={name}")).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    page = (tmp_path / "report" / "stores.html").read_text()
+    assert re.findall(r'<section id="(\w+)"', page)[2:-1] == ["kuramoto_T", "kuramoto_null", "a"]
+    assert "the paper&#39;s claims" in page
+
+
+def test_a_claim_without_numbers_says_so(tmp_path, main):
+    assert main(tiny(tmp_path, "settings.target_order_parameter=1")).code == COMPLETE
+    assert main(["+sweep=kuramoto_null", *tiny(tmp_path)[1:], "settings.iterations=10"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    assert "<td>no numbers</td>" in _claim(tmp_path, "C11")
+    assert "nan" not in _claim(tmp_path, "C11")
+
+
+def test_a_page_of_all_stores_draws_what_each_last_drew(own, tmp_path, main):
+    assert main([*own[0], "figures.draw=null", "figures.of=[median_value]"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    page = (tmp_path / "report" / "stores.html").read_text()
+    assert "<td>median_value</td>" in page
+    assert "<td>value</td>" not in page
+
+
+def test_a_claim_that_chose_the_settings_says_where_else_it_holds(tmp_path, main):
+    claim = _page_with_claims(tmp_path, main)
+    assert "once <code>make calibrate</code> was run" in claim("C13")
+    assert "make calibrate" not in claim("C17")
+
+
+def _page_with_claims(root, main):
+    assert main(tiny(root)).code == COMPLETE
+    assert main(["action=report", f"store.root={root}"]).code == COMPLETE
+    return lambda name: _claim(root, name)
+
+
 def test_an_incomplete_or_damaged_store_decides_nothing(tmp_path, main):
     assert main(tiny(tmp_path, "axes.T.values=[1,50]")).code == COMPLETE
     arguments = ["action=report", f"store.root={tmp_path}"]
@@ -269,6 +307,30 @@ def test_members_to_be_picked_are_those_of_the_store_and_not_too_many(members, r
         assert told["y"][0] == (float(f"{row[0]:.4g}") if status == 1 else None)
         assert told["y"][-1] == (float(f"{row[-1]:.4g}") if status == 1 else None)
     assert series_of(dataset_of({"alpha": [1.0, 2.0]}, members, records=records)) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "frames", "said"),
+    [
+        (3, 4, ""),
+        (9, 4, "the first 8 of 9 members"),
+        (2, 60, "50 of 60 frames"),
+    ],
+)
+def test_pictures_of_members_are_those_of_the_store_and_not_too_many(members, frames, said):
+    numbers = np.random.default_rng(0).standard_normal((frames, members, 2, 3, 4))
+    numbers[0, 1] = np.nan
+    coords = {"epochs": np.arange(frames) * 10}
+    pictures = xarray.DataArray(numbers, coords, ("epochs", "member", "a_part", "row", "column"), "weight")
+    status = np.ones((members, frames), int)
+    status[1, 0] = 2
+    found = frames_of(pictures, xarray.DataArray(status, coords, ("member", "epochs")))
+    assert (found.left_out, found.shape, found.panel, found.along) == (said, (2, 3, 4), "a part", "epochs")
+    assert (len(found.members), len(found.x)) == (min(members, 8), min(frames, 50))
+    assert (found.x[0], found.x[-1]) == (0, 10 * (frames - 1))
+    assert found.members[1]["y"][0] == [None] * 24
+    assert [one["states"][0] for one in found.members[:2]] == ["computed", "diverged"]
+    assert found.members[0]["y"][-1] == [float(f"{value:.4g}") for value in numbers[-1, 0].ravel()]
 
 
 def test_it_says_what_the_last_checks_said(own, tmp_path, main):
