@@ -46,6 +46,7 @@ from pipeline.plan import (
 )  # fmt: skip
 from pipeline.request import (
     EXPORTS,
+    PAGE,
     Config,
     Derived,
     FiguresConfig,
@@ -286,7 +287,7 @@ def export(config: Config, observer: Observer) -> Ended:
     """Write what is asked for of a store into a file for other programs. Gives the files."""
     if _is_crate(config.to):
         _there(config.store.path)
-        return _in_crate([_part_of(config.store.path)], config)
+        return _in_crate([_part_of(config.store.path)], config, None)
     return _exported(_asked(config, on_stale="keep"), config)
 
 
@@ -298,19 +299,22 @@ def write_report(config: Config, observer: Observer) -> Ended:
     part = report.Part(
         config.store.path, lambda: _asked(config, "keep"), wanted.draw or (), wanted.of, config.store.suffix
     )
-    return _reported([part], config.store.root, config.store.full_name, config.command)
+    return _reported([part], config.store.root, config.store.full_name, config)
 
 
 def _reported(
     parts: Sequence[report.Part],
     root: Path,
     name: str,
-    command: str,
+    request: Request,
     paper: Callable[[str], Config] | None = None,
 ) -> Ended:
-    """The page about some stores, in a folder beside them."""
-    file = root / "report" / f"{name}.html"
-    faults = report.write(parts, file, name, command, paper)
+    """The page about some stores, by default in a folder beside them."""
+    if request.to is not None and request.to.suffix != PAGE:
+        raise RequestError([f"to: expected a file that ends in {PAGE} for a page, got {request.to}"])
+    file = request.to or root / "report" / f"{name}{PAGE}"
+    overwrite = request.to is None or request.export.overwrite
+    faults = report.write(parts, file, overwrite, name, request.command, paper)
     return Ended(file, lines=[*(f"on the page: {line}" for line in faults), f"report: {file}"])
 
 
@@ -411,16 +415,18 @@ def _report_alone(request: StoreAlone, observer: Observer) -> Ended:
     """Write a page about a store, or about all stores in a folder."""
     path, stores = request.path, _stores_at(request.path)
     if stores == [path]:
-        return _reported([_part_of(path)], path.parent, store_name(path), request.command)
-    return _reported([_part_of(store) for store in stores], path, "stores", request.command, _of_paper)
+        return _reported([_part_of(path)], path.parent, store_name(path), request)
+    return _reported([_part_of(store) for store in stores], path, "stores", request, _of_paper)
 
 
 def _stores_at(path: Path) -> list[Path]:
     """The store at a path, or all stores in a folder."""
     if not path.exists():
         raise RequestError([f"path: expected a store or a folder of stores, got nothing at {path}"])
-    if path.is_file() or path.name.endswith(".zarr") or (path / "zarr.json").exists():
+    if path.name.endswith((".zarr", ".zarr.zip")) or (path / "zarr.json").exists():
         return [path]
+    if path.is_file():
+        raise RequestError([f"path: expected a store or a folder of stores, got the file {path}"])
     stores = sorted(one for one in path.iterdir() if one.name.endswith((".zarr", ".zarr.zip")))
     if not stores:
         raise RequestError([f"path: expected a store or a folder of stores, got {path} without any"])
@@ -431,12 +437,11 @@ def _is_crate(to: Path | None) -> bool:
     return to is not None and to.name.endswith(".zip") and not to.name.endswith(".zarr.zip")
 
 
-def _in_crate(parts: Sequence[report.Part], request: Request) -> Ended:
+def _in_crate(parts: Sequence[report.Part], request: Request, paper: Callable[[str], Config] | None) -> Ended:
     """Some stores, with a page about them, as an RO-Crate."""
     assert request.to is not None
-    faults = report.write_crate(
-        parts, request.to, request.export.overwrite, request.command, _of_paper if len(parts) > 1 else None
-    )
+    export = request.export
+    faults = report.write_crate(parts, request.to, export.overwrite, export.licence, request.command, paper)
     return Ended([request.to], lines=[*(f"on the page: {line}" for line in faults), f"export: {request.to}"])
 
 
@@ -477,7 +482,10 @@ def _history_alone(request: StoreAlone, observer: Observer) -> Ended:
 def _export_alone(request: StoreAlone, observer: Observer) -> Ended:
     """Write all that was ever asked for of a store, or with all stores of a folder, into a file for other programs."""
     if _is_crate(request.to):
-        return _in_crate([_part_of(path) for path in _stores_at(request.path)], request)
+        stores = _stores_at(request.path)
+        return _in_crate(
+            [_part_of(path) for path in stores], request, None if stores == [request.path] else _of_paper
+        )
     return _exported(_plan_of(request.path), request)
 
 
@@ -598,8 +606,9 @@ def _there(path: Path) -> Store:
 
 def _exported(plan: Plan, request: Request) -> Ended:
     """Write what a plan asks for, as far as it is stored, into the file asked for."""
-    if request.to is None:
-        raise RequestError([f"to: missing; expected a file that ends in one of {', '.join(EXPORTS)}"])
+    if request.to is None or request.to.suffix == PAGE:
+        got = "missing" if request.to is None else f"got {request.to}"
+        raise RequestError([f"to: {got}; expected a file that ends in one of {', '.join(EXPORTS)}"])
     store = _there(plan.path) if plan.store is None else plan.store
     there = (plan.rows >= 0) & (plan.members > 0)
     layout: Literal["grid", "points"] = "grid" if plan.sweep.method == "product" else "points"

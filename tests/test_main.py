@@ -178,7 +178,7 @@ def test_status_is_complete_partial_or_nothing_yet_by_its_exit_code(configure, t
     root, _ = ran
     told = main(tiny(root, "action=status"))
     assert told.code == COMPLETE
-    assert re.search(r"last run: started \S+, ended \S+, 6 blocks computed", told.out)
+    assert re.search(r"last run: started \S+ \S+ UTC, ended \S+ \S+, 6 blocks computed", told.out)
 
 
 def test_status_changes_nothing(ran, main):

@@ -18,24 +18,23 @@ def holds(dataset: xarray.Dataset, others: Mapping[str, xarray.Dataset]) -> dict
     """What `pipeline.claims.holds` does."""
     found = dict[str, list[bool]]()
     for scan, along in _candidates(dataset):
-        datasets = {**others, "kuramoto_weight_control": scan, "kuramoto_T": along}
+        own = {"kuramoto_weight_control": scan, **({} if along is None else {"kuramoto_T": along})}
         for name in _JUDGED:
-            verdict = judged(CLAIMS[name], datasets, {}).verdict
+            verdict = "not supported" if along is None else judged(CLAIMS[name], {**others, **own}, {}).verdict
             if verdict != "not computed":
                 found.setdefault(name, []).append(verdict == "supported")
     return {name: Holds(sum(verdicts), len(verdicts)) for name, verdicts in found.items()}
 
 
-def _candidates(dataset: xarray.Dataset) -> Iterator[tuple[xarray.Dataset, xarray.Dataset]]:
-    """Of every candidate the scan over β at one T, and that over T at the best β; none of one without the second."""
+def _candidates(dataset: xarray.Dataset) -> Iterator[tuple[xarray.Dataset, xarray.Dataset | None]]:
+    """Of every candidate the scan over β at one T and that over T at the best β; None: too many members diverged."""
     keys = list(zip(*(dataset[name].values.tolist() for name in _SEARCHED), strict=True))
     for key in dict.fromkeys(keys):
         own = dataset.isel(point=[k for k, other in enumerate(keys) if other == key]).drop_vars([*_SEARCHED])
         own = own.isel(member=np.flatnonzero((own["status"] != MISSING).all("point").values))
         scan = _along(own, "weight_control", (own["T"] == SCANNED).values)
         along = _along(own, "T", (own["weight_control"] == chosen(scan)).values)
-        if set(INTERVALS) <= set(along["T"].values.tolist()):
-            yield scan, along
+        yield scan, along if set(INTERVALS) <= set(along["T"].values.tolist()) else None
 
 
 def _along(dataset: xarray.Dataset, axis: str, chosen: np.ndarray) -> xarray.Dataset:

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from pipeline.figures._drawing import Drawing as Drawing
 
 __all__ = [
-    "DEFAULT", "Drawing", "draw", "drawing", "known", "pictures", "plot", "recorded", "unwritable", "writable",
+    "DEFAULT", "MEASURED", "Drawing", "draw", "drawing", "known", "pictures", "plot", "recorded", "unwritable",
+    "writable",
 ]  # fmt: skip
 
 DEFAULT = "default"
 """The figure of any sweep."""
+MEASURED = ("estimate", "low", "high", "value")
+"""Columns of numbers that were computed, in the table beside a figure; others say where and of what."""
 _NEEDS = {"AXES": "axes", "VARIABLES": "variables", "SETTINGS": "settings"}
 
 

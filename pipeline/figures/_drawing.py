@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray
+from matplotlib.artist import Artist
+from matplotlib.collections import Collection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from pipeline.figures import DEFAULT, unwritable, writable
 from pipeline.figures._elements import sets_apart
@@ -27,6 +30,10 @@ from pipeline.words import counted, store_name
 
 _GLYPH = "Glyph"
 """How a warning begins that the font has boxes for signs that it lacks."""
+
+
+_MOST_POINTS = 5000
+"""Of a line or a band on a page; what has more is drawn as an image within the SVG."""
 
 
 class Drawing(NamedTuple):
@@ -79,10 +86,18 @@ def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _GLYPH, UserWarning)
             _lay_out(drawn.figure)
-            drawn.figure.savefig(file, format="svg", metadata={"Date": None})
+            for artist in drawn.figure.findobj(_has_many_points):
+                artist.set_rasterized(True)
+            drawn.figure.savefig(file, format="svg", metadata={"Date": None}, dpi=200)
         width, height = 72 * drawn.figure.get_size_inches()
         spots, numbers = spots_of(drawn.figure), table_of(drawn.figure)
         return Drawing(drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
+
+
+def _has_many_points(artist: Artist) -> bool:
+    if isinstance(artist, Line2D):
+        return len(artist.get_xdata()) > _MOST_POINTS  # type: ignore[arg-type]
+    return isinstance(artist, Collection) and sum(map(len, artist.get_paths())) > _MOST_POINTS
 
 
 def _drawn(dataset: xarray.Dataset, plan: Plan, name: str, of: Sequence[str], suffix: str) -> _Drawn:

@@ -11,7 +11,8 @@ import xarray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.words import without_tex
+from pipeline.figures import MEASURED
+from pipeline.words import counted, without_tex
 
 
 class Spot(NamedTuple):
@@ -121,18 +122,23 @@ def spots_of(figure: Figure) -> list[Spot]:
     return found
 
 
-_OF_ESTIMATES = ("panel", "quantity", "series", "estimate", "low", "high", "count", "value")
+_OF_ESTIMATES = ("panel", "quantity", "series", "count", *MEASURED)
 
 
 def _in_words(row: Mapping[str, Any]) -> str:
     """A row of the table: where it is, what it is, how sure, and by how many members."""
-    places = [f"{name} = {_told(value)}" for name, value in row.items() if name not in _OF_ESTIMATES]
+    places = [f"{name} = {_exactly(value)}" for name, value in row.items() if name not in _OF_ESTIMATES]
     value = row.get("estimate", row.get("value"))
     quantity = ": ".join(filter(None, [row["quantity"], _told(value) if value is not None else ""]))
     if "low" in row:
         quantity += f" [{_told(row['low'])}, {_told(row['high'])}]"
-    members = f"{row['count']} members" if "count" in row else ""
+    members = counted(int(row["count"]), "member") if "count" in row else ""
     return "; ".join(filter(None, [", ".join(places), quantity, members, row["series"]]))
+
+
+def _exactly(value: Any) -> str:
+    """A swept value."""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _told(value: Any) -> str:

@@ -12,6 +12,8 @@ from pipeline.store import Store, disk_use, is_driven, needed, open_store
 from pipeline.words import moment, one_line, size, span
 
 _WIDTH = 120
+_OTHERS = ("figures", "patterns", "report")
+"""Folders beside stores that are there for something else."""
 _COLUMNS = ("store", "system", "axes", "points × members", "done", "size", "files", "last run (UTC)")
 _MAY_SHRINK = 3
 """So many columns, from the left, are cut where a line would be longer than a screen is wide."""
@@ -76,7 +78,7 @@ def stores_in(root: Path) -> Listing:
     for path in [root] if is_store else sorted(root.iterdir()):
         if not is_store and not (path.is_dir() or path.name.endswith((".zarr", ".zarr.zip"))):
             continue
-        if not is_store and _is_other(path):
+        if path.name in _OTHERS and not (path / "zarr.json").exists():
             continue
         try:
             stores.append(_listed(path))
@@ -85,21 +87,10 @@ def stores_in(root: Path) -> Listing:
     return Listing(root, stores, others)
 
 
-def _is_other(path: Path) -> bool:
-    """Whether a folder is there for something else, such as figures."""
-    marks = ("zarr.json", "runs/zarr.json")
-    return (
-        path.suffix != ".zarr" and not any(map(os.path.lexists, map(path.joinpath, marks))) and not _within(path)
-    )
-
-
-def _within(path: Path) -> list[Path]:
-    return list(path.glob("*.zarr"))
-
-
 def _listed(path: Path) -> Listed:
     if path.is_dir() and not (os.path.lexists(path / "zarr.json") or (path / "runs" / "zarr.json").exists()):
-        there = f"; stores are in it, see action=list path={path}" if _within(path) else ""
+        within = len(list(path.glob("*.zarr")))
+        there = f"; stores are in it, see action=list path={path}" if within else ""
         raise RequestError([f"no store: it has no zarr.json{there}"])
     store = open_store(path)
     if store is None:

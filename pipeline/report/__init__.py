@@ -30,13 +30,19 @@ class Part(NamedTuple):
 
 
 def write(
-    parts: Sequence[Part], file: Path, title: str, command: str, paper: Callable[[str], Config] | None = None
+    parts: Sequence[Part],
+    file: Path,
+    overwrite: bool,
+    title: str,
+    command: str,
+    paper: Callable[[str], Config] | None = None,
 ) -> list[str]:
     """Write a page about some stores.
 
     Args:
         parts: the stores, in the order in which they are shown.
-        file: the page, replaced if it is there.
+        file: the page.
+        overwrite: whether to replace a file that is there.
         title: of the page.
         command: what was typed to make it.
         paper: gives the request of a sweep of the paper as its file has it: the claims of the paper are judged, if
@@ -46,15 +52,20 @@ def write(
         What is wrong or not complete, as the page says too, a line each.
 
     Raises:
-        RequestError: the file can't be written.
+        RequestError: the file is there, or can't be written.
     """
     from pipeline.report import page  # Jinja, Matplotlib and xarray: a second to import
 
-    return page.write(parts, file, title, command, paper)
+    return page.write(parts, file, overwrite, title, command, paper)
 
 
 def write_crate(
-    parts: Sequence[Part], to: Path, overwrite: bool, command: str, paper: Callable[[str], Config] | None = None
+    parts: Sequence[Part],
+    to: Path,
+    overwrite: bool,
+    licence: str | None,
+    command: str,
+    paper: Callable[[str], Config] | None = None,
 ) -> list[str]:
     """Write some stores with a page about them as an RO-Crate: a zip archive that says what is in it.
 
@@ -62,6 +73,7 @@ def write_crate(
         parts: the stores.
         to: the archive.
         overwrite: whether to replace a file that is there.
+        licence: of the data, such as an address at spdx.org; None: nothing is said.
         command: what was typed to make it.
         paper: as of `write`.
 
@@ -80,4 +92,4 @@ def write_crate(
         raise RequestError([f"to: {how}"])
     from pipeline.report import crate
 
-    return crate.write(parts, to, overwrite, command, paper)
+    return crate.write(parts, to, overwrite, licence, command, paper)

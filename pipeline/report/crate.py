@@ -1,6 +1,6 @@
 """Several stores to hand on: a zip archive that says what is in it, as an RO-Crate.
 
-Source: Soiland-Reyes et al., Data Science 5 (2022), 97; https://w3id.org/ro/crate/1.1
+Source: Soiland-Reyes et al., Data Science 5 (2022), 97; the library writes its newest version of the format.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,13 @@ from importlib.metadata import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from pipeline.errors import RequestError
 from pipeline.plan import history_of
 from pipeline.report import Part, page
 from pipeline.request import Config
@@ -27,10 +29,16 @@ _KINDS = {".zip": "application/zip", ".json": "application/json", ".html": "text
 
 
 def write(
-    parts: Sequence[Part], to: Path, overwrite: bool, command: str, paper: Callable[[str], Config] | None
+    parts: Sequence[Part],
+    to: Path,
+    overwrite: bool,
+    licence: str | None,
+    command: str,
+    paper: Callable[[str], Config] | None,
 ) -> list[str]:
     """Write some stores, a page about them and their provenance: what `pipeline.report.write_crate` does."""
     stores = [_store_of(part) for part in parts]
+    before = [_filled(store) for store in stores]
     with (
         new_file(to, overwrite, [store.path for store in stores]) as aside,
         TemporaryDirectory(dir=to.parent) as name,
@@ -39,10 +47,11 @@ def write(
         crate = ROCrate()
         crate.name = f"Parameter sweeps: {', '.join(store.path.name.partition('.')[0] for store in stores)}"
         crate.description = "Stores of parameter sweeps, what they say on a page, and how they came to be."
-        crate.license = "https://spdx.org/licenses/CC-BY-4.0"
         software = crate.add(ContextEntity(crate, "#software", properties=_software()))
-        for store in stores:
-            archive, told = export_part(_whole(store), folder / _archive_of(store), False, command)
+        if licence:
+            crate.license = licence
+        for store, name in zip(stores, _names(stores), strict=True):
+            archive, told = export_part(_whole(store), folder / name, False, command)
             held = crate.add_file(archive, properties=_about(archive, f"Store of {store.path.name}"))
             origin = crate.add_file(told, properties=_about(told, f"Runs, code and machines of {store.path.name}"))
             for number, run in enumerate(history_of(store).runs, start=1):
@@ -50,12 +59,14 @@ def write(
                 properties |= {"endTime": run.ended} if run.ended else {}
                 identifier = f"#{archive.name}-run-{number}"
                 crate.add_action(software, identifier, object=[origin], result=[held], properties=properties)
-        faults = page.write(parts, folder / _PAGE, crate.name, command, paper)
+        faults = page.write(parts, folder / _PAGE, False, crate.name, command, paper)
         crate.add_file(folder / _PAGE, properties=_about(folder / _PAGE, "The page: figures, numbers, provenance"))
         sums = folder / _SUMS
         held_files = sorted(crate.data_entities, key=lambda entity: str(entity.id))
-        sums.write_text("".join(f"{entity['sha256']}  {entity.id}\n" for entity in held_files), "utf-8")
-        crate.add_file(sums, properties=_about(sums, "SHA-256 of all files, for sha256sum --check"))
+        sums.write_text("".join(f"{entity['sha256']}  {unquote(entity.id)}\n" for entity in held_files), "utf-8")
+        crate.add_file(sums, properties=_about(sums, "SHA-256 of the other files, for sha256sum --check"))
+        if [_filled(_store_of(part)) for part in parts] != before:
+            raise RequestError(["path: a store has grown while it was exported; export it again"])
         whole = folder / "crate.zip"
         crate.write_zip(whole)
         whole.rename(aside)
@@ -68,8 +79,20 @@ def _store_of(part: Part) -> Store:
     return store
 
 
-def _archive_of(store: Store) -> str:
-    return f"{store_name(store.path)}.zarr.zip"
+def _names(stores: Sequence[Store]) -> list[str]:
+    """Of the archives, all distinct."""
+    names = dict[str, None]()
+    for store in stores:
+        name = store_name(store.path)
+        while name in names:
+            name = f"{name}-{store_name(store.path)}"
+        names[name] = None
+    return [f"{name}.zarr.zip" for name in names]
+
+
+def _filled(store: Store) -> tuple[int, int, int]:
+    """What changes as a store grows."""
+    return store.n_points, int(store.stored.sum()), len(store.runs())
 
 
 def _whole(store: Store) -> Whole:

@@ -1,14 +1,13 @@
 """A page: its template, filled, in one file."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain, count
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -21,14 +20,24 @@ from pipeline.report.sections import FigureShown, Section, section
 from pipeline.report.series import Frames, Series
 from pipeline.report.verdicts import in_order, verdicts
 from pipeline.request import Config
+from pipeline.store import new_file
 from pipeline.words import moment, store_name
 
 _PAPER = "Autonomous learning in discrete time: the paper's claims, and what our numbers say"
 """Title of a page that judges claims."""
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Characters that are none of HTML."""
+
+
 def write(
-    parts: Sequence[Part], file: Path, title: str, command: str, paper: Callable[[str], Config] | None
+    parts: Sequence[Part],
+    file: Path,
+    overwrite: bool,
+    title: str,
+    command: str,
+    paper: Callable[[str], Config] | None,
 ) -> list[str]:
     """Write a page about some stores: what `pipeline.report.write` does."""
     parts = in_order(parts) if paper else parts
@@ -45,12 +54,10 @@ def write(
     )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=file.parent, suffix=".part", encoding="utf-8", delete=False) as whole:
-            whole.write(text)
-        os.chmod(whole.name, 0o644)
-        os.replace(whole.name, file)
     except OSError as error:
         raise RequestError([f"{file}: expected a file that can be written: {error.strerror}"]) from error
+    with new_file(file, overwrite, [part.path for part in parts]) as aside:
+        aside.write_text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), "utf-8", errors="backslashreplace")
     return [line for one in sections for line in _faults(one)]
 
 
@@ -58,10 +65,9 @@ def _keys(parts: Sequence[Part]) -> list[str]:
     """What the sections of a page are known by: names of stores, all distinct."""
     keys = dict[str, None]()
     for part in parts:
-        key = name = re.sub(r"\W+", "-", store_name(part.path))
-        while key in keys:
-            key = f"{key}-{name}"
-        keys[key] = None
+        name = f"store-{re.sub(r'[^a-zA-Z0-9_]+', '-', store_name(part.path))}"
+        others = (f"{name}-{number}" for number in count(2))
+        keys[next(key for key in chain([name], others) if key not in keys)] = None
     return list(keys)
 
 

@@ -9,12 +9,13 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
 
 from pipeline.digest import as_hex
 from pipeline.errors import Damaged, RequestError
-from pipeline.figures import DEFAULT, drawing, pictures
+from pipeline.figures import DEFAULT, MEASURED, drawing, pictures
 from pipeline.plan import Plan, Run, history_of, requested_part
 from pipeline.report import Part
 from pipeline.report.series import Frames, Series, frames_of, series_of
@@ -26,9 +27,9 @@ from pipeline.words import between, brief, counted, duration, moment, one_line, 
 if TYPE_CHECKING:
     from pipeline.figures import Drawing
 
-MOST_ROWS = 400
-"""Of a table of numbers; beyond, every so many are shown."""
-_MOST_SPOTS = 400
+MOST_ROWS = 600
+"""Of a table of numbers; beyond, one in so many is shown."""
+_MOST_SPOTS = 2000
 """Of a figure: numbers that can be pointed at."""
 
 Row = Sequence[str]
@@ -56,6 +57,8 @@ class FigureShown:
     width: float = 0.0
     height: float = 0.0
     spots: Sequence[Any] = ()
+    spots_left_out: str = ""
+    """Which numbers can't be pointed at, in words."""
     numbers: Table = field(default_factory=lambda: Table((), ()))
     frames: Frames | None = None
     """Pictures of single members that belong to it."""
@@ -304,7 +307,8 @@ def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
         svg=_embedded(drawn.svg, key),
         width=drawn.width,
         height=drawn.height,
-        spots=drawn.spots[:_MOST_SPOTS],
+        spots=_some(drawn.spots, _MOST_SPOTS),
+        spots_left_out=_left_out(len(drawn.spots), _MOST_SPOTS),
         numbers=_numbers(drawn.numbers),
         frames=frames,
     )
@@ -327,10 +331,24 @@ def _embedded(svg: str, key: str) -> str:
 def _numbers(text: str) -> Table:
     """CSV as a table, numbers to four digits."""
     header, *rows = list(csv.reader(StringIO(text))) or [[]]
-    step = max(-(-len(rows) // MOST_ROWS), 1)
-    shown = rows[::step]
-    left_out = f"one row in {step} of {len(rows)}; all are in the figure's CSV" if step > 1 else ""
-    return Table(header, [[_rounded(cell) for cell in row] for row in shown], left_out)
+    left_out = _left_out(len(rows), MOST_ROWS)
+    left_out += "; action=figures writes all of them as CSV" if left_out else ""
+    shown = [
+        [_rounded(cell) if name in MEASURED else cell for name, cell in zip(header, row, strict=True)]
+        for row in _some(rows, MOST_ROWS)
+    ]
+    return Table(header, shown, left_out)
+
+
+def _some(rows: Sequence[_Made], most: int) -> Sequence[_Made]:
+    """No more than so many, equally spaced: not every so many, which may always be the same values of an axis."""
+    if len(rows) <= most:
+        return rows
+    return [rows[k] for k in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def _left_out(count: int, most: int) -> str:
+    return f"{most} of {count}, equally spaced" if count > most else ""
 
 
 def _rounded(cell: str) -> str:

@@ -1,7 +1,7 @@
 """What stores of the paper's sweeps say of its claims."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,9 +109,13 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
             if not plan.finished:
                 faults[sweep] = "not complete"
                 continue
+            wanted = paper(sweep)
+            if {*plan.sweep.axes} != {*wanted.axes}:
+                faults[sweep] = f"a sweep over {_listed(plan.sweep.axes)}, not over {_listed(wanted.axes)}"
+                continue
             datasets[sweep] = requested_part(plan)
             data.append(f"{sweep}: {_filled(plan)}")
-            if differs := ", ".join(_differences(plan, paper(sweep))):
+            if differs := ", ".join(_differences(plan, wanted)):
                 changed[sweep] = f"{store_name(plan.path)}: {differs}"
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = why(error)
@@ -157,8 +161,9 @@ def _benchmarks(folder: Path) -> list[Benchmark]:
     found = dict[str, Benchmark]()
     for file in sorted(folder.glob("*-*.txt"), key=lambda file: file.stem.rpartition("-")[2]):
         name, _, when = file.stem.rpartition("-")
-        told = datetime.strptime(when, "%Y%m%dT%H%M%SZ").isoformat()
-        found[name] = Benchmark(name, moment(told), file.read_text("utf-8"))
+        with suppress(ValueError):  # of another name
+            told = datetime.strptime(when, "%Y%m%dT%H%M%SZ").isoformat()
+            found[name] = Benchmark(name, moment(told), file.read_text("utf-8"))
     return list(found.values())
 
 
@@ -180,7 +185,7 @@ def _search(parts: Sequence[Part]) -> int | None:
 
 def _held(part: Part, datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:
     """At how many places of a search claims hold, if it has ended."""
-    with suppress(Damaged, RequestError, OSError):  # which its own section says
+    with suppress(Damaged, RequestError, OSError, KeyError):  # which its own section says, or of another sweep
         plan = part.plan_now()
         if plan.finished:
             return holds(requested_part(plan), datasets)
@@ -213,13 +218,15 @@ def _differences(plan: Plan, wanted: Config) -> Iterator[str]:
             yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
     for k, name in enumerate(plan.sweep.axes):
         there = {point[k] for point in plan.sweep.points}
-        values = wanted.axes[name].spread() if name in wanted.axes else []
+        values = wanted.axes[name].spread()
         if lacking := [value for value in values if value not in there]:
             yield f"{len(values) - len(lacking)} of {len(values)} values of {name}"
-    if {*plan.sweep.axes} != {*wanted.axes}:
-        yield f"axes {', '.join(plan.sweep.axes) or 'none'}, not {', '.join(wanted.axes) or 'none'}"
     if plan.sweep.members < wanted.ensemble.members:
         yield f"{counted(plan.sweep.members, 'member')}, not {wanted.ensemble.members}"
+
+
+def _listed(axes: Iterable[str]) -> str:
+    return ", ".join(axes) or "no axes"
 
 
 def _shown(

@@ -24,6 +24,7 @@ from pipeline.request.command_line import CONF, Arguments, as_yaml, compose, par
 from pipeline.request.config import (
     EXPORTS,
     LEAST_MEMBERS,
+    PAGE,
     Aim,
     Config,
     Converge,
@@ -41,7 +42,7 @@ from pipeline.request.space import Space, expanded, points_of_candidate, space_o
 from pipeline.request.sweep import MOST_BLOCKS, Point, Sweep, Value, checked_points, define, point_ids, point_seed
 
 __all__ = [
-    "CONF", "EXPORTS", "LEAST_MEMBERS", "MOST_BLOCKS", "Aim", "Arguments", "Cluster", "Config", "Converge",
+    "CONF", "EXPORTS", "LEAST_MEMBERS", "MOST_BLOCKS", "PAGE", "Aim", "Arguments", "Cluster", "Config", "Converge",
     "Derived", "Design", "FiguresConfig", "Known", "LocalCluster", "Needs", "Origin", "Point", "Precision", "Range",
     "SchedulerCluster", "Search", "SerialCluster", "SlurmCluster", "Space", "StoreAlone", "Sweep", "Value",
     "Verify", "as_walltime", "as_yaml", "bytes_of", "check", "check_store_alone", "checked_points", "compose", "define",

@@ -148,13 +148,15 @@ LockKind = Literal["flock", "file"]
 
 def _of_a_known_kind(file: Path | None) -> Path | None:
     """A file to be written, unless its ending says of no kind that there is."""
-    if file is not None and not file.name.endswith(EXPORTS):
-        raise ValueError(f"a file that ends in one of {', '.join(EXPORTS)}")
+    if file is not None and not file.name.endswith((*EXPORTS, PAGE)):
+        raise ValueError(f"a file that ends in one of {', '.join((*EXPORTS, PAGE))}")
     return file
 
 
 EXPORTS = (".nc", ".csv", ".zarr.zip", ".zip")
 """The endings of files that `action=export` writes; the last is of an RO-Crate."""
+PAGE = ".html"
+"""The ending of a file that `action=report` writes."""
 Target = Annotated[LocalPath | None, AfterValidator(_of_a_known_kind)]
 
 MOST_BLOCK_MEMBERS = 10**6
@@ -252,6 +254,8 @@ class Export(Section):
     """How `action=export` writes its file."""
 
     overwrite: bool
+    licence: str | None = None
+    """Of the data in an RO-Crate."""
 
 
 class StoreAlone(Section):

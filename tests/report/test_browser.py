@@ -123,14 +123,14 @@ def test_a_member_is_picked_by_keys(opened):
 
 def test_weights_are_seen_as_a_network_learned(opened):
     whole, said, _ = opened()
-    page, tip = whole.locator(".pick:has(.frame)"), whole.locator("#told")
+    page, tip = whole.locator(".pick:has(input.frame)"), whole.locator("#told")
     told = page.locator("output")
     assert "member 0, 8 iterations, computed" in told.inner_text()
     assert page.locator("rect").count() == 10 * 35
     shown = page.locator("rect").first.get_attribute("fill-opacity")
     page.locator("rect").first.hover(force=True)
     assert tip.inner_text().startswith("hidden node 0, row 0, column 0: ")
-    page.locator(".frame").focus()
+    page.locator("input.frame").focus()
     whole.keyboard.press("Home")
     assert "member 0, 2 iterations, computed" in told.inner_text()
     assert "2 iterations" in page.locator("svg").get_attribute("aria-label")

@@ -65,7 +65,7 @@ def test_figures_of_what_was_handed_on_are_the_same(handed_on, main, tmp_path):
         drawn.append((folder / "one.csv").read_bytes())
     assert drawn[0] == drawn[1]
     assert main(["action=verify", f"path={unpacked / 'one.zarr.zip'}", "verify.sample=2"]).code == COMPLETE
-    assert b'id="one"' in (unpacked / "report.html").read_bytes()
+    assert b'id="store-one"' in (unpacked / "report.html").read_bytes()
 
 
 def test_what_cant_be_handed_on_is_told_and_leaves_nothing(handed_on, main, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Pages: what they show is what is stored, and what is wrong is said where it would stand."""
 
 import html
+import os
 import re
 from html.parser import HTMLParser
 
@@ -11,6 +12,11 @@ import xarray
 import pipeline
 from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
+from pipeline.figures import default
+from pipeline.figures._drawing import _has_many_points
+from pipeline.figures._style import style
+from pipeline.report import sections
+from pipeline.report.sections import _some
 from pipeline.report.series import frames_of, series_of
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
@@ -125,7 +131,7 @@ def test_stores_of_alike_names_have_sections_of_their_own(own, tmp_path, main):
     assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
     parsed = Parsed((tmp_path / "report" / "stores.html").read_text())
     assert len(parsed.ids) == len(set(parsed.ids))
-    assert {"a-b", "a-b-a-b", "own"} <= set(parsed.ids)
+    assert {"store-a-b", "store-a-b-2", "store-own"} <= set(parsed.ids)
 
 
 def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, main):
@@ -134,9 +140,9 @@ def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, ma
     root.write_text(root.read_text()[:-40])
     ended = main(["action=report", f"store.root={tmp_path}", *OWN[:2]])
     assert ended.code == COMPLETE
-    assert f"not shown: {tmp_path}/own.zarr" in ended.out
+    assert f"on the page: own: {tmp_path}/own.zarr" in ended.out
     page = (tmp_path / "report" / "stores.html").read_text()
-    damaged, whole = page.split('<section id="whole"')
+    damaged, whole = page.split('<section id="store-whole"')
     assert "own.zarr/zarr.json" in damaged
     assert "<figure" not in damaged
     assert "<figure" in whole
@@ -153,7 +159,7 @@ def test_a_changed_number_changes_the_page_where_it_should_and_nowhere_else(own,
             hand_in(store, 2, 0, values, int(store.books["code"][2, 0]))
             file_all(tmp_path / "own.zarr")
         assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
-        pages.append((tmp_path / "report" / "stores.html").read_text().partition('<section id="whole"'))
+        pages.append((tmp_path / "report" / "stores.html").read_text().partition('<section id="store-whole"'))
     (before, _, whole), (after, _, still) = pages
     assert whole.partition("<footer")[0] == still.partition("<footer")[0]
     rows = [set(re.findall(r"<tr><td>.*?</tr>", page)) for page in (before, after)]
@@ -196,15 +202,16 @@ def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
     page = _page(main, tiny(tmp_path, "figures.draw=[kuramoto_T]"), tmp_path / "report" / "kuramoto_T.html")
     assert "Figure 7" in html.unescape(page)
     rows = {row[0]: row for row in map(_cells, re.findall(r"<tr><td[^>]*>.*?</tr>", html.unescape(page)))}
-    assert rows["eta"][1:5] == ["η", "3.0", "", "the request"]
+    assert rows["eta"][1:5] == ["η", "3.0", "", "conf/system/kuramoto.yaml"]
+    assert rows["iterations"][4:6] == ["the request", ""]
     assert rows["eta"][5].startswith("kuramoto_delay: success lies on a ridge")
     assert rows["T"][5].endswith("success rises up to it, not beyond")
     assert rows["T"][2:5] == ["swept", "time", "an axis of the sweep"]
 
 
 def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
-    assert main(tiny(tmp_path)).code == COMPLETE
-    null = ["+sweep=kuramoto_null", *tiny(tmp_path)[1:]]
+    assert main(tiny(tmp_path, "axes.T.values=[1,50]")).code == COMPLETE
+    null = ["+sweep=kuramoto_null", *tiny(tmp_path, "axes.T.values=[1,50]")[1:]]
     assert main([*null, "settings.iterations=10"]).code == COMPLETE
     assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
     page = html.unescape((tmp_path / "report" / "stores.html").read_text())
@@ -212,7 +219,7 @@ def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
     assert list(verdict) == list(CLAIMS)
     assert verdict["C11"] != "not computed" != verdict["C13"]
     assert {verdict[name] for name in verdict if name not in ("C11", "C13")} == {"not computed"}
-    assert "network_evolution: not computed" in page
+    assert "network_evolution: not there yet; python -m pipeline +sweep=network_evolution computes it" in page
     assert all(rule in " ".join(page.split()) for rule in (claim.rule for claim in CLAIMS.values()))
     assert main(["action=report", f"path={tmp_path / 'kuramoto_T.zarr'}"]).code == COMPLETE
     assert "C13" not in (tmp_path / "report" / "kuramoto_T.html").read_text()
@@ -223,7 +230,7 @@ def test_stores_of_the_paper_come_in_the_order_of_its_claims(tmp_path, main):
         assert main(tiny(tmp_path, f"store.name={name}")).code == COMPLETE
     assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
     page = (tmp_path / "report" / "stores.html").read_text()
-    assert re.findall(r'<section id="(\w+)"', page)[2:-1] == ["kuramoto_T", "kuramoto_null", "a"]
+    assert re.findall(r'<section id="store-(\w+)"', page) == ["kuramoto_T", "kuramoto_null", "a"]
     assert "the paper&#39;s claims" in page
 
 
@@ -235,9 +242,10 @@ def test_a_claim_without_numbers_says_so(tmp_path, main):
     assert "nan" not in _claim(tmp_path, "C11")
 
 
-def test_a_page_of_all_stores_draws_what_each_last_drew(own, tmp_path, main):
-    assert main([*own[0], "figures.draw=null", "figures.of=[median_value]"]).code == COMPLETE
-    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+def test_a_page_of_all_stores_draws_what_each_last_drew(tmp_path, main):
+    arguments = [*OWN, f"store.root={tmp_path}", "figures.draw=null", "figures.of=[median_value]"]
+    assert main(arguments).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
     page = (tmp_path / "report" / "stores.html").read_text()
     assert "<td>median_value</td>" in page
     assert "<td>value</td>" not in page
@@ -264,7 +272,7 @@ def test_an_incomplete_or_damaged_store_decides_nothing(tmp_path, main):
     chunk.write_bytes(chunk.read_bytes()[:-1])
     ended = main(arguments)
     assert ended.code == COMPLETE
-    assert "not shown" in ended.out
+    assert "on the page" in ended.out
     assert "not computed" in _claim(tmp_path, "C13")
     assert "fixed_order_parameter" in _claim(tmp_path, "C13")
 
@@ -352,3 +360,98 @@ def test_converge_is_told_too(tmp_path, main):
     assert main(tiny(tmp_path, *check)).code == COMPLETE
     page = _page(main, tiny(tmp_path), tmp_path / "report" / "kuramoto_T.html")
     assert re.search(r"1 point with dt/2; \d+ of \d+ means move by more than their interval", page)
+
+
+def test_a_store_whose_model_is_not_found_says_so_and_hides_no_other(own, tmp_path, main):
+    assert main(tiny(tmp_path)).code == COMPLETE
+    ended = main(["action=report", f"store.root={tmp_path}"])
+    assert ended.code == COMPLETE
+    assert "on the page: own: system: expected one of" in ended.out
+    page = html.unescape((tmp_path / "report" / "stores.html").read_text())
+    (section,) = re.findall(r'<section id="store-own".*?</section>', page, re.DOTALL)
+    assert "or a module here, in --config-dir or on sys.path, got stub_tiny" in section
+    assert "<figure" not in section
+    assert "6 of 6 asked for" in section
+    assert "Numbers of store-kuramoto_T" in page
+
+
+def test_a_claim_says_in_what_the_stores_that_decide_are_not_the_papers_sweeps(tmp_path, main):
+    assert main(["+sweep=kuramoto_evolution", *tiny(tmp_path)[1:], "~axes", "figures.draw=[]"]).code != COMPLETE
+    evolution = ["+sweep=kuramoto_evolution", "cluster=serial", f"store.root={tmp_path}", "store.block_members=8"]
+    short = ["settings.iterations=20", "ensemble.members=16", "store.records=6", "settings.fixed_duration=10"]
+    assert main([*evolution, *short, "settings.fixed_discarded=1", "settings.eta=2"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    claim = _claim(tmp_path, "C17")
+    assert "not the paper's sweep" in claim
+    for differs in ("eta 2.0, not 3.0", "iterations 20, not 50000", "16 members, not 96"):
+        assert differs in claim
+
+
+def test_a_store_of_other_axes_under_a_name_of_the_paper_is_not_judged(tmp_path, main):
+    assert main(tiny(tmp_path, "~axes.T", "axes={eta: {values: [1,2]}}", "figures.draw=null")).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    assert "kuramoto_T: a sweep over eta, not over T" in _claim(tmp_path, "C13")
+
+
+def test_numbers_of_other_code_and_blocks_after_a_check_are_told(own, tmp_path, main, monkeypatch):
+    arguments, page = own
+    assert main([*arguments, "action=verify", "verify.sample=1"]).code == COMPLETE
+    assert "since then not checked" not in page()
+    monkeypatch.setattr(
+        "pipeline.report.sections._checked",
+        lambda told, runs, of=sections._checked: of({**told, "when": "2020-01-01T00:00:00+00:00"}, runs),
+    )
+    assert "6 blocks since then not checked" in page()
+    store = open_store(tmp_path / "own.zarr")
+    assert "were computed by other code" not in page()
+    hand_in(store, 2, 0, read_block(store, 2, 0), 12345)
+    file_all(tmp_path / "own.zarr")
+    assert "1 block of 6 were computed by other code than today" in html.unescape(page())
+
+
+def test_a_page_goes_where_it_is_asked_to_and_costs_no_file(own, tmp_path, main):
+    arguments, _ = own
+    to = tmp_path / "there.html"
+    for told in (arguments, [*OWN[:2], f"path={tmp_path / 'own.zarr'}"]):
+        assert main([*told, "action=report", f"to={to}", "export.overwrite=true"]).code == COMPLETE
+        assert "<!doctype html>" in to.read_text()
+    to.write_text("mine")
+    assert main([*arguments, "action=report", f"to={to}"]).code == CONFIG_WRONG
+    assert to.read_text() == "mine"
+    assert main([*arguments, "action=report", f"to={tmp_path / 'x.csv'}"]).code == CONFIG_WRONG
+    assert main([*arguments, "action=export", f"to={tmp_path / 'x.html'}"]).code == CONFIG_WRONG
+    assert main(["action=report", f"path={to}"]).code == CONFIG_WRONG
+    assert to.read_text() == "mine"
+    (tmp_path / "report" / "own.html").mkdir(parents=True)
+    assert main([*arguments, "action=report"]).code == CONFIG_WRONG
+    assert [one.name for one in (tmp_path / "report").iterdir()] == ["own.html"]
+
+
+@pytest.mark.parametrize("name", ["content", "claims", "C1", "told", "b\udcff", "a\x01b"])
+def test_any_name_of_a_store_is_one_of_a_section(name, own, tmp_path, main):
+    os.rename(tmp_path / "own.zarr", tmp_path / f"{name}.zarr")
+    ended = main(["action=report", f"store.root={tmp_path}", *OWN[:2]])
+    assert ended.code == COMPLETE
+    text = (tmp_path / "report" / "stores.html").read_text()
+    parsed = Parsed(text)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert not re.search(r"[\x00-\x08]", text)
+
+
+def test_labels_and_swept_values_are_shown_as_they_are(own, tmp_path, main):
+    values = "axes.T.values=[100001,100002,1.00001]"
+    assert main([*own[0], values, "store.name=close", "figures.draw=null"]).code == COMPLETE
+    page = _page(main, [*own[0], values, "store.name=close"], tmp_path / "report" / "close.html")
+    assert all(f"<td>{value}</td>" in page for value in ("100001.0", "100002.0", "1.00001"))
+    assert all(f'"T = {value};' in page or f"T = {value};" in page for value in ("100001", "100002", "1.00001"))
+
+
+def test_a_figure_of_very_long_series_is_small_and_says_what_it_leaves_out(tmp_path, main):
+    dataset = dataset_of({"alpha": [1.0]}, 3, records=20_000).isel(alpha=0)
+    rows = [[str(k), str(k % 2)] for k in range(1500)]
+    assert {row[1] for row in _some(rows, 600)} == {"0", "1"}
+    assert _some(rows, 600)[-1] == rows[-1]
+    assert len(_some(rows, 600)) == 600
+    with style():
+        figure = default.draw(dataset, ())
+        assert any(map(_has_many_points, figure.findobj()))
