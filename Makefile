@@ -4,7 +4,8 @@
 # make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
 # make lint      set up, then ruff and mypy
 # make paper     set up, then all sweeps of the paper and data/report/stores.html, which judges its claims by them
-# make calibrate set up, then the search for settings of the oscillators under which most claims hold together: hours
+# make calibrate set up, then what the default settings come from: the best place of figure 3a, and the search for settings of
+#                the oscillators under which most claims hold together: hours
 # make sequels   set up, then sweeps about questions that the paper leaves open: hours
 # make bench     set up, then the benchmarks
 # make torture   set up, then 512 random kills of drivers and workers, a death at every write, every bit of a store
@@ -34,6 +35,7 @@ paper: $(VENV)/.run
 
 calibrate: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --editable '.[search]'
+	$(BIN)/python -m pipeline +sweep=network_calibration
 	$(BIN)/python -m pipeline +sweep=kuramoto_calibration
 
 sequels: $(VENV)/.run
