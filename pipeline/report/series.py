@@ -12,8 +12,8 @@ from pipeline.systems import COMPUTED, DIVERGED
 
 MOST_MEMBERS, MOST_RECORDS = 32, 200
 """That a page holds of a figure with series."""
-MOST_FRAMES, MOST_PICTURED = 50, 8
-"""Frames and members that a page holds of pictures."""
+MOST_FRAMES, MOST_PICTURED, MOST_PIXELS = 50, 8, 200_000
+"""Frames, members, and numbers of all of them, that a page holds of pictures."""
 _DIGITS = 4
 
 
@@ -68,7 +68,7 @@ def series_of(dataset: xarray.Dataset) -> list[Series]:
     return [_series(dataset, name, *(str(dim) for dim in dataset[name].dims if dim != "member")) for name in names]
 
 
-def frames_of(pictures: xarray.DataArray, status: xarray.DataArray) -> Frames:
+def frames_of(pictures: xarray.DataArray, status: xarray.DataArray) -> Frames | None:
     """Pictures of members as a page holds them.
 
     Args:
@@ -76,11 +76,15 @@ def frames_of(pictures: xarray.DataArray, status: xarray.DataArray) -> Frames:
         status: of the sweep, over the axis of the frames and the members.
 
     Returns:
-        The frames.
+        The frames; None if a single member's would be too much for a page.
     """
     along, _, panel, *_ = map(str, pictures.dims)
     count, members, panels, rows, columns = pictures.shape
-    frames, shown = _spread(count, MOST_FRAMES), np.arange(min(members, MOST_PICTURED))
+    pictured = MOST_PIXELS // (panels * rows * columns)
+    shown = np.arange(min(members, MOST_PICTURED, max(1, pictured // min(count, MOST_FRAMES))))
+    frames = _spread(count, min(MOST_FRAMES, pictured // len(shown)))
+    if not len(frames):
+        return None
     x = pictures[along].values[frames]
     values = pictures.values[frames][:, shown]
     states = status.sel({along: x}).transpose(along, "member").values[:, shown]

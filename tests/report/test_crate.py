@@ -3,6 +3,8 @@
 import hashlib
 import importlib.util
 import os
+import shutil
+import subprocess
 import zipfile
 
 import pytest
@@ -89,3 +91,49 @@ def test_what_cant_be_handed_on_is_told_and_leaves_nothing(handed_on, main, tmp_
     ended = main(["action=export", f"path={root}", f"to={tmp_path / 'x.zip'}"])
     assert ended.code == CONFIG_WRONG
     assert "pip install -e '.[crate]'" in ended.err
+
+
+def test_stores_of_any_name_are_handed_on(handed_on, tmp_path):
+    """A blank, a percent sign, and a store beside its own archive."""
+    root, _ = handed_on
+    folder = tmp_path / "stores"
+    shutil.copytree(root / "one.zarr", folder / "a b%20ü.zarr")
+    shutil.copytree(root / "one.zarr", folder / "w.zarr")
+    export = ["action=export", f"path={folder / 'w.zarr'}", f"to={folder / 'w.zarr.zip'}"]
+    assert command.run(export).returncode == COMPLETE
+    licence = "https://spdx.org/licenses/CC0-1.0"
+    file = tmp_path / "x.zip"
+    ended = command.run(["action=export", f"path={folder}", f"to={file}", f"export.licence={licence}"])
+    assert (ended.returncode, ended.stderr) == (COMPLETE, "")
+    to = tmp_path / "unpacked"
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(to)
+    assert {one.name for one in to.glob("*.zarr.zip")} == {"a b%20ü.zarr.zip", "w.zarr.zip", "w-w.zarr.zip"}
+    checked = subprocess.run(
+        ["sha256sum", "--check", "manifest-sha256.txt"], cwd=to, capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stdout.count(": OK")) == (0, 7)
+    assert ROCrate(to).license == licence
+
+
+def test_a_crate_names_no_licence_by_itself(handed_on):
+    assert ROCrate(handed_on[1]).license is None
+
+
+def test_a_store_that_grows_while_it_is_handed_on_is_not(handed_on, main, tmp_path, monkeypatch):
+    from pipeline.report import crate, page
+
+    path = tmp_path / "w.zarr"
+    shutil.copytree(handed_on[0] / "one.zarr", path)
+    whole = page.write
+
+    def grow(*arguments):
+        faults = whole(*arguments)
+        shutil.copy(next((path / "runs").glob("0*.json")), path / "runs" / "000009.json")
+        return faults
+
+    monkeypatch.setattr(crate.page, "write", grow)
+    ended = main(["action=export", f"path={path}", f"to={tmp_path / 'x.zip'}"])
+    assert ended.code == CONFIG_WRONG
+    assert "has grown" in ended.err
+    assert os.listdir(tmp_path) == ["w.zarr"]

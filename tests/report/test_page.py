@@ -333,12 +333,30 @@ def test_pictures_of_members_are_those_of_the_store_and_not_too_many(members, fr
     status = np.ones((members, frames), int)
     status[1, 0] = 2
     found = frames_of(pictures, xarray.DataArray(status, coords, ("member", "epochs")))
+    assert found is not None
     assert (found.left_out, found.shape, found.panel, found.along) == (said, (2, 3, 4), "a part", "epochs")
     assert (len(found.members), len(found.x)) == (min(members, 8), min(frames, 50))
     assert (found.x[0], found.x[-1]) == (0, 10 * (frames - 1))
     assert found.members[1]["y"][0] == [None] * 24
     assert [one["states"][0] for one in found.members[:2]] == ["computed", "diverged"]
     assert found.members[0]["y"][-1] == [float(f"{value:.4g}") for value in numbers[-1, 0].ravel()]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "members", "frames"), [(100, 8, 50), (1000, 4, 50), (10_000, 1, 20), (10**6, 0, 0)]
+)
+def test_pictures_of_large_systems_are_fewer(pixels, members, frames):
+    coords = {"epochs": np.arange(60)}
+    pictures = xarray.DataArray(
+        np.broadcast_to(1.0, (60, 9, 1, 1, pixels)),
+        coords,
+        ("epochs", "member", "part", "row", "column"),
+        "weight",
+    )
+    found = frames_of(pictures, xarray.DataArray(np.ones((60, 9), int), coords, ("epochs", "member")))
+    assert (found is None) == (members == 0)
+    if found is not None:
+        assert (len(found.members), len(found.x)) == (members, frames)
 
 
 def test_it_says_what_the_last_checks_said(own, tmp_path, main):
