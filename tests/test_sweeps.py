@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import COMPLETE
 from pipeline.store import open_sweep
+from pipeline.systems import DIVERGED
 from tests import command
 from tests.command import ROOT
 
@@ -94,7 +95,12 @@ def test_a_figure_says_of_both_ensembles_how_many_they_are_and_where_a_setting_c
     said = " ".join(
         re.findall(r">([^<>]+)</text>", (folder[0] / "figures" / "network_robust-quick.svg").read_text())
     )
-    assert "8 members a point, 2 of 8 diverged; beside: 8 members, 0 of 8 diverged; threshold = 0." in said
+    diverged = [
+        int((open_sweep(folder[0] / f"{name}-quick.zarr")["status"] == DIVERGED).sum())
+        for name in ("network_robust", "network_functional")
+    ]
+    both = "8 members a point, {} of 8 diverged; beside: 8 members, {} of 8 diverged; threshold = 0."
+    assert both.format(*diverged) in said
     assert "median_damaged_error of network_functional-quick" in said
 
 
