@@ -128,3 +128,25 @@ def test_signs_that_the_font_lacks_are_written_without_a_warning(tmp_path):
 def test_nothing_stored_is_told_where_incomplete_figures_are_asked_for(tmp_path, main):
     ended = main(own(tmp_path, "action=figures", "figures.incomplete=true"))
     assert ended.err.splitlines()[-1].endswith("nothing is stored yet; run the sweep first")
+
+
+def test_a_figure_says_that_points_stand_beside_their_x(tmp_path, main):
+    assert main(tiny(tmp_path, "figures.draw=[kuramoto_T]", "figures.format=[svg]")).code == COMPLETE
+    assert "points at one x are set apart along it" in (tmp_path / "figures" / "kuramoto_T.svg").read_text()
+    assert main(own(tmp_path, "figures.format=[svg]")).code == COMPLETE
+    assert "set apart" not in (tmp_path / "figures" / "own.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("sweep", "setting"), [("network_evolution", "backpropagation_rate"), ("kuramoto_evolution", "trace_duration")]
+)
+def test_a_figure_of_what_the_settings_leave_out_is_refused_before_anything_is_computed(
+    sweep, setting, tmp_path, main
+):
+    arguments = [f"+sweep={sweep}", f"settings.{setting}=0", f"store.root={tmp_path}", "cluster=serial"]
+    ended = main(arguments)
+    assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+    assert f"figures.draw[0]: {sweep} draws" in ended.err
+    assert setting in ended.err
+    assert "Traceback" not in ended.err
+    assert main([*arguments, "figures.draw=null", "action=explain"]).code == COMPLETE
