@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from pipeline.actions import requested
 from pipeline.request import Origin, define
@@ -26,6 +27,12 @@ TINY = (
     "cluster.workers=2",
 )
 """A sweep of three points × two blocks, each computed in milliseconds."""
+
+
+def default(name):
+    """A setting of the oscillators that a request says nothing of."""
+    return yaml.safe_load((ROOT / "conf" / "system" / "kuramoto.yaml").read_text())["settings"][name]
+
 
 STUBS = ROOT / "tests" / "stubs"
 STUB = ("--config-dir", str(STUBS), "system=stub_kuramoto")

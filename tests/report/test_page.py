@@ -12,7 +12,7 @@ import xarray
 import pipeline
 from pipeline.claims import CLAIMS
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
-from pipeline.figures import default
+from pipeline.figures import default as any_sweep
 from pipeline.figures._drawing import _has_many_points
 from pipeline.figures._style import style
 from pipeline.report import sections
@@ -20,7 +20,7 @@ from pipeline.report.sections import _some
 from pipeline.report.series import frames_of, series_of
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
-from tests.command import PATIENCE, STUB, STUBS, Gate, stubbed, tiny, wait_for
+from tests.command import PATIENCE, STUB, STUBS, Gate, default, stubbed, tiny, wait_for
 from tests.contents import numbered_blocks
 from tests.figures.drawings import dataset_of
 from tests.store.small import file_all, hand_in
@@ -202,10 +202,10 @@ def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
     page = _page(main, tiny(tmp_path, "figures.draw=[kuramoto_T]"), tmp_path / "report" / "kuramoto_T.html")
     assert "Figure 7" in html.unescape(page)
     rows = {row[0]: row for row in map(_cells, re.findall(r"<tr><td[^>]*>.*?</tr>", html.unescape(page)))}
-    assert rows["eta"][1:5] == ["η", "3.0", "", "conf/system/kuramoto.yaml"]
+    assert rows["eta"][1:5] == ["η", str(default("eta")), "", "conf/system/kuramoto.yaml"]
     assert rows["iterations"][4:6] == ["the request", ""]
-    assert rows["eta"][5].startswith("kuramoto_delay: success lies on a ridge")
-    assert rows["T"][5].endswith("success rises up to it, not beyond")
+    assert rows["eta"][5] == "η; kuramoto_calibration"
+    assert rows["T"][5].startswith("kuramoto_calibration, at these settings: success rises with T")
     assert rows["T"][2:5] == ["swept", "time", "an axis of the sweep"]
 
 
@@ -401,7 +401,7 @@ def test_a_claim_says_in_what_the_stores_that_decide_are_not_the_papers_sweeps(t
     assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
     claim = _claim(tmp_path, "C17")
     assert "not the paper's sweep" in claim
-    for differs in ("eta 2.0, not 3.0", "iterations 20, not 50000", "16 members, not 96"):
+    for differs in (f"eta 2.0, not {default('eta')}", "iterations 20, not 50000", "16 members, not 96"):
         assert differs in claim
 
 
@@ -471,5 +471,5 @@ def test_a_figure_of_very_long_series_is_small_and_says_what_it_leaves_out(tmp_p
     assert _some(rows, 600)[-1] == rows[-1]
     assert len(_some(rows, 600)) == 600
     with style():
-        figure = default.draw(dataset, ())
+        figure = any_sweep.draw(dataset, ())
         assert any(map(_has_many_points, figure.findobj()))

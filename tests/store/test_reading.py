@@ -10,6 +10,7 @@ from pipeline.errors import Damaged
 from pipeline.execution import compute_block
 from pipeline.plan import make_plan, requested_part
 from pipeline.store import open_store, open_sweep, read, settings_of
+from tests.command import default
 from tests.contents import fill
 from tests.store.small import LARGE, SMALL, file_all, jobs_of, kept, made, wanted
 
@@ -220,7 +221,7 @@ def test_variables_and_axes_say_what_they_are(templates):
     for name, variable in shown.data_vars.items():
         assert variable.attrs["long_name"], name
     assert shown["phase"].attrs["units"] == "rad"
-    assert settings_of(shown)["eta"] == 3.0
+    assert settings_of(shown)["eta"] == default("eta")
     assert all(isinstance(value, str | int) for value in shown.attrs.values())
 
 
