@@ -9,6 +9,7 @@ from scipy.special import ndtri
 from scipy.stats import trim_mean
 
 from pipeline.plan import intervals
+from pipeline.systems import COMPUTED, DIVERGED, MISSING
 
 Verdict = Literal["supported", "not supported", "undecided"]
 Datasets = Mapping[str, xarray.Dataset]
@@ -111,6 +112,20 @@ def median(values: xarray.DataArray) -> Interval:
 
 def _of(found: xarray.Dataset) -> Interval:
     return Interval(*(float(found[name]) for name in Interval._fields))
+
+
+def of_those_left(dataset: xarray.Dataset, values: xarray.DataArray) -> xarray.DataArray:
+    """Values of members that did not diverge; NaN for all where half of them did, as the others say little then.
+
+    Args:
+        dataset: with `status`.
+        values: of its members.
+
+    Returns:
+        The same dimensions.
+    """
+    there, diverged = (dataset["status"] != MISSING).sum("member"), (dataset["status"] == DIVERGED).sum("member")
+    return values.where((dataset["status"] == COMPUTED) & (2 * diverged < there))
 
 
 def difference(one: Interval, other: Interval) -> Interval:

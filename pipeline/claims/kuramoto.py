@@ -18,11 +18,12 @@ from pipeline.claims.judging import (
     difference_of_pairs,
     mean,
     median,
+    of_those_left,
     share,
     spread,
 )  # fmt: skip
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, DIVERGED, MISSING, find_or_loaded
+from pipeline.systems import COMPUTED, MISSING, find_or_loaded
 
 _LAST, _FIRST = 0.05, 0.05
 """Shares of the recorded iterations at both ends."""
@@ -199,9 +200,7 @@ def _success(dataset: xarray.Dataset) -> Interval:
 
 
 def _valid(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
-    """Of members that did not diverge; NaN for all where half of them did, as the others say little then."""
-    there, diverged = (dataset["status"] != MISSING).sum("member"), (dataset["status"] == DIVERGED).sum("member")
-    return dataset[name].where((dataset["status"] == COMPUTED) & (2 * diverged < there))
+    return of_those_left(dataset, dataset[name])
 
 
 def _complete(dataset: xarray.Dataset) -> xarray.Dataset:

@@ -17,11 +17,12 @@ from pipeline.claims.judging import (
     bootstrapped,
     difference,
     mean,
+    of_those_left,
     resampled,
     share,
 )  # fmt: skip
 from pipeline.store import settings_of
-from pipeline.systems import COMPUTED, DIVERGED, MISSING
+from pipeline.systems import COMPUTED, MISSING
 
 _BOTH = ("network_eta_sigma", "network_eta_sigma_15")
 _RESAMPLED_MAPS = 300
@@ -149,7 +150,7 @@ def _interior(
     dataset: xarray.Dataset, values: xarray.DataArray, axes: tuple[str, str], bounds: Bounds
 ) -> list[Part]:
     """The least value on every edge against the least within, and how far the least may be spread."""
-    grid = _held(dataset, values).sortby(list(axes)).transpose(*axes, "member")
+    grid = of_those_left(dataset, values).sortby(list(axes)).transpose(*axes, "member")
     if not (grid[axes[0]] > 0).all() or not (grid[axes[1]] > 0).all():
         raise ValueError(f"{' and '.join(axes)} above 0 are needed")
     estimates = {place: mean(grid[place]) for place in np.ndindex(grid.shape[:2])}
@@ -188,13 +189,9 @@ def _interior(
 
 def _grid(dataset: xarray.Dataset) -> xarray.DataArray:
     """(eta, sigma, member) final errors, NaN where a member diverged, and of all where most did."""
-    return _held(dataset, dataset["final_error"]).sortby(["eta", "sigma"]).transpose("eta", "sigma", "member")
-
-
-def _held(dataset: xarray.Dataset, values: xarray.DataArray) -> xarray.DataArray:
-    """Values of members that did not diverge; NaN for all where half of them did, as the others say little then."""
-    there, diverged = (dataset["status"] != MISSING).sum("member"), (dataset["status"] == DIVERGED).sum("member")
-    return values.where((dataset["status"] == COMPUTED) & (2 * diverged < there))
+    return (
+        of_those_left(dataset, dataset["final_error"]).sortby(["eta", "sigma"]).transpose("eta", "sigma", "member")
+    )
 
 
 def _of_maps(maps: list[np.ndarray], statistic: Callable[[list[np.ndarray]], float]) -> Interval:

@@ -7,7 +7,7 @@ share is in those with a leading underscore.
 """
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.figures._drawing import Drawing as Drawing
 
 __all__ = [
-    "DEFAULT", "MEASURED", "Drawing", "draw", "drawing", "known", "pictures", "plot", "recorded", "unwritable",
+    "DEFAULT", "MEASURED", "Drawing", "draw", "drawing", "known", "pictures_of", "plot", "recorded", "unwritable",
     "writable",
 ]  # fmt: skip
 
@@ -91,18 +91,17 @@ def drawing(plan: Plan, name: str, of: Sequence[str] = (), suffix: str = "") -> 
     return _drawing.drawing(plan, name, of, suffix)
 
 
-def pictures(dataset: "xarray.Dataset", name: str) -> "xarray.DataArray | None":
+def pictures_of(name: str) -> "Callable[[xarray.Dataset], xarray.DataArray] | None":
     """What a page shows of single members, frame by frame, beside a figure.
 
     Args:
-        dataset: of a sweep that the figure can be drawn of.
         name: of the figure, one of `known`.
 
     Returns:
-        (frame, member, panel, row, column) numbers, the frames along a swept axis; None: this figure has none.
+        The dataset of a sweep that the figure draws → (frame, member, panel, row, column) numbers, the frames along a
+        swept axis; None: this figure has none.
     """
-    function = getattr(import_module(f"{__name__}.{name}"), "pictures", None)
-    return function(dataset) if function else None
+    return getattr(import_module(f"{__name__}.{name}"), "pictures", None)
 
 
 def recorded(dataset: "xarray.Dataset") -> list[str]:

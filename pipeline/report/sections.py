@@ -9,16 +9,15 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import yaml
 from pydantic import ValidationError
 
 from pipeline.digest import as_hex
 from pipeline.errors import Damaged, RequestError
-from pipeline.figures import DEFAULT, MEASURED, drawing, pictures
+from pipeline.figures import DEFAULT, MEASURED, drawing, pictures_of
 from pipeline.plan import Plan, Run, history_of, requested_part
 from pipeline.report import Part
-from pipeline.report.series import Frames, Series, frames_of, series_of
+from pipeline.report.series import Frames, Series, equally_spaced, frames_of, series_of
 from pipeline.request import CONF
 from pipeline.store import Store, is_driven
 from pipeline.systems import DIVERGED, MISSING, System
@@ -297,8 +296,10 @@ def _figure(plan: Plan, name: str, part: Part, key: str) -> FigureShown:
     key = key if name == DEFAULT else f"{key}-{name}"
     try:
         drawn = drawing(plan, name, part.of, part.suffix)
-        shown = pictures(dataset := requested_part(plan), name)
-        frames = None if shown is None else frames_of(shown, dataset["status"])
+        frames = None
+        if pictures := pictures_of(name):
+            dataset = requested_part(plan)
+            frames = frames_of(pictures(dataset), dataset["status"])
     except (Damaged, RequestError, OSError, ValueError) as error:
         return FigureShown(key, name, fault=f"the figure can't be drawn: {why(error)}")
     return FigureShown(
@@ -342,9 +343,7 @@ def _numbers(text: str) -> Table:
 
 def _some(rows: Sequence[_Made], most: int) -> Sequence[_Made]:
     """No more than so many, equally spaced: not every so many, which may always be the same values of an axis."""
-    if len(rows) <= most:
-        return rows
-    return [rows[k] for k in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    return [rows[k] for k in equally_spaced(len(rows), most)]
 
 
 def _left_out(count: int, most: int) -> str:

@@ -82,7 +82,7 @@ def frames_of(pictures: xarray.DataArray, status: xarray.DataArray) -> Frames | 
     count, members, panels, rows, columns = pictures.shape
     pictured = MOST_PIXELS // (panels * rows * columns)
     shown = np.arange(min(members, MOST_PICTURED, max(1, pictured // min(count, MOST_FRAMES))))
-    frames = _spread(count, min(MOST_FRAMES, pictured // len(shown)))
+    frames = equally_spaced(count, min(MOST_FRAMES, pictured // len(shown)))
     if not len(frames):
         return None
     x = pictures[along].values[frames]
@@ -103,9 +103,22 @@ def frames_of(pictures: xarray.DataArray, status: xarray.DataArray) -> Frames | 
     )  # fmt: skip
 
 
+def equally_spaced(count: int, most: int) -> np.ndarray:
+    """Places of a sequence, its ends included, as equally spaced as can be.
+
+    Args:
+        count: length of the sequence.
+        most: how many places.
+
+    Returns:
+        (place,) ascending indices.
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
 def _series(dataset: xarray.Dataset, name: str, dim: str) -> Series:
     count, records = dataset.sizes["member"], dataset.sizes[dim]
-    members, chosen = np.arange(min(count, MOST_MEMBERS)), _spread(records, MOST_RECORDS)
+    members, chosen = np.arange(min(count, MOST_MEMBERS)), equally_spaced(records, MOST_RECORDS)
     values = dataset[name].isel({"member": members, dim: chosen}).transpose("member", dim).values
     listed = [
         {"member": int(member), "state": _state(dataset["status"].values[member]), "y": _rounded(values[member])}
@@ -116,11 +129,6 @@ def _series(dataset: xarray.Dataset, name: str, dim: str) -> Series:
         x=list(map(float, dataset[dim].values[chosen])), members=listed,
         left_out=_left_out((len(members), count, "members"), (len(chosen), records, "records")),
     )  # fmt: skip
-
-
-def _spread(count: int, most: int) -> np.ndarray:
-    """Places of a sequence, its ends included, as equally spaced as can be."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def _left_out(members: tuple[int, int, str], others: tuple[int, int, str]) -> str:

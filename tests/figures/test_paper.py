@@ -180,8 +180,9 @@ def test_intervals_whose_course_is_drawn_are_lettered_without_gaps():
 
 def test_pictures_of_weights_are_the_weights_of_pixels():
     dataset = dataset_of("network_weights", diverged=0.0).isel(iterations=[2, 0, 1])
-    pictures = figures.pictures(dataset, "network_weights")
-    assert pictures is not None
+    of = figures.pictures_of("network_weights")
+    assert of is not None
+    pictures = of(dataset)
     assert pictures.dims == ("iterations", "member", "hidden_node", "row", "column")
     assert pictures["iterations"].values.tolist() == sorted(dataset["iterations"].values)
     weight = dataset["weight"].sortby("iterations").transpose("iterations", "member", "connection").values
@@ -190,4 +191,4 @@ def test_pictures_of_weights_are_the_weights_of_pixels():
         first = node * (rows * columns + 1)  # the threshold comes after the pixels
         pixels = weight[..., first : first + rows * columns].reshape(3, -1, rows, columns)
         assert np.array_equal(pictures.values[:, :, node], pixels)
-    assert figures.pictures(dataset_of("kuramoto_T"), "kuramoto_T") is None
+    assert figures.pictures_of("kuramoto_T") is None
