@@ -99,6 +99,7 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
         The verdicts; None if none of the stores is of a sweep that a claim is about.
     """
     named = _of_paper(parts)
+    search = named.pop(CALIBRATION, None)
     if not named:
         return None
     datasets, faults, data = dict[str, xarray.Dataset](), dict[str, str](), []
@@ -119,7 +120,6 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
                 changed[sweep] = f"{store_name(plan.path)}: {differs}"
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = why(error)
-    search = _search(parts)
     held = {} if search is None else _held(parts[search], datasets)
     shown = [
         _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name), changed)
@@ -168,19 +168,16 @@ def _benchmarks(folder: Path) -> list[Benchmark]:
 
 
 def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
-    """Sweep that a claim is about → number of its store: those at full scale or else, if there are none, others."""
+    """Sweep that a claim is about, or the search for settings → number of its store.
+
+    All are of one scale: the full one or else, if no claim has a store of it, another.
+    """
     of = {store_name(part.path): k for k, part in enumerate(parts)}
     for suffix in sorted({part.suffix for part in parts}):
-        found = {sweep: of[f"{sweep}{suffix}"] for sweep in SWEEPS if f"{sweep}{suffix}" in of}
-        if found:
+        found = {sweep: of[f"{sweep}{suffix}"] for sweep in (*SWEEPS, CALIBRATION) if f"{sweep}{suffix}" in of}
+        if {*found} - {CALIBRATION}:
             return found
     return {}
-
-
-def _search(parts: Sequence[Part]) -> int | None:
-    """Which of the stores is that of the search for settings."""
-    names = [store_name(part.path).removesuffix(part.suffix) for part in parts]
-    return names.index(CALIBRATION) if CALIBRATION in names else None
 
 
 def _held(part: Part, datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:

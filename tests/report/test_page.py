@@ -4,6 +4,7 @@ import html
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.figures import default as any_sweep
 from pipeline.figures._drawing import _has_many_points
 from pipeline.figures._style import style
-from pipeline.report import sections
+from pipeline.report import Part, sections
 from pipeline.report.sections import _some
 from pipeline.report.series import frames_of, series_of
+from pipeline.report.verdicts import _of_paper
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
 from tests.command import PATIENCE, STUB, STUBS, Gate, default, stubbed, tiny, wait_for
@@ -96,6 +98,21 @@ def test_it_is_one_file_that_asks_for_no_other_and_whose_names_are_its_own(own):
     assert "default-src 'none'" in page
     assert not re.findall(r"url\((?!#)|@import|<link|<img", page)
     assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(parsed.ids)
+
+
+def test_stores_of_one_scale_decide_of_claims():
+    """A quick search beside full sweeps is not the search that their settings come from."""
+
+    def of(*stores):
+        parts = [Part(Path(f"{name}{suffix}.zarr"), None, [], [], suffix) for name, suffix in stores]
+        return {sweep: stores[k] for sweep, k in _of_paper(parts).items()}
+
+    quick, full = ("kuramoto_calibration", "-quick"), ("kuramoto_calibration", "")
+    swept, sketched = ("kuramoto_T", ""), ("kuramoto_T", "-quick")
+    assert of(quick, swept, full, sketched) == {"kuramoto_T": swept, "kuramoto_calibration": full}
+    assert of(quick, swept) == {"kuramoto_T": swept}
+    assert of(quick, sketched, full) == {"kuramoto_T": sketched, "kuramoto_calibration": quick}
+    assert of(quick, full) == {}
 
 
 def test_an_incomplete_store_says_so(own, tmp_path, main):
