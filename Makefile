@@ -3,7 +3,8 @@
 # make test-lowest   the same with the lowest versions that pyproject.toml allows, in an environment of their own
 # make test-all  set up, then all tests: also torture, simulations of coverage, sizes, and Slurm where there is one
 # make lint      set up, then ruff and mypy
-# make paper     set up, then all sweeps of the paper and data/report/stores.html, which judges its claims by them
+# make paper     set up, then all sweeps of the paper, two blocks of each computed again, and shorter steps for figure 7; ends
+#                with data/report/stores.html, which judges the paper's claims: an hour on two cores
 # make calibrate set up, then what the default settings come from: the best place of figure 3a, and the search for settings of
 #                the oscillators under which most claims hold together: hours
 # make sequels   set up, then sweeps about questions that the paper leaves open: hours
@@ -31,6 +32,8 @@ run: $(VENV)/.run
 
 paper: $(VENV)/.run
 	for sweep in $(PAPER); do $(BIN)/python -m pipeline +sweep=$$sweep || exit; done
+	for sweep in $(PAPER); do $(BIN)/python -m pipeline +sweep=$$sweep action=verify verify.sample=2 || exit; done
+	$(BIN)/python -m pipeline +sweep=kuramoto_T action=converge
 	$(BIN)/python -m pipeline action=report
 
 calibrate: $(VENV)/.run
