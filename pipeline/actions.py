@@ -426,7 +426,8 @@ def _stores_at(path: Path) -> list[Path]:
     if path.name.endswith((".zarr", ".zarr.zip")) or (path / "zarr.json").exists():
         return [path]
     if path.is_file():
-        raise RequestError([f"path: expected a store or a folder of stores, got the file {path}"])
+        more = "; unpack it first" if path.suffix == ".zip" else ""
+        raise RequestError([f"path: expected a store or a folder of stores, got the file {path}{more}"])
     stores = sorted(one for one in path.iterdir() if one.name.endswith((".zarr", ".zarr.zip")))
     if not stores:
         raise RequestError([f"path: expected a store or a folder of stores, got {path} without any"])

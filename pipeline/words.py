@@ -11,7 +11,7 @@ from urllib.parse import unquote
 _VARIABLE = re.compile(r"\$\w|\$\{\w")
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]+::?)+/", re.IGNORECASE)
 """How `s3://bucket` begins, `file:///folder`, or `simplecache::s3://bucket`."""
-_SIGNS = {"langle": "⟨", "rangle": "⟩", "lambda": "λ", "Lambda": "Λ"}
+_SIGNS = {"langle": "⟨", "rangle": "⟩", "lambda": "λ", "Lambda": "Λ", "max": "max", "min": "min"}
 """Of TeX: those that Unicode has no letter of the same name for."""
 
 

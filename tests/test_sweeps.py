@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from pipeline.actions import requested
 from pipeline.errors import COMPLETE
+from pipeline.request import Origin
 from pipeline.store import open_sweep
 from pipeline.systems import DIVERGED
 from tests import command
@@ -37,6 +39,17 @@ def test_a_sweep_file_begins_with_the_command_that_runs_it(file):
     package, line = file.read_text().splitlines()[:2]
     assert package == "# @package _global_"
     assert line == f"# python -m pipeline +sweep={file.stem}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_quick_sweep_learns_no_longer_than_the_whole(file):
+    """Its file alone knows if it needs fewer iterations than its system does."""
+    configs = [requested(Origin("", (f"+sweep={file.stem}", *more), None)) for more in ((), ("+scale=quick",))]
+    longest = [
+        max(one.axes["iterations"].values if "iterations" in one.axes else [one.settings["iterations"]])
+        for one in configs
+    ]
+    assert longest[1] <= longest[0]
 
 
 def shrunk(name, root):

@@ -17,7 +17,7 @@ Datasets = Mapping[str, xarray.Dataset]
 Bounds = Mapping[str, float]
 """Of a rule, by name."""
 _RESAMPLES = 1000
-_LEAST = 10
+LEAST = 10
 """Members of which an interval by drawing them anew is not far too narrow."""
 
 
@@ -204,7 +204,7 @@ def bootstrapped(statistic: Callable[[np.ndarray], float], members: int, resampl
     Returns:
         The interval; NaN of fewer than ten members, or where the statistic of all members is no number.
     """
-    if members < _LEAST:
+    if members < LEAST:
         return Interval(np.nan, np.nan, np.nan)
     estimate = statistic(np.arange(members))
     return resampled(estimate, lambda random: statistic(random.integers(0, members, members)), resamples)
@@ -243,7 +243,7 @@ def spread(values: xarray.DataArray) -> Interval:
     """
     numbers = values.values[np.isfinite(values.values)]
     n, z = len(numbers), float(ndtri(0.975))
-    if n < _LEAST:
+    if n < LEAST:
         return Interval(np.nan, np.nan, np.nan)
     deviation = float(numbers.std(ddof=1))
     if not deviation:

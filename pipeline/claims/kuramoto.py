@@ -81,6 +81,8 @@ def compromise(datasets: Datasets, bounds: Bounds) -> list[Part]:
     dataset = _complete(datasets["kuramoto_weight_control"].sortby("weight_control")).isel(
         weight_control=slice(1, -1)
     )
+    if not dataset.sizes["weight_control"] or dataset.sizes["member"] < 2:
+        raise ValueError("three values of β and two members are needed")
     off = abs(dataset["final_mean_abs_weight"] - _setting(dataset, "target_mean_abs_weight"))
     fair = _succeeds(dataset) & (off <= bounds["apart"])
     half = dataset.sizes["member"] // 2

@@ -41,7 +41,9 @@ def write(
     before = [_filled(store) for store in stores]
     with (
         new_file(to, overwrite, [store.path for store in stores]) as aside,
-        TemporaryDirectory(dir=to.parent) as name,
+        TemporaryDirectory(
+            dir=to.parent, prefix=f".{to.name}-"
+        ) as name,  # so that what a kill leaves says what it is
     ):
         folder = Path(name)
         crate = ROCrate()
@@ -63,7 +65,7 @@ def write(
         crate.add_file(folder / _PAGE, properties=_about(folder / _PAGE, "The page: figures, numbers, provenance"))
         sums = folder / _SUMS
         held_files = sorted(crate.data_entities, key=lambda entity: str(entity.id))
-        sums.write_text("".join(f"{entity['sha256']}  {unquote(entity.id)}\n" for entity in held_files), "utf-8")
+        sums.write_text("".join(_line(entity["sha256"], unquote(entity.id)) for entity in held_files), "utf-8")
         crate.add_file(sums, properties=_about(sums, "SHA-256 of the other files, for sha256sum --check"))
         if [_filled(_store_of(part)) for part in parts] != before:
             raise RequestError(["path: a store has grown while it was exported; export it again"])
@@ -117,6 +119,12 @@ def _sum(file: Path) -> str:
         while some := opened.read(1 << 20):
             digest.update(some)
     return digest.hexdigest()
+
+
+def _line(digest: str, name: str) -> str:
+    """What sha256sum reads: where a name has a line break or a backslash, a backslash before the line says so."""
+    escaped = name.replace("\\", r"\\").replace("\n", r"\n")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
 
 def _software() -> dict[str, Any]:

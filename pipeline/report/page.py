@@ -21,7 +21,7 @@ from pipeline.report.series import Frames, Series
 from pipeline.report.verdicts import in_order, verdicts
 from pipeline.request import Config
 from pipeline.store import new_file
-from pipeline.words import moment, store_name
+from pipeline.words import moment, one_line, store_name
 
 _PAPER = "Autonomous learning in discrete time: the paper's claims, and what our numbers say"
 """Title of a page that judges claims."""
@@ -73,7 +73,7 @@ def _keys(parts: Sequence[Part]) -> list[str]:
 
 def _faults(one: Section) -> list[str]:
     of_figures = [f"{figure.caption}: {figure.fault}" for figure in one.figures if figure.fault]
-    return [f"{one.title}: {line}" for line in [*one.faults, *one.notes, *of_figures]]
+    return [f"{one_line(one.title)}: {line}" for line in [*one.faults, *one.notes, *of_figures]]
 
 
 @cache

@@ -239,7 +239,7 @@ def _settings(plan: Plan, store: Store) -> Table:
         elif name in defaults and settings[name] == defaults[name]:
             origin = f"conf/system/{file.name}" if file.is_file() else "a default of the model"
         else:
-            origin, note = "the request", ""  # what is said of the default does not hold for it
+            origin, note = "the sweep's files or command", ""  # what is said of the default does not hold for it
         rows.append((name, without_tex(symbol), value, "" if units == "1" else units, origin, note))
     return Table(("setting", "symbol", "value", "unit", "from", "what its file says of it"), rows)
 
@@ -258,12 +258,12 @@ _KEY, _MORE = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$"), re.compile(r"\s+#\s*(.
 
 
 def _notes(file: Path) -> dict[str, str]:
-    """Setting → what the comments of a system's file say of it: those before it, beside it and after it."""
+    """Setting → what the comments of a system's file say of it: those beside it, before it and after it."""
     found, before, last = dict[str, str](), list[str](), ""
     for line in file.read_text("utf-8").splitlines() if file.is_file() else []:
         if key := _KEY.match(line):
             last = key[1]
-            found[last] = " ".join([*before, key[2] or ""]).strip()
+            found[last] = " ".join(filter(None, [key[2], *before]))
             before = []
         elif more := _MORE.match(line):
             if line.startswith("  #"):

@@ -111,6 +111,9 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
                 faults[sweep] = "not complete"
                 continue
             wanted = paper(sweep)
+            if plan.sweep.system_name != wanted.system:
+                faults[sweep] = f"a sweep of the system {plan.sweep.system_name}, not of {wanted.system}"
+                continue
             if {*plan.sweep.axes} != {*wanted.axes}:
                 faults[sweep] = f"a sweep over {_listed(plan.sweep.axes)}, not over {_listed(wanted.axes)}"
                 continue
@@ -120,13 +123,15 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
                 changed[sweep] = f"{store_name(plan.path)}: {differs}"
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = why(error)
-    held = {} if search is None else _held(parts[search], datasets)
+    held = {} if search is None else _held(parts[search], datasets, paper(CALIBRATION))
     shown = [
         _shown(judged(claim, datasets, faults), named, keys, held.get(claim.name), changed)
         for claim in CLAIMS.values()
     ]
     told = [one.judged.verdict for one in shown]
     counts = ", ".join(f"{told.count(verdict)} {verdict}" for verdict in get_args(Verdict) if verdict in told)
+    if others := sum(bool(one.changed) for one in shown):
+        counts += f"; {others} of them judged by stores that are not the paper's sweeps"
     rules = [f"{moment(when)}, commit {commit}: {what}" for when, commit, what in commits_of(Path(RULES))]
     opening_key = keys[named[OPENING_FIGURE]] if OPENING_FIGURE in named else ""
     searched_key = "" if search is None else keys[search]
@@ -172,7 +177,9 @@ def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
 
     All are of one scale: the full one or else, if no claim has a store of it, another.
     """
-    of = {store_name(part.path): k for k, part in enumerate(parts)}
+    of = dict[str, int]()
+    for k, part in enumerate(parts):
+        of.setdefault(store_name(part.path), k)  # a store, rather than an archive of it beside
     for suffix in sorted({part.suffix for part in parts}):
         found = {sweep: of[f"{sweep}{suffix}"] for sweep in (*SWEEPS, CALIBRATION) if f"{sweep}{suffix}" in of}
         if {*found} - {CALIBRATION}:
@@ -180,11 +187,11 @@ def _of_paper(parts: Sequence[Part]) -> dict[str, int]:
     return {}
 
 
-def _held(part: Part, datasets: Mapping[str, xarray.Dataset]) -> dict[str, Holds]:
-    """At how many places of a search claims hold, if it has ended."""
+def _held(part: Part, datasets: Mapping[str, xarray.Dataset], wanted: Config) -> dict[str, Holds]:
+    """At how many places of a search claims hold, if it has ended and is that of its file."""
     with suppress(Damaged, RequestError, OSError, KeyError):  # which its own section says, or of another sweep
         plan = part.plan_now()
-        if plan.finished:
+        if plan.finished and not any(_other_settings(plan, wanted)):
             return holds(requested_part(plan), datasets)
     return {}
 
@@ -202,24 +209,53 @@ def _told(interval: Sequence[float]) -> str:
     """An estimate with its interval, to three digits."""
     if math.isnan(interval[0]):
         return "no numbers"
-    middle, low, high = (f"{value:.3g}" for value in interval)
-    return middle if low == high else f"{middle} [{low}, {high}]"
+    digits = next(
+        (
+            few
+            for few in range(3, 7)
+            if interval[1] == interval[2] or f"{interval[1]:.{few}g}" != f"{interval[2]:.{few}g}"
+        ),
+        6,
+    )
+    middle, low, high = (f"{value:.{digits}g}" for value in interval)
+    return middle if interval[1] == interval[2] else f"{middle} [{low}, {high}]"
+
+
+def _other_settings(plan: Plan, wanted: Config) -> Iterator[str]:
+    """In what the members of a store are others than a sweep's file wants."""
+    assert plan.store is not None
+    settings, ensemble = plan.store.fingerprint["settings"], wanted.ensemble
+    from_stores = {*wanted.derived, *wanted.unknown}
+    derived = {name for run in plan.store.runs() for name in run.get("config", {}).get("derived", {})}
+    for name, value in wanted.settings.items():
+        if name in settings and name not in from_stores and settings[name] != value:
+            yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
+    for name in sorted(from_stores - derived):
+        yield f"{name} {brief(str(settings.get(name)), 30)}, not from another store"
+    for name, got, value in (
+        ("seed", plan.sweep.seed, ensemble.seed), ("noise", plan.sweep.noise, ensemble.noise)
+    ):  # fmt: skip
+        if got != value:
+            yield f"{name} {got}, not {value}"
+    if plan.stale.any():
+        yield "computed by other code than today's"
 
 
 def _differences(plan: Plan, wanted: Config) -> Iterator[str]:
-    """In what a store is less than a sweep's file wants, or other."""
+    """In what a store is less than a sweep's file wants, or more, or other."""
     assert plan.store is not None
-    settings = plan.store.fingerprint["settings"]
-    for name, value in wanted.settings.items():
-        if name in settings and name not in wanted.derived and settings[name] != value:
-            yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
+    yield from _other_settings(plan, wanted)
     for k, name in enumerate(plan.sweep.axes):
         there = {point[k] for point in plan.sweep.points}
         values = wanted.axes[name].spread()
         if lacking := [value for value in values if value not in there]:
             yield f"{len(values) - len(lacking)} of {len(values)} values of {name}"
-    if plan.sweep.members < wanted.ensemble.members:
-        yield f"{counted(plan.sweep.members, 'member')}, not {wanted.ensemble.members}"
+        if more := there - {*values}:
+            yield f"{len(more)} more of {name}"
+    least = int(plan.store.asked[plan.rows[plan.rows >= 0]].min(initial=plan.sweep.members))
+    if least < wanted.ensemble.members:
+        where = "" if least == plan.sweep.members else " at some points"
+        yield f"{counted(least, 'member')}{where}, not {wanted.ensemble.members}"
 
 
 def _listed(axes: Iterable[str]) -> str:
@@ -237,5 +273,5 @@ def _shown(
     for part in found.parts:
         parts.append(Evidence(part.what, _told(part.interval), part.wanted, part.verdict))
     sections = [(keys[named[sweep]], sweep) for sweep in found.claim.sweeps if sweep in named]
-    others = [changed[sweep] for sweep in found.claim.sweeps if sweep in changed]
+    others = [changed[sweep] for sweep in found.claim.sweeps if sweep in changed and found.parts]
     return Shown(found, parts, sections, f"{held.places} of {held.among}" if held else "", others)

@@ -168,7 +168,7 @@ def open_complete(path: Path) -> xarray.Dataset:
     """A stored sweep that lacks no member, for a request that needs all of it.
 
     Args:
-        path: folder of the store.
+        path: folder of the store; where there is none, an archive of it in the same place, `x.zarr.zip`, is read.
 
     Returns:
         A Dataset as `open_sweep` gives it.
@@ -178,7 +178,8 @@ def open_complete(path: Path) -> xarray.Dataset:
         RequestError: the folder holds no store of this pipeline.
         Damaged: a file of the store is lost, damaged or was exchanged.
     """
-    store = open_store(path)
+    archive = path.with_name(f"{path.name}.zip")
+    store = open_store(archive if archive.exists() and not path.exists() else path)
     if store is None:
         raise NotComplete([f"{path}: expected a store, got nothing there; run the sweep that fills it first"])
     absent = int((needed(store) & ~store.stored).sum())

@@ -94,11 +94,12 @@ def test_what_cant_be_handed_on_is_told_and_leaves_nothing(handed_on, main, tmp_
 
 
 def test_stores_of_any_name_are_handed_on(handed_on, tmp_path):
-    """A blank, a percent sign, and a store beside its own archive."""
+    """A blank, a percent sign, a line break, and a store beside its own archive."""
     root, _ = handed_on
     folder = tmp_path / "stores"
     shutil.copytree(root / "one.zarr", folder / "a b%20ü.zarr")
     shutil.copytree(root / "one.zarr", folder / "w.zarr")
+    shutil.copytree(root / "one.zarr", folder / "two\nlines.zarr")
     export = ["action=export", f"path={folder / 'w.zarr'}", f"to={folder / 'w.zarr.zip'}"]
     assert command.run(export).returncode == COMPLETE
     licence = "https://spdx.org/licenses/CC0-1.0"
@@ -108,11 +109,12 @@ def test_stores_of_any_name_are_handed_on(handed_on, tmp_path):
     to = tmp_path / "unpacked"
     with zipfile.ZipFile(file) as archive:
         archive.extractall(to)
-    assert {one.name for one in to.glob("*.zarr.zip")} == {"a b%20ü.zarr.zip", "w.zarr.zip", "w-w.zarr.zip"}
+    names = {"a b%20ü.zarr.zip", "w.zarr.zip", "w-w.zarr.zip", "two\nlines.zarr.zip"}
+    assert {one.name for one in to.glob("*.zarr.zip")} == names
     checked = subprocess.run(
         ["sha256sum", "--check", "manifest-sha256.txt"], cwd=to, capture_output=True, text=True
     )
-    assert (checked.returncode, checked.stdout.count(": OK")) == (0, 7)
+    assert (checked.returncode, checked.stdout.count(": OK"), checked.stderr) == (0, 9, "")
     assert ROCrate(to).license == licence
 
 

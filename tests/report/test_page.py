@@ -19,7 +19,7 @@ from pipeline.figures._style import style
 from pipeline.report import Part, sections
 from pipeline.report.sections import _some
 from pipeline.report.series import frames_of, series_of
-from pipeline.report.verdicts import _of_paper
+from pipeline.report.verdicts import _of_paper, _told
 from pipeline.store import open_store, read_block
 from pipeline.words import without_tex
 from tests.command import PATIENCE, STUB, STUBS, Gate, default, stubbed, tiny, wait_for
@@ -109,6 +109,8 @@ def test_stores_of_one_scale_decide_of_claims():
 
     quick, full = ("kuramoto_calibration", "-quick"), ("kuramoto_calibration", "")
     swept, sketched = ("kuramoto_T", ""), ("kuramoto_T", "-quick")
+    archive = _of_paper([Part(Path(f"kuramoto_T.zarr{end}"), None, [], [], "") for end in ("", ".zip")])
+    assert archive == {"kuramoto_T": 0}
     assert of(quick, swept, full, sketched) == {"kuramoto_T": swept, "kuramoto_calibration": full}
     assert of(quick, swept) == {"kuramoto_T": swept}
     assert of(quick, sketched, full) == {"kuramoto_T": sketched, "kuramoto_calibration": quick}
@@ -220,9 +222,12 @@ def test_a_sweep_of_the_paper_has_its_own_figure(tmp_path, main):
     assert "Figure 7" in html.unescape(page)
     rows = {row[0]: row for row in map(_cells, re.findall(r"<tr><td[^>]*>.*?</tr>", html.unescape(page)))}
     assert rows["eta"][1:5] == ["η", str(default("eta")), "", "conf/system/kuramoto.yaml"]
-    assert rows["iterations"][4:6] == ["the request", ""]
+    assert rows["iterations"][4:6] == ["the sweep's files or command", ""]
     assert rows["eta"][5] == "η; kuramoto_calibration"
-    assert rows["T"][5].startswith("kuramoto_calibration, at these settings: success rises with T")
+    meaning = (
+        "interval over which R is averaged, time kuramoto_calibration, at these settings: success rises with T"
+    )
+    assert rows["T"][5].startswith(meaning)
     assert rows["T"][2:5] == ["swept", "time", "an axis of the sweep"]
 
 
@@ -240,6 +245,10 @@ def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
     assert all(rule in " ".join(page.split()) for rule in (claim.rule for claim in CLAIMS.values()))
     assert main(["action=report", f"path={tmp_path / 'kuramoto_T.zarr'}"]).code == COMPLETE
     assert "C13" not in (tmp_path / "report" / "kuramoto_T.html").read_text()
+    assert "; 2 of them judged by stores that are not the paper's sweeps" in page
+    for name, told in (("C11", True), ("C9", False)):
+        assert ("Judged by a store that is not the paper's sweep" in _claim(tmp_path, name)) == told
+    assert "settings under which this holds" not in _claim(tmp_path, "C13")
 
 
 def test_stores_of_the_paper_come_in_the_order_of_its_claims(tmp_path, main):
@@ -270,7 +279,7 @@ def test_a_page_of_all_stores_draws_what_each_last_drew(tmp_path, main):
 
 def test_a_claim_that_chose_the_settings_says_where_else_it_holds(tmp_path, main):
     claim = _page_with_claims(tmp_path, main)
-    assert "once <code>make calibrate</code> was run" in claim("C13")
+    assert "<code>make calibrate</code> repeats that search" in claim("C13")
     assert "make calibrate" not in claim("C17")
 
 
@@ -294,6 +303,27 @@ def test_an_incomplete_or_damaged_store_decides_nothing(tmp_path, main):
     assert "fixed_order_parameter" in _claim(tmp_path, "C13")
 
 
+def test_claims_say_in_what_a_store_is_another_than_the_sweep_of_the_paper(tmp_path, main):
+    """By its settings too, what seed it has, more values, members that are fewer at some points."""
+    other = tiny(tmp_path, "ensemble.members=4", "ensemble.seed=7", "axes.T.values=[1,50,500]")
+    assert main(other).code == COMPLETE
+    assert main([*other, "ensemble.members=200", "axes.T.values=[50]"]).code == COMPLETE
+    network = ["+sweep=network_robust_evolution", "cluster=serial", f"store.root={tmp_path}", "figures.draw=[]",
+               "settings.threshold=0.5", "settings.iterations=20", "ensemble.members=2"]  # fmt: skip
+    assert main(network).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    told = _claim(tmp_path, "C13")
+    for difference in ("seed 7, not 1", "1 more of T", "4 members at some points, not 192"):
+        assert difference in told
+    assert "threshold 0.5, not from another store" in _claim(tmp_path, "C5")
+
+
+def test_an_interval_is_told_in_as_many_digits_as_it_needs():
+    assert _told((1.0091, 1.0052, 1.0131)) == "1.009 [1.005, 1.013]"
+    assert _told((0.5, 0.5, 0.5)) == "0.5"
+    assert _told((0.51, 0.412, 0.608)) == "0.51 [0.412, 0.608]"
+
+
 def _claim(root, name):
     page = html.unescape((root / "report" / "stores.html").read_text())
     return page.partition(f'<article id="{name}"')[2].partition("</article>")[0]
@@ -307,6 +337,7 @@ def _claim(root, name):
         (r"\eta_R", "η_R"),
         (r"cost \$c", "cost $c"),
         (r"\foo", r"\foo"),
+        (r"\omega_{\max}", "ω_max"),
     ],
 )
 def test_labels_without_tex(tex, text):

@@ -73,6 +73,13 @@ def test_a_threshold_is_the_median_of_the_damaged_errors_of_another_store(root):
     assert origin["settings"]["hidden"] == 3
 
 
+def test_a_store_that_was_handed_on_as_an_archive_gives_the_same_value(root, tmp_path, main):
+    to = tmp_path / "complete.zarr.zip"
+    assert main(["action=export", f"path={root / 'complete.zarr'}", f"to={to}"]).code == COMPLETE
+    values = [checked(request(there, taken("complete"))).settings["threshold"] for there in (root, tmp_path)]
+    assert values[0] == values[1]
+
+
 @pytest.mark.parametrize("statistic", ["mean", "median"])
 def test_a_value_is_the_mean_or_the_median_of_any_variable_of_any_store(statistic, root):
     for store, variable in (("complete", "final_error"), ("kuramoto", "order_parameter")):
