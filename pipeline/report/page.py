@@ -89,9 +89,12 @@ def _template() -> Template:
     return environment.get_template("page.html.j2")
 
 
+_PATH, _DIGITS = re.compile(r'(?<= d=")[^"]*(?=")'), re.compile(r"(\.\d\d)\d+")
+
+
 def _svg(figure: FigureShown) -> Markup:
-    """A drawing, which Matplotlib wrote: it escapes what users name."""
-    return Markup(figure.svg)
+    """A drawing, which Matplotlib wrote: it escapes what users name. Paths to a hundredth of a point, for size."""
+    return Markup(_PATH.sub(lambda path: _DIGITS.sub(r"\1", path[0]), figure.svg))
 
 
 def _spots(figure: FigureShown) -> Markup:

@@ -318,6 +318,14 @@ def test_claims_say_in_what_a_store_is_another_than_the_sweep_of_the_paper(tmp_p
     assert "threshold 0.5, not from another store" in _claim(tmp_path, "C5")
 
 
+def test_paths_of_a_page_are_as_fine_as_eyes_see_and_its_texts_are_whole(own):
+    page = own[1]()
+    paths = re.findall(r' d="([^"]*)"', page)
+    assert any("." in path for path in paths)
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert re.search(r"\.\d{3}", re.sub(r' d="[^"]*"', "", page))
+
+
 def test_an_interval_is_told_in_as_many_digits_as_it_needs():
     assert _told((1.0091, 1.0052, 1.0131)) == "1.009 [1.005, 1.013]"
     assert _told((0.5, 0.5, 0.5)) == "0.5"

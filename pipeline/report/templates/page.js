@@ -78,7 +78,7 @@ for (const data of document.querySelectorAll("script.series")) {
   box.querySelector(".member").addEventListener("input", event => { at.member = Number(event.target.value); draw(); });
   draw();
 }
-// Pictures of a member, frame by frame: orange is below 0, purple above, the stronger the larger; sliders answer arrow keys.
+// Pictures of a member, frame by frame: purple is below 0, orange above, as in figures, the stronger the larger; sliders answer arrow keys.
 for (const data of document.querySelectorAll("script.frames")) {
   const box = data.parentElement, all = JSON.parse(data.textContent)[0], [panels, rows, columns] = all.shape;
   const member = box.querySelector(".member"), frame = box.querySelector(".frame");
