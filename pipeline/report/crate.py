@@ -41,9 +41,8 @@ def write(
     before = [_filled(store) for store in stores]
     with (
         new_file(to, overwrite, [store.path for store in stores]) as aside,
-        TemporaryDirectory(
-            dir=to.parent, prefix=f".{to.name}-"
-        ) as name,  # so that what a kill leaves says what it is
+        # Named so that what a kill leaves says what it is.
+        TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as name,
     ):
         folder = Path(name)
         crate = ROCrate()
@@ -124,7 +123,8 @@ def _sum(file: Path) -> str:
 def _line(digest: str, name: str) -> str:
     """What sha256sum reads: where a name has a line break or a backslash, a backslash before the line says so."""
     escaped = name.replace("\\", r"\\").replace("\n", r"\n")
-    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
+    mark = "" if escaped == name else "\\"
+    return f"{mark}{digest}  {escaped}\n"
 
 
 def _software() -> dict[str, Any]:

@@ -206,19 +206,14 @@ def _filled(plan: Plan) -> str:
 
 
 def _told(interval: Sequence[float]) -> str:
-    """An estimate with its interval, to three digits."""
-    if math.isnan(interval[0]):
+    """An estimate with its interval, to three digits or as many as tell its ends apart."""
+    middle, low, high = interval
+    if math.isnan(middle):
         return "no numbers"
-    digits = next(
-        (
-            few
-            for few in range(3, 7)
-            if interval[1] == interval[2] or f"{interval[1]:.{few}g}" != f"{interval[2]:.{few}g}"
-        ),
-        6,
-    )
-    middle, low, high = (f"{value:.{digits}g}" for value in interval)
-    return middle if interval[1] == interval[2] else f"{middle} [{low}, {high}]"
+    if low == high:
+        return f"{middle:.3g}"
+    digits = next((few for few in range(3, 6) if f"{low:.{few}g}" != f"{high:.{few}g}"), 6)
+    return f"{middle:.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]"
 
 
 def _other_settings(plan: Plan, wanted: Config) -> Iterator[str]:
