@@ -1,6 +1,7 @@
 """Requests as the command line makes them."""
 
 import signal
+import sys
 from typing import NamedTuple
 
 import hypothesis
@@ -9,8 +10,9 @@ import pytest
 from pipeline.__main__ import exit_code
 from pipeline.actions import requested
 from pipeline.request import Origin
+from pipeline.systems import finding
 from tests import command
-from tests.command import tiny
+from tests.command import STUBS, tiny
 
 # Processes that tests start heed them, also where the tests themselves were started by nohup, or in the background.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -30,6 +32,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
+@pytest.fixture(autouse=True)
+def _stubs_are_in_the_path_for_requests_alone():
+    """A test that puts sys.path back may put back what an earlier request added, of which `search_in` knows no more."""
+    yield
+    if str(STUBS) not in finding._appended:
+        sys.path[:] = [folder for folder in sys.path if folder != str(STUBS)]
 
 
 @pytest.fixture(scope="session")
