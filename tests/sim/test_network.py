@@ -278,9 +278,14 @@ def test_a_member_whose_weights_have_passed_the_bound_at_the_end_has_diverged():
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_networks_learn_to_classify_the_vowels_at_the_default_settings():
-    """At least 80 % of the members all five, as argmax of the outputs; 107 of these 128, the seed being fixed."""
-    defaults = OmegaConf.load(ROOT / "conf" / "system" / "network.yaml")["settings"]
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [({}, 0.8), ({"eta": 400.0, "sigma": 0.015, "iterations": 1_000_000}, 0.95)],
+    ids=["default", "slower and surer"],
+)
+def test_networks_learn_to_classify_the_vowels(settings, least):
+    """So many members all five, as argmax of the outputs; 107 and 126 of these 128, the seed being fixed."""
+    defaults = {**OmegaConf.load(ROOT / "conf" / "system" / "network.yaml")["settings"], **settings}
     chosen = Settings(
         **{name: defaults[name] for name in Settings._fields if name in defaults},
         absolute_error=defaults["error"] == "absolute",
@@ -288,7 +293,7 @@ def test_networks_learn_to_classify_the_vowels_at_the_default_settings():
     bitmaps = patterns.bitmaps(patterns.inline([str(ROOT / path) for path in defaults["patterns"]]))
     encoded = network.encode(bitmaps.reshape(len(bitmaps), -1))
     got = network.learn(chosen, encoded, SEED, np.arange(128), np.array([0]))
-    assert np.mean(got.classified == 1) >= 0.8
+    assert np.mean(got.classified == 1) >= least
     for lane in range(0, 128, 16):  # and by the oracle's argmax too
         right = reference.classified(got.weight[lane], bitmaps.reshape(5, -1), np.eye(5), chosen.hidden)
         assert right == got.classified[lane]
