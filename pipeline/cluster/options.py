@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import dask
-import distributed  # noqa: F401 (its defaults become Dask's)
+from distributed.utils import silence_logging_cmgr  # imports distributed, whose defaults become Dask's
 
 SINGLE_THREADED = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "NUMBA")
@@ -23,7 +23,9 @@ NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distribute
 
 @contextmanager
 def dask_options(dashboard: bool = False, **more: Any) -> Iterator[None]:
-    """Dask's defaults and our options, whatever a user's files and environment say, for the time of a run.
+    """Dask's defaults and our options, whatever a user's files and environment say, and no log, for the time of a run.
+
+    Dask's clusters end the silence that they are asked for before their last messages are sent or given up.
 
     Args:
         dashboard: whether pages are shown over HTTP. Default: False.
@@ -35,7 +37,10 @@ def dask_options(dashboard: bool = False, **more: Any) -> Iterator[None]:
     config, before = dask.config.config, deepcopy(dask.config.config)
     dask.config.refresh(paths=[], env={})
     try:
-        with dask.config.set({**DASK_OPTIONS, **({} if dashboard else NO_PAGES), **more}):
+        with (
+            dask.config.set({**DASK_OPTIONS, **({} if dashboard else NO_PAGES), **more}),
+            silence_logging_cmgr("CRITICAL"),
+        ):
             yield
     finally:
         config.clear()

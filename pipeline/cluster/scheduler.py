@@ -11,7 +11,6 @@ from typing import Any
 
 from distributed import Client, Security
 from distributed.comm.core import connect
-from distributed.utils import silence_logging_cmgr
 
 from pipeline.cluster.options import dask_options
 from pipeline.cluster.security import security
@@ -45,7 +44,7 @@ def scheduler_client(config: SchedulerCluster, say: Callable[[str], Any]) -> Ite
     except ValueError as error:
         raise RequestError([f"cluster: expected {error}"]) from error
     tls = security(config.tls) if config.tls else None
-    with dask_options(), silence_logging_cmgr("CRITICAL"):
+    with dask_options():
         try:
             _shake_hands(address, tls, max(1.0, deadline - time.monotonic()))
             client = Client(address, security=tls, timeout=max(1.0, deadline - time.monotonic()))

@@ -1,7 +1,9 @@
 """A scheduler and four workers as processes of their own: the same bytes, and no way it can go wrong unnoticed."""
 
 import contextlib
+import io
 import json
+import logging
 import os
 import re
 import signal
@@ -13,6 +15,7 @@ import threading
 
 import pytest
 from distributed import Client
+from distributed.deploy.cluster import Cluster as DaskCluster
 
 from pipeline.cluster import dask_client
 from pipeline.cluster.security import refuse_readable, write_certificates
@@ -527,6 +530,29 @@ def test_certificates_are_for_the_user_alone(tmp_path):
 def test_a_client_of_this_machine_has_workers_as_asked(configure, tmp_path):
     with dask_client(configure(tmp_path, "cluster.workers=1").cluster) as client:
         assert list(client.nthreads().values()) == [1]
+
+
+def test_what_dask_logs_when_a_cluster_has_closed_is_not_shown(configure, tmp_path, monkeypatch):
+    log, shown = logging.getLogger("distributed"), io.StringIO()
+    handler = logging.StreamHandler(shown)
+    close, closed = DaskCluster._close, []
+
+    async def close_and_log(cluster):
+        await close(cluster)
+        logging.getLogger("distributed.batched").info("Batched Comm Closed")
+        closed.append(cluster)
+
+    monkeypatch.setattr(DaskCluster, "_close", close_and_log)
+    log.addHandler(handler)
+    try:
+        with dask_client(configure(tmp_path, "cluster.workers=1").cluster):
+            pass
+        assert closed
+        assert not shown.getvalue()
+        log.info("what follows is shown")
+        assert shown.getvalue() == "what follows is shown\n"
+    finally:
+        log.removeHandler(handler)
 
 
 @pytest.mark.slow
