@@ -11,12 +11,13 @@ import pytest
 import xarray
 
 import pipeline
-from pipeline.claims import CLAIMS
+from pipeline import actions
+from pipeline.claims import CLAIMS, Holds
 from pipeline.errors import COMPLETE, CONFIG_WRONG, INTERRUPTED
 from pipeline.figures import default as any_sweep
 from pipeline.figures._drawing import _has_many_points
 from pipeline.figures._style import style
-from pipeline.report import Part, sections
+from pipeline.report import Part, sections, verdicts
 from pipeline.report.sections import _some
 from pipeline.report.series import frames_of, series_of
 from pipeline.report.verdicts import _of_paper, _told
@@ -281,6 +282,16 @@ def test_a_claim_that_chose_the_settings_says_where_else_it_holds(tmp_path, main
     claim = _page_with_claims(tmp_path, main)
     assert "<code>make calibrate</code> repeats that search" in claim("C13")
     assert "make calibrate" not in claim("C17")
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+def test_a_search_is_counted_if_it_is_that_of_its_file(seed, configure, tmp_path, main, monkeypatch):
+    monkeypatch.setattr(actions, "_of_paper", lambda sweep: configure(tmp_path))
+    monkeypatch.setattr(verdicts, "holds", lambda *_: {"C13": Holds(3, 9)})
+    assert main(tiny(tmp_path, "store.name=kuramoto_calibration", f"ensemble.seed={seed}")).code == COMPLETE
+    claim = _page_with_claims(tmp_path, main)("C13")
+    assert ("3 of 9 places" in claim) == (seed == 1)
+    assert ("can't be said: the search that is stored" in claim) == (seed == 7)
 
 
 def _page_with_claims(root, main):
