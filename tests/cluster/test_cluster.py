@@ -270,19 +270,26 @@ def test_workers_all_lost_mid_sweep_end_in_exit_code_4(cluster, tmp_path, start)
 @pytest.fixture
 def peer():
     """(what it says) → the port of a process that takes connections and is no scheduler."""
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as at_end:
 
         def listen(says):
-            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            taken = []
+            server = at_end.enter_context(socket.create_server(("127.0.0.1", 0)))
 
             def serve():
-                with contextlib.suppress(OSError):  # closed at the end
+                with contextlib.ExitStack() as taken:
                     while True:
-                        taken.append(server.accept()[0])
-                        taken[-1].sendall(says)
+                        try:
+                            connection = server.accept()[0]
+                        except OSError:  # shut down
+                            return
+                        taken.enter_context(connection)
+                        with contextlib.suppress(OSError):  # who connected has gone
+                            connection.sendall(says)
 
-            threading.Thread(target=serve, daemon=True).start()
+            thread = threading.Thread(target=serve)
+            thread.start()
+            at_end.callback(thread.join)
+            at_end.callback(server.shutdown, socket.SHUT_RDWR)
             return server.getsockname()[1]
 
         yield listen
