@@ -25,8 +25,8 @@ from pipeline.claims.judging import (
 from pipeline.store import settings_of
 from pipeline.systems import COMPUTED, MISSING, find_or_loaded
 
-_LAST, _FIRST = 0.05, 0.05
-"""Shares of the recorded iterations at both ends."""
+_END = 0.05
+"""Share of the recorded iterations that are the first, or the last."""
 
 
 def settling(datasets: Datasets, bounds: Bounds) -> list[Part]:
@@ -34,8 +34,10 @@ def settling(datasets: Datasets, bounds: Bounds) -> list[Part]:
     dataset = datasets["kuramoto_evolution"]
     succeeds = _succeeds(dataset)
     weight = dataset["mean_abs_weight"]
-    count = weight.sizes["iteration"]
-    ends = slice(0, max(2, round(_FIRST * count))), slice(-max(2, round(_LAST * count)), None)
+    count = round(_END * weight.sizes["iteration"])
+    if count < 2:
+        raise ValueError(f"{2 / _END:g} records are needed, so that 5 % of them have a spread")
+    ends = slice(0, count), slice(-count, None)
     first, last = (_spread_over_time(weight.isel(iteration=end), "iteration").where(succeeds) for end in ends)
     ratio = last / first
     error = median(dataset["final_error"].where(succeeds))
@@ -54,7 +56,7 @@ def some_fail(datasets: Datasets, bounds: Bounds) -> list[Part]:
 def control(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C9: strong control of the weights keeps R from the target, weak control lets the weights grow."""
     dataset = datasets["kuramoto_weight_control"]
-    (strong, weak), target = _ends(dataset), float(_setting(dataset, "target_order_parameter"))
+    (strong, weak), target = _ends(dataset, "weight_control"), float(_setting(dataset, "target_order_parameter"))
     off = [apart(mean(_valid(one, "fixed_order_parameter")), target) for one in (strong, weak)]
     weights = [_valid(one, "final_mean_abs_weight") for one in (strong, weak)]
     return [
@@ -67,7 +69,7 @@ def control(datasets: Datasets, bounds: Bounds) -> list[Part]:
 
 def weak_control(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C14: at the least β the weights are much larger than W, and R hardly varies."""
-    _, weak = _ends(datasets["kuramoto_weight_control"])
+    _, weak = _ends(datasets["kuramoto_weight_control"], "weight_control")
     return [
         above("least β: ⟨|w|⟩", mean(_valid(weak, "final_mean_abs_weight")), bounds["weight"]),
         below(
@@ -95,8 +97,8 @@ def compromise(datasets: Datasets, bounds: Bounds) -> list[Part]:
 
 def interval(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C11: at the shortest T more succeed than by luck, with strong weights; at the longest ⟨|w|⟩ is near W."""
-    learned, null = datasets["kuramoto_T"].sortby("T"), datasets["kuramoto_null"].sortby("T")
-    shortest, longest = learned.isel(T=0), learned.isel(T=-1)
+    null = datasets["kuramoto_null"].sortby("T")
+    longest, shortest = _ends(datasets["kuramoto_T"], "T")
     luck = null.sel(T=float(shortest["T"]), method="nearest", tolerance=1e-9)
     weight = [abs(one["weight"]).mean("edge").where(_succeeds(one)) for one in (shortest, longest)]
     gain, ends = difference(_success(shortest), _success(luck)), (bounds["low"], bounds["high"])
@@ -131,8 +133,10 @@ def any_interval(datasets: Datasets, bounds: Bounds) -> list[Part]:
 def schemes(datasets: Datasets, bounds: Bounds) -> list[Part]:
     """C12: at short T more succeed by the discrete scheme, and it needs less simulated time."""
     dataset = _complete(datasets["kuramoto_continuous_T"].sortby("T"))
-    parts = []
-    for T in dataset["T"].values[dataset["T"].values <= bounds["longest"]]:
+    parts, short = [], dataset["T"].values[dataset["T"].values <= bounds["longest"]]
+    if not len(short):
+        raise ValueError(f"T of at most {bounds['longest']:g} are needed")
+    for T in short:
         at = dataset.sel(T=T)
         names = ("discrete_fixed_order_parameter", "fixed_order_parameter")
         gain = difference_of_pairs(*(_is_near(at, name).values for name in names))
@@ -157,9 +161,9 @@ def fluctuations(datasets: Datasets, bounds: Bounds) -> list[Part]:
     for T in dataset["T"].values:
         at = dataset.sel(T=T)
         count = len(_times(at))
-        late, counts = at.isel(time=slice(count // 2, count)), at["status"] == COMPUTED
+        late = at.isel(time=slice(count // 2, count))
         names = ("discrete_error", "error")
-        spreads = np.array([_spread_over_time(late[name], "time").where(counts).values for name in names])
+        spreads = np.array([of_those_left(at, _spread_over_time(late[name], "time")).values for name in names])
         ratio = _ratio_of_means(spreads[:, np.isfinite(spreads).all(axis=0)])
         what = f"T = {T:g}: spread over time of the error, discrete over continuous"
         parts.append(below(what, ratio, bounds["ratio"]))
@@ -215,10 +219,12 @@ def _setting(dataset: xarray.Dataset, name: str) -> xarray.DataArray:
     return dataset[name] if name in dataset.coords else xarray.DataArray(settings_of(dataset)[name])
 
 
-def _ends(dataset: xarray.Dataset) -> tuple[xarray.Dataset, xarray.Dataset]:
-    """At the largest β and at the least."""
-    ordered = dataset.sortby("weight_control")
-    return ordered.isel(weight_control=-1), ordered.isel(weight_control=0)
+def _ends(dataset: xarray.Dataset, axis: str) -> tuple[xarray.Dataset, xarray.Dataset]:
+    """At the largest value of an axis and at the least."""
+    if dataset.sizes[axis] < 2:
+        raise ValueError(f"two values of {axis} are needed")
+    ordered = dataset.sortby(axis)
+    return ordered.isel({axis: -1}), ordered.isel({axis: 0})
 
 
 def _times(dataset: xarray.Dataset) -> np.ndarray:

@@ -50,7 +50,8 @@ def descent(datasets: Datasets, bounds: Bounds) -> list[Part]:
         return []
     not_yet, learned = _first(dataset["error"] <= bounds["error"], "iteration")
     not_yet_descended, descended = _first(dataset["backpropagation_error"] <= bounds["error"], "epoch")
-    known = (np.isfinite(learned) | np.isfinite(descended)) & (dataset["status"] != MISSING).values
+    left = np.isfinite(of_those_left(dataset, xarray.ones_like(dataset["status"], dtype=float))).values
+    known = (np.isfinite(learned) | np.isfinite(descended)) & left
 
     def ratio(iterations: np.ndarray, epochs: np.ndarray) -> Interval:
         each = iterations[known] / np.maximum(epochs[known], 1)  # 0 where descent alone never gets there
@@ -87,8 +88,10 @@ def same_place(datasets: Datasets, bounds: Bounds) -> list[Part]:
         def decades(means: list[np.ndarray], axis: int = axis, sides: list[np.ndarray] = sides) -> float:
             if any(np.isnan(one).all() for one in means):
                 return np.nan
-            five, fifteen = (np.unravel_index(int(np.nanargmin(one)), one.shape)[axis] for one in means)
-            return float(sides[1][fifteen] - sides[0][five])
+            places = [np.argwhere(one == np.nanmin(one)) for one in means]
+            if any(len(place) > 1 for place in places):
+                return np.nan
+            return float(sides[1][places[1][0, axis]] - sides[0][places[0][0, axis]])
 
         is_fine = all(len(side) > 2 and np.diff(side).max() <= bounds["decades"] for side in sides)
         found = _of_maps(members, decades) if is_fine else _NOTHING
@@ -102,7 +105,10 @@ def same_surface(datasets: Datasets, bounds: Bounds) -> list[Part]:
 
     def correlation(means: list[np.ndarray]) -> float:
         known = np.isfinite(means[0]) & np.isfinite(means[1])
-        return float(spearmanr(means[0][known], means[1][known]).statistic) if known.sum() > 2 else np.nan
+        one, other = (some[known] for some in means)
+        if known.sum() < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+            return np.nan
+        return float(spearmanr(one, other).statistic)
 
     grids = [_grid(datasets[name]) for name in _BOTH]
     if any(not np.array_equal(grids[0][name], grids[1][name]) for name in ("eta", "sigma")):
@@ -121,16 +127,19 @@ def robust_course(datasets: Datasets, bounds: Bounds) -> list[Part]:
     dataset = datasets["network_robust_evolution"]
     is_below = (dataset["error"] < settings_of(dataset)["threshold"]).transpose("member", "iteration").values
     robustness = dataset["robustness"].transpose("member", "iteration").values
-    holds = np.zeros(len(is_below), dtype=bool)
+    holds = np.zeros((2, len(is_below)), dtype=bool)
     for k, (there, R) in enumerate(zip(is_below, robustness, strict=True)):
         if there.any():
             first = int(there.argmax())
             low_before = bool((R[:first] < bounds["before"]).all())
-            rises = bool(R[first:].max() - R[first] > bounds["rise"])
-            holds[k] = low_before and rises and there[first:].mean() >= bounds["later"]
-    found = share(
-        xarray.DataArray(holds, dims="member") & (dataset["status"] == COMPUTED), dataset["status"] != MISSING
+            # The error gets there between two records: R rises from then on by what is least or most at their ends.
+            rises = R[first:].max() - R[[first, max(first - 1, 0)]] > bounds["rise"]
+            holds[:, k] = rises & (low_before and there[first:].mean() >= bounds["later"])
+    least, most = (
+        share(xarray.DataArray(one, dims="member") & (dataset["status"] == COMPUTED), dataset["status"] != MISSING)
+        for one in holds
     )
+    found = Interval(least.estimate, least.low, most.high)
     return [above("share of members with such a course", found, bounds["share"])]
 
 

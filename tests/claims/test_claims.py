@@ -492,15 +492,45 @@ def test_a_point_with_more_members_is_not_chosen_for_that():
     assert judged(CLAIMS["C10"], {"kuramoto_weight_control": grown}, {}).verdict == "supported"
 
 
-@pytest.mark.parametrize("claim", ["C9", "C14"])
-def test_what_is_left_where_most_diverged_decides_nothing(claim):
-    dataset = controlled()["kuramoto_weight_control"]
+@pytest.mark.parametrize("diverged", [MEMBERS * 9 // 10, MEMBERS])
+@pytest.mark.parametrize("claim", ["C2", "C9", "C14", "C19"])
+def test_what_is_left_where_most_diverged_decides_nothing(claim, diverged):
+    (sweep,) = CLAIMS[claim].sweeps
+    dataset = {**evolution(), **controlled(), **compared()}[sweep]
     status = dataset["status"].copy()
-    status[:, : MEMBERS * 9 // 10] = DIVERGED
-    assert (
-        judged(CLAIMS[claim], {"kuramoto_weight_control": dataset.assign(status=status)}, {}).verdict
-        == "undecided"
-    )
+    status[..., :diverged] = DIVERGED
+    assert judged(CLAIMS[claim], {sweep: dataset.assign(status=status)}, {}).verdict == "undecided"
+
+
+@pytest.mark.parametrize("claim", ["C4", "C18"])
+def test_maps_on_which_nothing_was_learned_are_not_alike(claim):
+    flat = {sweep: xarray.full_like(one, 0.25).assign(status=one["status"]) for sweep, one in maps().items()}
+    assert judged(CLAIMS[claim], flat, {}).verdict == "undecided"
+
+
+@pytest.mark.parametrize("claim", ["C5", "C15"])
+def test_a_rise_between_the_records_at_which_the_error_falls_may_be_before_or_after(claim):
+    ends = course(rise=0.5)["network_robust_evolution"].isel(iteration=[0, 99])
+    (part,) = judged(CLAIMS[claim], {"network_robust_evolution": ends}, {}).parts
+    assert part.interval.low < 0.05 < 0.95 < part.interval.high
+    assert part.verdict == "undecided"
+
+
+def test_a_few_records_do_not_say_whether_weights_settle():
+    few = settled()["kuramoto_evolution"].isel(iteration=slice(0, 29))
+    found = judged(CLAIMS["C8"], {"kuramoto_evolution": few}, {})
+    assert (found.verdict, "40 records are needed" in found.why) == ("not computed", True)
+
+
+@pytest.mark.parametrize(
+    ("claim", "axis", "kept"),
+    [("C9", "weight_control", [0]), ("C14", "weight_control", [0]), ("C11", "T", [0]), ("C12", "T", [1])],
+)
+def test_a_scan_without_the_values_that_a_claim_is_about_is_not_judged(claim, axis, kept):
+    datasets = {**controlled(), **scanned(), **compared()}
+    sweep = CLAIMS[claim].sweeps[0]
+    found = judged(CLAIMS[claim], {**datasets, sweep: datasets[sweep].isel({axis: kept})}, {})
+    assert (found.verdict, " needed" in found.why) == ("not computed", True)
 
 
 @pytest.mark.parametrize("claim", ["C9", "C12", "C14", "C19"])
