@@ -102,8 +102,8 @@ class Ended(NamedTuple):
     """What is left to say on a command line."""
 
 
-def requested(origin: Origin) -> Request:
-    """The checked request of some `key=value`.
+def requested(origin: Origin, sources: Path | None = None) -> Request:
+    """The checked request of some `key=value`; settings that stores give are from `sources`, by default its own folder.
 
     Raises RequestError with all that is wrong.
     """
@@ -116,7 +116,7 @@ def requested(origin: Origin) -> Request:
         return check_store_alone(raw, known, tuple(_OF_A_STORE_ALONE), origin)
     derived = Derived({}, {}, {}, [])
     if isinstance(settings, dict) and isinstance(store, dict):
-        derived = derive(settings, _root_of(store))
+        derived = derive(settings, sources or _root_of(store))
     return check(raw, derived, known, origin)
 
 
@@ -447,8 +447,8 @@ def _in_crate(parts: Sequence[report.Part], request: Request, paper: Callable[[s
 
 
 def _of_paper(sweep: str) -> Config:
-    """The request of a sweep of the paper as its file has it."""
-    config = requested(Origin("", (f"+sweep={sweep}",), None))
+    """The request of a sweep of the paper as its file has it; what other stores give is left open, whatever is here."""
+    config = requested(Origin("", (f"+sweep={sweep}", "store.root=."), None), Path(os.devnull))
     assert isinstance(config, Config)
     return config
 

@@ -29,9 +29,9 @@ TINY = (
 """A sweep of three points × two blocks, each computed in milliseconds."""
 
 
-def default(name):
-    """A setting of the oscillators that a request says nothing of."""
-    return yaml.safe_load((ROOT / "conf" / "system" / "kuramoto.yaml").read_text())["settings"][name]
+def default(name, system="kuramoto"):
+    """A setting that a request says nothing of."""
+    return yaml.safe_load((ROOT / "conf" / "system" / f"{system}.yaml").read_text())["settings"][name]
 
 
 STUBS = ROOT / "tests" / "stubs"

@@ -43,8 +43,8 @@ _FUNCTIONS = {
 }
 CALIBRATION = "kuramoto_calibration"
 """The sweep that searched for settings under which claims hold."""
-RULES = "pipeline/claims/rules.yaml"
-"""The file of rules, within a checkout."""
+RULES = "pipeline/claims"
+"""The folder of the rules and of what judges by them, within a checkout."""
 
 
 class Claim(NamedTuple):
@@ -119,16 +119,12 @@ def judged(claim: Claim, datasets: "Mapping[str, xarray.Dataset]", faults: Mappi
     Args:
         claim: one of `CLAIMS`.
         datasets: sweep → its Dataset, of those that are complete.
-        faults: sweep → why there is none, of the others.
+        faults: sweep → why there is none, of the others. Default of one: that it is not there.
 
     Returns:
         The claim with its verdict.
     """
-    lacking = [
-        f"{sweep}: {faults.get(sweep, f'not there yet; python -m pipeline +sweep={sweep} computes it')}"
-        for sweep in claim.sweeps
-        if sweep not in datasets
-    ]
+    lacking = [f"{sweep}: {faults.get(sweep, 'not there yet')}" for sweep in claim.sweeps if sweep not in datasets]
     if lacking:
         return Judged(claim, "not computed", [], "; ".join(lacking))
     from pipeline.claims.judging import together

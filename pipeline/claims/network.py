@@ -50,7 +50,7 @@ def descent(datasets: Datasets, bounds: Bounds) -> list[Part]:
         return []
     not_yet, learned = _first(dataset["error"] <= bounds["error"], "iteration")
     not_yet_descended, descended = _first(dataset["backpropagation_error"] <= bounds["error"], "epoch")
-    left = np.isfinite(of_those_left(dataset, xarray.ones_like(dataset["status"], dtype=float))).values
+    left = of_those_left(dataset, dataset["status"]).notnull().values
     known = (np.isfinite(learned) | np.isfinite(descended)) & left
 
     def ratio(iterations: np.ndarray, epochs: np.ndarray) -> Interval:

@@ -1,6 +1,8 @@
 """Signals that ask a run to stop."""
 
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pipeline.errors import BlockError, Damaged, Interrupted, RequestError
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OF_THEIR_OWN = (RequestError, Damaged, Interrupted, BlockError, OSError)
 """Errors that are told as what they are, a signal or not."""
+_AGAIN_SECONDS = 0.05
 _came: list[int] = []
 """The signals that came so far."""
 
@@ -52,8 +55,18 @@ class Stop:
 def interrupt_on_signals() -> None:
     """Have every signal that asks to stop raise KeyboardInterrupt, so that what is open is closed, and jobs cancelled.
 
-    Those that are ignored, as by nohup, stay so.
+    Those that are ignored, as by nohup, stay so. One that comes while Python finalizes an object, where it would be
+    told and forgotten, comes again a moment later.
     """
+    told = sys.unraisablehook
+
+    def come_again(lost: "sys.UnraisableHookArgs") -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt) and _came:
+            threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), _came[-1])).start()
+        else:
+            told(lost)
+
+    sys.unraisablehook = come_again
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)

@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from io import StringIO
@@ -17,6 +18,7 @@ from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pipeline.errors import RequestError
 from pipeline.figures import DEFAULT, unwritable, writable
 from pipeline.figures._elements import sets_apart
 from pipeline.figures._numbers import Spot, spots_of, table_of
@@ -26,7 +28,7 @@ from pipeline.provenance import commit
 from pipeline.request import FiguresConfig
 from pipeline.store import open_complete
 from pipeline.systems import DIVERGED, MISSING
-from pipeline.words import counted, store_name
+from pipeline.words import counted, one_line, store_name
 
 _GLYPH = "Glyph"
 """How a warning begins that the font has boxes for signs that it lacks."""
@@ -69,7 +71,7 @@ def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[P
     written, names = [], [DEFAULT] if wanted.draw is None else wanted.draw
     dataset = requested_part(plan)
     for name in names:
-        with style():
+        with style(), _faults_told(plan, name):
             drawn = _drawn(dataset, plan, name, wanted.of, suffix)
             stem = drawn.stem if len(names) == 1 else f"{drawn.stem}-{name}"
             try:
@@ -81,7 +83,7 @@ def draw(plan: Plan, wanted: FiguresConfig, suffix: str, command: str) -> list[P
 
 def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
     """Draw a figure of a plan's store for a page: what `pipeline.figures.drawing` does."""
-    with style(), StringIO() as file:
+    with style(), _faults_told(plan, name), StringIO() as file:
         drawn = _drawn(requested_part(plan), plan, name, of, suffix)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", _GLYPH, UserWarning)
@@ -92,6 +94,19 @@ def drawing(plan: Plan, name: str, of: Sequence[str], suffix: str) -> Drawing:
         width, height = 72 * drawn.figure.get_size_inches()
         spots, numbers = spots_of(drawn.figure), table_of(drawn.figure)
         return Drawing(drawn.about, drawn.said, file.getvalue(), width, height, spots, numbers)
+
+
+@contextmanager
+def _faults_told(plan: Plan, name: str) -> Iterator[None]:
+    """Tell in a line what can't be drawn, as numbers near the largest that there are."""
+    try:
+        with np.errstate(over="raise"):
+            yield
+    except (ValueError, ArithmeticError) as error:
+        what = "its numbers" if name == DEFAULT else f"{name} of its numbers"
+        raise RequestError(
+            [f"figures.draw: {plan.path}: Matplotlib can't draw {what}: {type(error).__name__}: {one_line(error)}"]
+        ) from error
 
 
 def _has_many_points(artist: Artist) -> bool:

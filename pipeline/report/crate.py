@@ -40,7 +40,7 @@ def write(
     stores = [_store_of(part) for part in parts]
     before = [_filled(store) for store in stores]
     with (
-        new_file(to, overwrite, [store.path for store in stores]) as aside,
+        new_file(to, overwrite) as aside,
         # Named so that what a kill leaves says what it is.
         TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as name,
     ):

@@ -13,7 +13,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from pipeline.errors import RequestError
 from pipeline.provenance import commit
 from pipeline.report import Part
 from pipeline.report.sections import FigureShown, Section, section
@@ -52,11 +51,7 @@ def write(
         moment=moment(datetime.now(UTC).isoformat()),
         commit=f"{made['commit'][:12]}{', edited' if made['dirty'] else ''}" if made["commit"] else "",
     )
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError([f"{file}: expected a file that can be written: {error.strerror}"]) from error
-    with new_file(file, overwrite, [part.path for part in parts]) as aside:
+    with new_file(file, overwrite, make_folder=True) as aside:
         aside.write_text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), "utf-8", errors="backslashreplace")
     return [line for one in sections for line in _faults(one)]
 
@@ -65,8 +60,9 @@ def _keys(parts: Sequence[Part]) -> list[str]:
     """What the sections of a page are known by: names of stores, all distinct."""
     keys = dict[str, None]()
     for part in parts:
-        name = f"store-{re.sub(r'[^a-zA-Z0-9_]+', '-', store_name(part.path))}"
-        others = (f"{name}-{number}" for number in count(2))
+        # With one hyphen each, as names of what belongs to a section have more.
+        name = f"store-{re.sub(r'[^a-zA-Z0-9]+', '_', store_name(part.path))}"
+        others = (f"{name}_{number}" for number in count(2))
         keys[next(key for key in chain([name], others) if key not in keys)] = None
     return list(keys)
 

@@ -325,7 +325,15 @@ def _embedded(svg: str, key: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'\bid="', f'id="{key}-', svg)
+    named = set[str]()
+
+    def own(found: re.Match[str]) -> str:
+        """Images that are the same have the same name."""
+        is_again = found[1] in named
+        named.add(found[1])
+        return "" if is_again else f'id="{key}-{found[1]}"'
+
+    svg = re.sub(r'\bid="([^"]*)"', own, svg)
     return re.sub(r"(url\(#|xlink:href=\"#)", rf"\1{key}-", svg)
 
 

@@ -1,12 +1,13 @@
 """What stores of the paper's sweeps say of its claims."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import xarray
 
@@ -102,7 +103,8 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
     search = named.pop(CALIBRATION, None)
     if not named:
         return None
-    datasets, faults, data = dict[str, xarray.Dataset](), dict[str, str](), []
+    datasets, data = dict[str, xarray.Dataset](), []
+    faults = {sweep: _how_to_compute(sweep, parts[next(iter(named.values()))]) for sweep in SWEEPS}
     changed = dict[str, str]()
     for sweep, number in named.items():
         try:
@@ -119,7 +121,7 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
                 continue
             datasets[sweep] = requested_part(plan)
             data.append(f"{sweep}: {_filled(plan)}")
-            if differs := ", ".join(_differences(plan, wanted)):
+            if differs := ", ".join(_differences(plan, wanted, paper)):
                 changed[sweep] = f"{store_name(plan.path)}: {differs}"
         except (Damaged, RequestError, OSError) as error:
             faults[sweep] = why(error)
@@ -196,6 +198,13 @@ def _held(part: Part, datasets: Mapping[str, xarray.Dataset], wanted: Config) ->
     return {}
 
 
+def _how_to_compute(sweep: str, beside: Part) -> str:
+    """What makes a store that is not there, beside one that is."""
+    scale = f" +scale={beside.suffix.removeprefix('-')}" if beside.suffix else ""
+    root = shlex.join([f"store.root={beside.path.parent}"])
+    return f"not there yet; python -m pipeline +sweep={sweep}{scale} {root} computes it"
+
+
 def _filled(plan: Plan) -> str:
     """When, and by which commits, a store was filled."""
     assert plan.store is not None
@@ -220,13 +229,7 @@ def _other_settings(plan: Plan, wanted: Config) -> Iterator[str]:
     """In what the members of a store are others than a sweep's file wants."""
     assert plan.store is not None
     settings, ensemble = plan.store.fingerprint["settings"], wanted.ensemble
-    from_stores = {*wanted.derived, *wanted.unknown}
-    derived = {name for run in plan.store.runs() for name in run.get("config", {}).get("derived", {})}
-    for name, value in wanted.settings.items():
-        if name in settings and name not in from_stores and settings[name] != value:
-            yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
-    for name in sorted(from_stores - derived):
-        yield f"{name} {brief(str(settings.get(name)), 30)}, not from another store"
+    yield from _changed(settings, wanted)
     for name, got, value in (
         ("seed", plan.sweep.seed, ensemble.seed), ("noise", plan.sweep.noise, ensemble.noise)
     ):  # fmt: skip
@@ -236,10 +239,46 @@ def _other_settings(plan: Plan, wanted: Config) -> Iterator[str]:
         yield "computed by other code than today's"
 
 
-def _differences(plan: Plan, wanted: Config) -> Iterator[str]:
+def _changed(settings: Mapping[str, Any], wanted: Config) -> Iterator[str]:
+    """Settings that are others than a sweep's file says; of those that other stores give it says none."""
+    for name, value in wanted.settings.items():
+        if name in settings and name not in wanted.unknown and settings[name] != value:
+            yield f"{name} {brief(str(settings[name]), 30)}, not {brief(str(value), 30)}"
+
+
+def _from_others(plan: Plan, wanted: Config, paper: Callable[[str], Config]) -> Iterator[str]:
+    """Settings that are not from the store that a sweep's file names, or from one that is not the paper's sweep."""
+    assert plan.store is not None
+    origins = dict[str, Any]()
+    for run in plan.store.runs():
+        origins |= run.get("config", {}).get("derived", {})
+    for name in wanted.unknown:
+        if name not in origins:
+            value = brief(str(plan.store.fingerprint["settings"].get(name)), 30)
+            yield f"{name} {value}, of which no run says that it is from another store"
+            continue
+        origin = origins[name]
+        suffix = store_name(plan.path).removeprefix(wanted.store.name)
+        try:
+            source = paper(origin["store"].removesuffix(suffix))
+        except RequestError:  # no sweep has the name
+            yield f"{name} from {origin['store']}"
+            continue
+        differs = list(_changed(origin["settings"], source))
+        for what, of_file in (("members", source.ensemble.members), ("seed", source.ensemble.seed)):
+            if origin[what] != of_file:
+                differs.append(f"{what} {origin[what]}, not {of_file}")
+        if differs:
+            yield f"{name} from a {origin['store']} with {', '.join(differs)}"
+
+
+def _differences(plan: Plan, wanted: Config, paper: Callable[[str], Config]) -> Iterator[str]:
     """In what a store is less than a sweep's file wants, or more, or other."""
     assert plan.store is not None
     yield from _other_settings(plan, wanted)
+    yield from _from_others(plan, wanted, paper)
+    if plan.sweep.records != wanted.store.records:
+        yield f"{plan.sweep.records} records, not {wanted.store.records}"
     for k, name in enumerate(plan.sweep.axes):
         there = {point[k] for point in plan.sweep.points}
         values = wanted.axes[name].spread()

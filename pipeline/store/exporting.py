@@ -68,7 +68,7 @@ def export_part(part: Part, to: Path, overwrite: bool, command: str) -> list[Pat
         Damaged: a file of the store is lost, damaged or was exchanged.
     """
     beside = to.with_name(f"{to.name}.json")
-    _refuse_target([part.store.path], (to, beside), overwrite)
+    _refuse_target((to, beside), overwrite)
     told = _provenance(part.store, command)
     with _written_aside(to) as aside:
         if to.name.endswith(".csv"):
@@ -82,13 +82,13 @@ def export_part(part: Part, to: Path, overwrite: bool, command: str) -> list[Pat
 
 
 @contextmanager
-def new_file(file: Path, overwrite: bool, stores: Sequence[Path]) -> Iterator[Path]:
+def new_file(file: Path, overwrite: bool, make_folder: bool = False) -> Iterator[Path]:
     """A name under which a file can be written, which gets its own once it is complete.
 
     Args:
-        file: that is to be.
+        file: that is to be; within no store.
         overwrite: whether it may replace another.
-        stores: in which it may not be.
+        make_folder: whether to make its folder, if there is none. Default: False.
 
     Yields:
         The name, of a file that is not there.
@@ -96,19 +96,23 @@ def new_file(file: Path, overwrite: bool, stores: Sequence[Path]) -> Iterator[Pa
     Raises:
         RequestError: the file is there, or can't be.
     """
-    _refuse_target(stores, (file,), overwrite)
+    _refuse_target((file,), overwrite, make_folder)
     with _written_aside(file) as aside:
         yield aside
 
 
-def _refuse_target(stores: Sequence[Path], files: Sequence[Path], overwrite: bool) -> None:
+def _refuse_target(files: Sequence[Path], overwrite: bool, make_folder: bool = False) -> None:
     folder = files[0].parent
+    place = folder.resolve()
+    if any(one.suffix == ".zarr" or os.path.exists(one / "zarr.json") for one in (place, *place.parents)):
+        raise RequestError([f"to: expected a file outside of stores, got {files[0]}"])
+    if make_folder:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError([f"{files[0]}: expected a file that can be written: {error.strerror}"]) from error
     if not folder.is_dir():
         raise RequestError([f"to: expected a file in a folder that is there, got {files[0]}; make {folder} first"])
-    if any(
-        store.is_dir() and store.resolve() in (folder.resolve(), *folder.resolve().parents) for store in stores
-    ):
-        raise RequestError([f"to: expected a file outside of the store, got {files[0]}"])
     for file in files:
         if file.is_dir():
             raise RequestError([f"to: expected a file, got the folder {file}"])

@@ -150,3 +150,36 @@ def test_a_figure_of_what_the_settings_leave_out_is_refused_before_anything_is_c
     assert setting in ended.err
     assert "Traceback" not in ended.err
     assert main([*arguments, "figures.draw=null", "action=explain"]).code == COMPLETE
+
+
+HUGE = """
+import numpy as np
+from pipeline.schema import Section
+from pipeline.systems import ITERATION, System, Variable, recorded
+
+class Settings(Section):
+    iterations: int = 4
+
+def compute(settings, seed, members, records):
+    count = len(recorded(settings, records))
+    return {"path": 1.7e308 * np.where(np.arange(count) % 2, -1.0, 1.0) * np.ones((len(members), 1))}
+
+SYSTEM = System(
+    settings=Settings, dimensions=(ITERATION,), variables=(Variable("path", ("iteration",), "path"),), compute=compute
+)
+"""
+"""A system with numbers between which there are none, as floating point has them."""
+
+
+def test_numbers_that_matplotlib_cannot_draw_are_told_in_a_line(tmp_path, main):
+    (tmp_path / "huge_numbers.py").write_text(HUGE)
+    (tmp_path / "system").mkdir()
+    (tmp_path / "system" / "huge_numbers.yaml").write_text("# @package _global_\nsystem: huge_numbers\nsettings: {}\n")
+    asked = ["--config-dir", str(tmp_path), "system=huge_numbers", "store.name=huge", "cluster=serial", "axes={}",
+             "ensemble.members=4", "store.block_members=2", "store.records=5", f"store.root={tmp_path}"]  # fmt: skip
+    ended = main([*asked, "figures.draw=null"])
+    (line,) = ended.err.splitlines()
+    assert line.startswith(f"error: figures.draw: {tmp_path / 'huge.zarr'}: Matplotlib can't draw its numbers: ")
+    assert main([*asked, "figures.draw=[]"]).code == COMPLETE
+    assert main([*asked, "action=report"]).code == COMPLETE
+    assert "the figure can&#39;t be drawn" in (tmp_path / "report" / "huge.html").read_text()

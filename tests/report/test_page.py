@@ -18,7 +18,7 @@ from pipeline.figures import default as any_sweep
 from pipeline.figures._drawing import _has_many_points
 from pipeline.figures._style import style
 from pipeline.report import Part, sections, verdicts
-from pipeline.report.sections import _some
+from pipeline.report.sections import _embedded, _some
 from pipeline.report.series import frames_of, series_of
 from pipeline.report.verdicts import _of_paper, _told
 from pipeline.store import open_store, read_block
@@ -146,12 +146,17 @@ def test_a_page_of_a_running_sweep_says_how_far_it_is(tmp_path, start, main):
 
 
 def test_stores_of_alike_names_have_sections_of_their_own(own, tmp_path, main):
-    for name in ("a.b", "a-b"):
+    for name in ("a.b", "a-b", "a", "a-title"):
         assert main([*own[0], f"store.name={name}"]).code == COMPLETE
     assert main(["action=report", f"store.root={tmp_path}", *OWN[:2]]).code == COMPLETE
     parsed = Parsed((tmp_path / "report" / "stores.html").read_text())
     assert len(parsed.ids) == len(set(parsed.ids))
-    assert {"store-a-b", "store-a-b-2", "store-own"} <= set(parsed.ids)
+    assert {"store-a_b", "store-a_b_2", "store-a", "store-a_title", "store-own"} <= set(parsed.ids)
+
+
+def test_images_that_are_the_same_do_not_share_a_name():
+    drawn = '<svg width="1"><image id="image1"/><g id="a"><image id="image1"/></g><use xlink:href="#a"/></svg>'
+    assert Parsed(_embedded(drawn, "store-own")).ids == ["store-own-image1", "store-own-a"]
 
 
 def test_a_damaged_store_says_so_where_its_numbers_would_stand(own, tmp_path, main):
@@ -242,7 +247,8 @@ def test_a_page_of_stores_of_the_paper_judges_its_claims(tmp_path, main):
     assert list(verdict) == list(CLAIMS)
     assert verdict["C11"] != "not computed" != verdict["C13"]
     assert {verdict[name] for name in verdict if name not in ("C11", "C13")} == {"not computed"}
-    assert "network_evolution: not there yet; python -m pipeline +sweep=network_evolution computes it" in page
+    computed_by = f"python -m pipeline +sweep=network_evolution store.root={tmp_path} computes it"
+    assert f"network_evolution: not there yet; {computed_by}" in page
     assert all(rule in " ".join(page.split()) for rule in (claim.rule for claim in CLAIMS.values()))
     assert main(["action=report", f"path={tmp_path / 'kuramoto_T.zarr'}"]).code == COMPLETE
     assert "C13" not in (tmp_path / "report" / "kuramoto_T.html").read_text()
@@ -282,6 +288,17 @@ def test_a_claim_that_chose_the_settings_says_where_else_it_holds(tmp_path, main
     claim = _page_with_claims(tmp_path, main)
     assert "<code>make calibrate</code> repeats that search" in claim("C13")
     assert "make calibrate" not in claim("C17")
+
+
+@pytest.mark.parametrize("place", [".", "deep/er", "../other.zarr", "../other.zarr/x"])
+@pytest.mark.parametrize("asked", ["action=report to=x.html", "action=export to=x.zip", "action=export to=x.csv"])
+def test_nothing_is_written_into_a_store(asked, place, own, tmp_path, main):
+    action, name = asked.split(" to=")
+    before = sorted(tmp_path.rglob("*"))
+    ended = main([action, f"path={tmp_path / 'own.zarr'}", f"to={tmp_path / 'own.zarr' / place / name}", *OWN[:2]])
+    assert ended.code == CONFIG_WRONG
+    assert "to: expected a file outside of stores, got " in ended.err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("seed", [1, 7])
@@ -324,9 +341,38 @@ def test_claims_say_in_what_a_store_is_another_than_the_sweep_of_the_paper(tmp_p
     assert main(network).code == COMPLETE
     assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
     told = _claim(tmp_path, "C13")
-    for difference in ("seed 7, not 1", "1 more of T", "4 members at some points, not 192"):
+    for difference in ("seed 7, not 1", "1 more of T", "4 members at some points, not 192", "5 records, not 251"):
         assert difference in told
-    assert "threshold 0.5, not from another store" in _claim(tmp_path, "C5")
+    assert "threshold 0.5, of which no run says that it is from another store" in _claim(tmp_path, "C5")
+    assert "At the settings that were found best" not in told
+
+
+def test_a_threshold_from_a_store_that_is_not_the_papers_sweep_is_told(tmp_path, main, monkeypatch):
+    """The stores of the page say it, and what is in the working directory changes nothing."""
+    tiny_network = ["cluster=serial", f"store.root={tmp_path}", "figures.draw=[]", "settings.iterations=20"]
+    source = [
+        "+sweep=network_functional",
+        *tiny_network,
+        "ensemble.members=4",
+        "ensemble.seed=3",
+        "settings.eta=1",
+    ]
+    assert main(source).code == COMPLETE
+    assert main(["+sweep=network_robust_evolution", *tiny_network, "ensemble.members=2"]).code == COMPLETE
+    (tmp_path / "here" / "data" / "network_functional.zarr").mkdir(parents=True)
+    (tmp_path / "here" / "data" / "network_functional.zarr" / "zarr.json").write_text("{")
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["action=report", f"path={tmp_path}"]).code == COMPLETE
+    told = _claim(tmp_path, "C5")
+    assert f"threshold from a network_functional with eta 1.0, not {default('eta', 'network')}" in told
+    assert "iterations 20, not 500000, members 4, not 480, seed 3, not 1" in told
+
+
+def test_a_page_of_a_scale_says_how_its_other_sweeps_are_computed_at_that_scale(tmp_path, main):
+    assert main([*tiny(tmp_path), "+scale=quick"]).code == COMPLETE
+    assert main(["action=report", f"store.root={tmp_path}"]).code == COMPLETE
+    asked = f"python -m pipeline +sweep=kuramoto_null +scale=quick store.root={tmp_path} computes it"
+    assert asked in _claim(tmp_path, "C11")
 
 
 def test_paths_of_a_page_are_as_fine_as_eyes_see_and_its_texts_are_whole(own):

@@ -42,7 +42,7 @@ const made = (kind, of, text) => {
 };
 const short = value => Number(value.toPrecision(3)).toString();
 const ticks = (low, high) => {  // multiples of 1, 2 or 5 times a power of ten, some five of them
-  const rough = (high - low) / 5 || 1, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = high / 5 - low / 5 || 1, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(one => one * power).find(one => one >= rough), found = [];
   for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) found.push(k * step);
   return found;
@@ -56,10 +56,10 @@ for (const data of document.querySelectorAll("script.series")) {
     const values = series.members.flatMap(one => one.y).filter(y => y !== null);
     let low = Math.min(...values), high = Math.max(...values);
     if (!values.length) [low, high] = [0, 1];
-    if (low === high) [low, high] = [low - .5, high + .5];
+    if (low === high) { const half = Math.max(.5, Math.abs(low) / 1e6); [low, high] = [low - half, high + half]; }
     const [start, end] = [series.x[0], series.x[series.x.length - 1]];
     const X = x => left + (x - start) / (end - start || 1) * (width - left - right);
-    const Y = y => height - bottom - (y - low) / (high - low) * (height - bottom - top);
+    const Y = y => height - bottom - (y / 2 - low / 2) / (high / 2 - low / 2) * (height - bottom - top);
     const path = one => one.y.map((y, k) => y === null ? "" : `${k && one.y[k - 1] !== null ? "L" : "M"}${X(series.x[k]).toFixed(1)} ${Y(y).toFixed(1)}`).join("");
     const svg = made("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${series.label} of all members along ${series.along}, member ${picked.member} picked` });
     for (const one of series.members) svg.append(made("path", { d: path(one), class: "other" }));
