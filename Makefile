@@ -7,7 +7,7 @@
 #                with data/report/stores.html, which judges the paper's claims: an hour on two cores
 # make calibrate set up, then what the default settings come from: the best place of figure 3a, and the search for settings of
 #                the oscillators under which most claims hold together: hours
-# make sequels   set up, then sweeps about questions that the paper leaves open: hours
+# make sequels   set up, then sweeps about questions that the paper leaves open: an hour on two cores
 # make bench     set up, then the benchmarks
 # make torture   set up, then 512 random kills of drivers and workers, a death at every write, every bit of a store
 #                flipped, thousands of steps of a store that is harmed: some hours

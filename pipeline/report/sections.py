@@ -204,9 +204,11 @@ def _last(store: Store) -> Iterator[tuple[str, str]]:
     runs = store.runs()
     if runs:
         yield "command", one_line(runs[-1]["command"])
-    failed = runs[-1]["failed"] if runs else []
-    first = f": {brief(failed[0], 200)}" if failed else ""
-    yield "failed", f"{counted(len(failed), 'block')} in the last run{first}"
+        failed = runs[-1]["failed"]
+        first = f": {brief(failed[0], 200)}" if failed else ""
+        yield "failed", f"{counted(len(failed), 'block')} in the last run{first}"
+    else:
+        yield "failed", "unknown: there is no record of a run"
     for kind in ("verify", "converge"):
         told = store.check(kind)
         yield kind, _checked(told, history_of(store).runs) if told else "not done yet"

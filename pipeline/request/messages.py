@@ -127,7 +127,10 @@ def _line(fault: Mapping[str, Any], model: type[BaseModel], prefix: str) -> str:
     location = (*([prefix] if prefix else []), *inside)
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{brief(part)}" for part in location).lstrip(".")
     if path == "store.name" and value is None:
-        return "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep) or set store.name=NAME"
+        return (
+            "store.name: missing; choose a sweep with +sweep=NAME (see conf/sweep), set store.name=NAME, or name "
+            "a store that is there by path=STORE"
+        )
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key{suggestion(str(inside[-1]), _fields_at(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing" or (isinstance(value, str) and value in ("", "???")):

@@ -94,6 +94,8 @@ def _root(path: Path, files: Files) -> Layout:
     except FileNotFoundError as error:
         if ROOT in files.sizes("runs"):  # which no other folder has
             raise Damaged(f"{path}/{ROOT}: lost; the rest of a store is there; {remedy}") from error
+        if any(path.glob("*.zarr*")):
+            raise RequestError([f"{path}: expected a store, got a folder of stores; name one of them"]) from error
         raise RequestError(
             [f"{path}: expected a store written by this pipeline, got no {ROOT}; move it away"]
         ) from error

@@ -174,7 +174,9 @@ SYSTEM = System(
 def test_numbers_that_matplotlib_cannot_draw_are_told_in_a_line(tmp_path, main):
     (tmp_path / "huge_numbers.py").write_text(HUGE)
     (tmp_path / "system").mkdir()
-    (tmp_path / "system" / "huge_numbers.yaml").write_text("# @package _global_\nsystem: huge_numbers\nsettings: {}\n")
+    (tmp_path / "system" / "huge_numbers.yaml").write_text(
+        "# @package _global_\nsystem: huge_numbers\nsettings: {}\n"
+    )
     asked = ["--config-dir", str(tmp_path), "system=huge_numbers", "store.name=huge", "cluster=serial", "axes={}",
              "ensemble.members=4", "store.block_members=2", "store.records=5", f"store.root={tmp_path}"]  # fmt: skip
     ended = main([*asked, "figures.draw=null"])

@@ -209,6 +209,18 @@ def test_nothing_stored_and_nothing_there(tmp_path, main):
     assert "without any" in ended.err
 
 
+def test_a_folder_of_stores_is_no_store(own, tmp_path, main):
+    for asked in (["action=verify"], ["action=export", f"to={tmp_path / 'x.csv'}"]):
+        ended = main([*asked, f"path={tmp_path}", *OWN[:2]])
+        assert (ended.code, ended.out) == (CONFIG_WRONG, "")
+        assert ended.err == f"error: {tmp_path}: expected a store, got a folder of stores; name one of them\n"
+
+
+def test_a_store_without_a_record_of_its_runs_says_so(own, tmp_path):
+    (tmp_path / "own.zarr" / "runs" / "000001.json").unlink()
+    assert "unknown: there is no record of a run" in own[1]()
+
+
 def test_names_of_users_are_text(own, tmp_path, main):
     evil = "<b onclick=alert(1)>"
     assert main([*own[0], "ensemble.members=8", f"figures.folder='{tmp_path}/{evil}'"]).code == COMPLETE
