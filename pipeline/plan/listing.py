@@ -83,7 +83,8 @@ def stores_in(root: Path) -> Listing:
         try:
             stores.append(_listed(path))
         except (RequestError, Damaged, OSError) as error:
-            others[path] = one_line(error).removeprefix(f"{path}: ").removeprefix(f"{path}/")
+            told = getattr(error, "strerror", None) or error
+            others[path] = one_line(told).removeprefix(f"{path}: ").removeprefix(f"{path}/")
     return Listing(root, stores, others)
 
 
