@@ -209,6 +209,14 @@ def test_nothing_stored_and_nothing_there(tmp_path, main):
     assert "without any" in ended.err
 
 
+@pytest.mark.parametrize("name", ["x.html", "x.zip", "x.nc"])
+def test_a_folder_that_is_a_link_to_itself_is_told(name, own, tmp_path, main):
+    (tmp_path / "loop").symlink_to("loop")
+    action = "report" if name == "x.html" else "export"
+    ended = main([f"action={action}", f"path={tmp_path / 'own.zarr'}", f"to={tmp_path / 'loop' / name}", *OWN[:2]])
+    assert (ended.code, ended.err.count("\n")) == (CONFIG_WRONG, 1)
+
+
 def test_a_folder_of_stores_is_no_store(own, tmp_path, main):
     for asked in (["action=verify"], ["action=export", f"to={tmp_path / 'x.csv'}"]):
         ended = main([*asked, f"path={tmp_path}", *OWN[:2]])
