@@ -34,9 +34,10 @@ def settling(datasets: Datasets, bounds: Bounds) -> list[Part]:
     dataset = datasets["kuramoto_evolution"]
     succeeds = _succeeds(dataset)
     weight = dataset["mean_abs_weight"]
-    count = round(_END * weight.sizes["iteration"])
-    if count < 2:
+    records = weight.sizes["iteration"]
+    if records < 2 / _END:
         raise ValueError(f"{2 / _END:g} records are needed, so that 5 % of them have a spread")
+    count = round(_END * records)
     ends = slice(0, count), slice(-count, None)
     first, last = (_spread_over_time(weight.isel(iteration=end), "iteration").where(succeeds) for end in ends)
     ratio = last / first

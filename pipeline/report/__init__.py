@@ -45,8 +45,8 @@ def write(
         overwrite: whether to replace a file that is there.
         title: of the page.
         command: what was typed to make it.
-        paper: gives the request of a sweep of the paper as its file has it: the claims of the paper are judged, if
-            some of the stores are of its sweeps. Default: no claims.
+        paper: gives the request of a sweep of the paper as its file has it, what other stores give left open: the
+            claims of the paper are judged, if some of the stores are of its sweeps. Default: no claims.
 
     Returns:
         What is wrong or not complete, as the page says too, a line each.

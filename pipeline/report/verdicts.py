@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -94,12 +95,12 @@ def verdicts(parts: Sequence[Part], keys: Sequence[str], paper: Callable[[str], 
     Args:
         parts: stores of a page.
         keys: of the sections about them.
-        paper: gives the request of a sweep of the paper as its file has it.
+        paper: gives the request of a sweep of the paper as its file has it, what other stores give left open.
 
     Returns:
         The verdicts; None if none of the stores is of a sweep that a claim is about.
     """
-    named = _of_paper(parts)
+    named, paper = _of_paper(parts), cache(paper)  # several take a setting from the store of the same sweep
     search = named.pop(CALIBRATION, None)
     if not named:
         return None
@@ -201,7 +202,7 @@ def _held(part: Part, datasets: Mapping[str, xarray.Dataset], wanted: Config) ->
 def _how_to_compute(sweep: str, beside: Part) -> str:
     """What makes a store that is not there, beside one that is."""
     scale = f" +scale={beside.suffix.removeprefix('-')}" if beside.suffix else ""
-    root = shlex.join([f"store.root={beside.path.parent}"])
+    root = shlex.quote(f"store.root={beside.path.parent}")
     return f"not there yet; python -m pipeline +sweep={sweep}{scale} {root} computes it"
 
 
@@ -252,22 +253,23 @@ def _from_others(plan: Plan, wanted: Config, paper: Callable[[str], Config]) -> 
     origins = dict[str, Any]()
     for run in plan.store.runs():
         origins |= run.get("config", {}).get("derived", {})
+    suffix = store_name(plan.path).removeprefix(wanted.store.name)
     for name in wanted.unknown:
         if name not in origins:
             value = brief(str(plan.store.fingerprint["settings"].get(name)), 30)
             yield f"{name} {value}, of which no run says that it is from another store"
             continue
         origin = origins[name]
-        suffix = store_name(plan.path).removeprefix(wanted.store.name)
         try:
             source = paper(origin["store"].removesuffix(suffix))
         except RequestError:  # no sweep has the name
             yield f"{name} from {origin['store']}"
             continue
-        differs = list(_changed(origin["settings"], source))
-        for what, of_file in (("members", source.ensemble.members), ("seed", source.ensemble.seed)):
-            if origin[what] != of_file:
-                differs.append(f"{what} {origin[what]}, not {of_file}")
+        of_file = {"members": source.ensemble.members, "seed": source.ensemble.seed}
+        differs = [*_changed(origin["settings"], source)]
+        differs += [
+            f"{what} {origin[what]}, not {value}" for what, value in of_file.items() if origin[what] != value
+        ]
         if differs:
             yield f"{name} from a {origin['store']} with {', '.join(differs)}"
 

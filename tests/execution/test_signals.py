@@ -9,7 +9,7 @@ import pytest
 from tests import command
 
 IN_A_FINALIZER = """
-import os, signal, sys, time
+import signal, sys, time
 from pipeline.execution import interrupt_on_signals
 
 class Finalized:
